@@ -1,0 +1,1 @@
+"""The doorkeeper for MLX models. Importing this imports neither MLX nor any room that needs it."""
