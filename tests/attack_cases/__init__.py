@@ -1,0 +1,1 @@
+"""Our own attack cases: hostile models as data, each with the verdict it must get."""
