@@ -1,0 +1,176 @@
+"""The events: what the house says happened, as typed values. docs/reference/events.md is generated from `EVENT_TYPES`.
+
+A room is given `emit` and hands it one of these; it knows neither the log nor the time. Who acted, in which process
+and when is added by the log (docs/formats/record.md, "Entry"). An event never holds a prompt, a secret or an absolute
+path in clear: such bytes travel as `Content`, of which the log keeps a salted hash only.
+
+A field may be added with a default under the same `schema`; anything else needs the next `schema` number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final
+
+NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that must not be kept: the log stores a salted hash of them, and the salt can be deleted (`record forget`)."""
+
+    clear: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. Every kind is a frozen subclass with its own fields."""
+
+    kind: ClassVar[str] = ""
+    """`noun.verbed`, stable."""
+    schema: ClassVar[int] = 1
+    """Grows when the meaning or the set of fields changes."""
+
+    correlation_id: Annotated[str, "joins the events, the public answer and the detail of one request or command"]
+
+
+Emit = Callable[[Event], None]
+"""What a room is given. It returns when the event is durable, or raises `errors.RecordUnwritable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInspected(Event):
+    """A model directory or file was read wholly and nothing in it was refused."""
+
+    kind: ClassVar[str] = "model.inspected"
+
+    name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
+    root: Annotated[str, "SHA-256 root digest over all files, hexadecimal"]
+    files: Annotated[int, "how many files"]
+    bytes: Annotated[int, "how many bytes in all files together"]
+    format: Annotated[str, "the format of the weights"]
+    architecture: Annotated[str | None, "the architecture that the model claims, after it was checked"]
+    findings: Annotated[Mapping[str, int], "rule id to how often it struck; notes only, as nothing refused"] = (
+        NO_COUNTS
+    )
+    location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRefused(Event):
+    """A model was not let in."""
+
+    kind: ClassVar[str] = "model.refused"
+
+    name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
+    root: Annotated[str | None, "SHA-256 root digest, where the reading came far enough to have one"]
+    code: Annotated[str, "the code of the worst finding"]
+    rule: Annotated[str | None, "the rule of the worst finding"]
+    path: Annotated[str | None, "the path of the worst finding, relative to the model"]
+    findings: Annotated[Mapping[str, int], "rule id to how often it struck"] = NO_COUNTS
+    location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFailed(Event):
+    """The house could not come to a verdict on a model."""
+
+    kind: ClassVar[str] = "model.failed"
+
+    name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
+    code: Annotated[str, "the code of the fault"]
+    location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordBegun(Event):
+    """The first entry of every record: its name and its first keys."""
+
+    kind: ClassVar[str] = "record.begun"
+
+    origin: Annotated[str, "the record's own name, the first line of all its checkpoints"]
+    keys: Annotated[tuple[str, ...], "C2SP verifier keys"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordKeyRotated(Event):
+    """New keys sign from here on; a checkpoint under the old ones covers this entry."""
+
+    kind: ClassVar[str] = "record.key_rotated"
+
+    old_keys: Annotated[tuple[str, ...], "key ids (eight hexadecimal digits) that sign no more"]
+    keys: Annotated[tuple[str, ...], "the C2SP verifier keys that sign from here on"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDropped(Event):
+    """Events that were merely useful found no room in the queue and were let go."""
+
+    kind: ClassVar[str] = "record.dropped"
+
+    counts: Annotated[Mapping[str, int], "kind to how many were dropped since the last such event"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordClockSteppedBack(Event):
+    """The clock was set back: the time of this entry is before that of the entry above it."""
+
+    kind: ClassVar[str] = "record.clock_stepped_back"
+
+    last: Annotated[str, "the time of the entry above"]
+    seconds: Annotated[int, "how far the clock went back, rounded down"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordArchived(Event):
+    """The oldest entries were moved to an archive file; their hashes stay, so every proof stays valid."""
+
+    kind: ClassVar[str] = "record.archived"
+
+    first: Annotated[int, "index of the first entry moved"]
+    end: Annotated[int, "index after the last entry moved"]
+    file: Annotated[str, "name of the archive file"]
+    sha256: Annotated[str, "digest of the archive file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordForgotten(Event):
+    """Salts were deleted: nobody can test any more what the content behind their hashes was."""
+
+    kind: ClassVar[str] = "record.forgotten"
+
+    first: Annotated[int, "index of the first entry whose salts were deleted"]
+    end: Annotated[int, "index after the last one"]
+    salts: Annotated[int, "how many salts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordHookFailed(Event):
+    """A checkpoint could not be handed to the command that keeps checkpoints elsewhere."""
+
+    kind: ClassVar[str] = "record.hook_failed"
+
+    size: Annotated[int, "the size of the checkpoint that was not kept"]
+    reason: Annotated[str, "what went wrong, in a word"]
+
+
+EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
+    {
+        event.kind: event
+        for event in (
+            ModelInspected,
+            ModelRefused,
+            ModelFailed,
+            RecordBegun,
+            RecordKeyRotated,
+            RecordDropped,
+            RecordClockSteppedBack,
+            RecordArchived,
+            RecordForgotten,
+            RecordHookFailed,
+        )
+    }
+)
+"""Every event that this version can write, by kind. A record may hold kinds of later versions: readers keep them."""
