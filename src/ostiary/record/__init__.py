@@ -4,5 +4,6 @@ In: Event
 Out: Entry
 Trusts: the state directory's owner, the injected clock, the keys it made
 Refuses: RecordRefused
-Emits: record.begun, record.key_rotated, record.dropped, record.clock_stepped_back, record.archived, record.forgotten, record.hook_failed
+Emits: record.archived, record.begun, record.clock_stepped_back, record.dropped, record.forgotten,
+    record.hook_failed, record.key_rotated
 """

@@ -1,8 +1,10 @@
-"""The events: what the house says happened, as typed values. docs/reference/events.md is generated from `EVENT_TYPES`.
+"""The events: what the house says happened, as typed values.
+
+docs/reference/events.md is generated from `EVENT_TYPES`.
 
 A room is given `emit` and hands it one of these; it knows neither the log nor the time. Who acted, in which process
-and when is added by the log (docs/formats/record.md, "Entry"). An event never holds a prompt, a secret or an absolute
-path in clear: such bytes travel as `Content`, of which the log keeps a salted hash only.
+and when is added by the log (docs/formats/record.md, "Entry"). An event never holds a prompt, a secret or an
+absolute path in clear: such bytes travel as `Content`, of which the log keeps a salted hash only.
 
 A field may be added with a default under the same `schema`; anything else needs the next `schema` number.
 """
@@ -19,7 +21,7 @@ NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes that must not be kept: the log stores a salted hash of them, and the salt can be deleted (`record forget`)."""
+    """Bytes that must not be kept: the log stores their salted hash, and `ostiary record forget` deletes the salt."""
 
     clear: bytes = field(repr=False)
 
@@ -173,4 +175,4 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
         )
     }
 )
-"""Every event that this version can write, by kind. A record may hold kinds of later versions: readers keep them."""
+"""Every event that this version writes, by kind. A record may hold kinds of later versions: readers keep them."""
