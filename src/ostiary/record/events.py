@@ -21,7 +21,7 @@ NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes that must not be kept: the log stores their salted hash, and `ostiary record forget` deletes the salt."""
+    """Bytes that must not be kept: the log stores a salted hash; `ostiary record forget` deletes the salt."""
 
     clear: bytes = field(repr=False)
 
