@@ -147,6 +147,108 @@ OUTPUT_UNWRITABLE: Final = _declare(
     "Check that the disk has room and that the place can be written to.",
     500,
 )
+RECORD_UNWRITABLE: Final = _declare(
+    "RECORD_UNWRITABLE",
+    "The record cannot be written, so nothing was done.",
+    "Check the state directory (OSTIARY_STATE_DIR): its disk, its permissions and who owns it.",
+    503,
+)
+RECORD_DISK_FULL: Final = _declare(
+    "RECORD_DISK_FULL",
+    "The record cannot be written, so nothing was done: the disk is full.",
+    "Make room on the disk of the state directory, or run `ostiary record archive --to` another disk.",
+    503,
+)
+RECORD_READ_ONLY: Final = _declare(
+    "RECORD_READ_ONLY",
+    "The record cannot be written, so nothing was done: its place is read-only.",
+    "Give the user write permission on the state directory, or set OSTIARY_STATE_DIR to another place.",
+    503,
+)
+RECORD_BUSY: Final = _declare(
+    "RECORD_BUSY",
+    "The record cannot be written, so nothing was done: another program holds it.",
+    "Try again; if it stays so, look for a stopped ostiary process or an SQLite tool that has the record open.",
+    503,
+)
+RECORD_CORRUPT: Final = _declare(
+    "RECORD_CORRUPT",
+    "The record is damaged.",
+    "Keep it for the investigation: move the directory `record` out of the state directory; a new one begins then.",
+    500,
+)
+RECORD_FOREIGN: Final = _declare(
+    "RECORD_FOREIGN",
+    "In the record's place lies something that is not a record.",
+    "Find out who put it there, then move it away; nothing in it was read or changed.",
+    500,
+)
+RECORD_MISSING: Final = _declare(
+    "RECORD_MISSING",
+    "A part of the record is gone.",
+    "Restore the directory `record` from a backup, or move what is left of it away; a new one begins then.",
+    500,
+)
+RECORD_KEY_UNUSABLE: Final = _declare(
+    "RECORD_KEY_UNUSABLE",
+    "The key of the record cannot be used.",
+    "Check the key file's owner, its mode (0600) and its content, or the command that signs.",
+    500,
+)
+RECORD_CHANGED: Final = _declare(
+    "RECORD_CHANGED",
+    "The record was changed after it was written.",
+    "Treat the record as evidence: copy it, and compare it with checkpoints kept elsewhere.",
+    409,
+)
+RECORD_REMOVED: Final = _declare(
+    "RECORD_REMOVED",
+    "An entry was removed from the record.",
+    "Treat the record as evidence: copy it, and compare it with checkpoints kept elsewhere.",
+    409,
+)
+RECORD_REORDERED: Final = _declare(
+    "RECORD_REORDERED",
+    "Entries of the record were moved.",
+    "Treat the record as evidence: copy it, and compare it with checkpoints kept elsewhere.",
+    409,
+)
+RECORD_TRUNCATED: Final = _declare(
+    "RECORD_TRUNCATED",
+    "The end of the record was cut off.",
+    "Treat the record as evidence: copy it, and compare it with checkpoints kept elsewhere.",
+    409,
+)
+RECORD_ROLLED_BACK: Final = _declare(
+    "RECORD_ROLLED_BACK",
+    "An older state of the record was put in its place.",
+    "Look for the newer record in backups, and for who replaced it.",
+    409,
+)
+RECORD_BAD_SIGNATURE: Final = _declare(
+    "RECORD_BAD_SIGNATURE",
+    "A signature of the record is not right.",
+    "Check that the verifier key is the record's own; if it is, somebody else wrote the checkpoint.",
+    409,
+)
+RECORD_BAD_PROOF: Final = _declare(
+    "RECORD_BAD_PROOF",
+    "The proof does not prove it.",
+    "Ask for the proof again, with the entry exactly as it was recorded.",
+    422,
+)
+RECORD_NONE: Final = _declare(
+    "RECORD_NONE",
+    "There is no record here yet.",
+    "The first thing that is recorded begins it; check OSTIARY_STATE_DIR if you expected one.",
+    404,
+)
+RECORD_NO_ENTRY: Final = _declare(
+    "RECORD_NO_ENTRY",
+    "The record has no such entry.",
+    "`ostiary record tail` shows the last ones; archived entries are in the archive files.",
+    404,
+)
 HOUSE_INTERNAL: Final = _declare(
     "HOUSE_INTERNAL",
     "Ostiary failed in a way it did not foresee.",
@@ -204,6 +306,21 @@ class IntakeRefused(Refusal):
         self.findings: Final = tuple(findings)
 
 
+class RecordRefused(Refusal):
+    """The record, a checkpoint or a proof is not what it claims to be. `problems` has every one, in order."""
+
+    codes = (
+        "RECORD_CHANGED RECORD_REMOVED RECORD_REORDERED RECORD_TRUNCATED RECORD_ROLLED_BACK "
+        "RECORD_BAD_SIGNATURE RECORD_BAD_PROOF"
+    )
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, problems: Sequence[RecordRefused] = ()
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.problems: Final = tuple(problems) or (self,)
+
+
 class Fault(OstiaryError):
     """The house could not do its work."""
 
@@ -222,6 +339,18 @@ class OutputUnwritable(Fault):
     codes = "OUTPUT_UNWRITABLE"
 
 
+class RecordUnwritable(Fault):
+    """What must be recorded cannot be, so it must not happen."""
+
+    codes = "RECORD_UNWRITABLE RECORD_DISK_FULL RECORD_READ_ONLY RECORD_BUSY"
+
+
+class RecordDamaged(RecordUnwritable):
+    """What lies in the record's place cannot be read as a record; nothing in it is touched."""
+
+    codes = "RECORD_CORRUPT RECORD_FOREIGN RECORD_MISSING RECORD_KEY_UNUSABLE"
+
+
 class InternalFault(Fault):
     """A failure that nobody foresaw; always keeps its cause."""
 
@@ -232,7 +361,7 @@ class Misuse(OstiaryError):
     """The caller held it wrong."""
 
     exit_status = 2
-    codes = "USAGE MODEL_NOT_FOUND"
+    codes = "USAGE MODEL_NOT_FOUND RECORD_NONE RECORD_NO_ENTRY"
 
 
 @dataclass(frozen=True, slots=True)

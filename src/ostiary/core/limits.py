@@ -42,3 +42,77 @@ MAX_JSON_VALUES: Final = Ceiling(
 MAX_JSON_NUMBER_CHARACTERS: Final = Ceiling(
     64, "characters", "a double needs 25 at most; converting longer ones costs more than linear time"
 )
+
+# Weight files
+MAX_SAFETENSORS_HEADER_BYTES: Final = Ceiling(
+    16 << 20, "bytes", "the largest published headers are below 1 MiB; parsing takes ten times the header in memory"
+)
+MAX_TENSORS_PER_FILE: Final = Ceiling(
+    131_072, "tensors", "the largest published models have 92,000 in all, over many files"
+)
+MAX_TENSOR_DIMENSIONS: Final = Ceiling(8, "dimensions", "weights use at most 5")
+MAX_DIMENSION: Final = Ceiling((1 << 31) - 1, "elements", "MLX keeps sizes as signed 32-bit integers")
+MAX_TENSOR_BYTES: Final = Ceiling((1 << 63) - 1, "bytes", "MLX keeps strides and offsets as signed 64-bit integers")
+MAX_TENSOR_NAME_CHARACTERS: Final = Ceiling(512, "characters", "published names stay below 200")
+MAX_TENSOR_NAME_PARTS: Final = Ceiling(32, "parts", "names are walked recursively; published ones have below 16 parts")
+MAX_TENSOR_NAME_INDEX: Final = Ceiling(
+    16_383, "positions", "MLX builds a list this long; published models number up to a few hundred experts"
+)
+MAX_TENSOR_LIST_SLOTS: Final = Ceiling(
+    1 << 20, "positions", "what all lists built from the names of one file may hold together"
+)
+MAX_METADATA_ENTRIES: Final = Ceiling(4_096, "entries", "published files have below 100")
+MAX_METADATA_KEY_CHARACTERS: Final = Ceiling(512, "characters", "a key is a short word")
+MAX_METADATA_VALUE_CHARACTERS: Final = Ceiling(4 << 20, "characters", "training notes of adapters reach 1 MiB")
+MAX_GGUF_HEADER_BYTES: Final = Ceiling(
+    64 << 20, "bytes", "a header holds the vocabulary and its merges; the largest published ones reach 20 MiB"
+)
+MAX_GGUF_METADATA_ENTRIES: Final = Ceiling(4_096, "entries", "published files have below 100")
+MAX_GGUF_KEY_BYTES: Final = Ceiling(512, "bytes", "published keys stay below 100; the format would allow 65,535")
+MAX_GGUF_ARRAY_STRINGS: Final = Ceiling(
+    2 << 20, "strings", "all arrays of one header together: a vocabulary of 260,000 with its merges stays below half"
+)
+MAX_GGUF_DIMENSIONS: Final = Ceiling(4, "dimensions", "the format's own limit")
+MAX_GGUF_ALIGNMENT_BYTES: Final = Ceiling(65_536, "bytes", "published files use 32; a page is the most that is useful")
+MAX_NPY_HEADER_BYTES: Final = Ceiling(4_096, "bytes", "NumPy writes 118 for the arrays that MLX reads")
+MAX_NPZ_MEMBERS: Final = Ceiling(65_536, "members", "as many as a zip without extensions can list")
+MAX_NPZ_DIRECTORY_BYTES: Final = Ceiling(16 << 20, "bytes", "65,536 entries with names of 200 bytes")
+MAX_NPZ_INFLATION: Final = Ceiling(100, "times", "weights deflate to a half at best, masks to a fiftieth")
+MAX_NPZ_UNCHECKED_INFLATION_BYTES: Final = Ceiling(
+    1 << 20, "bytes", "below this a member may inflate as far as deflate can: small arrays of zeros are honest"
+)
+MAX_NPZ_HEAD_INPUT_BYTES: Final = Ceiling(
+    65_536, "bytes", "compressed bytes read to see a member's array header, which needs a few hundred"
+)
+MAX_MLXFN_BYTES: Final = Ceiling(
+    256 << 20, "bytes", "constants lie between the steps of the graph, so the whole file is walked"
+)
+MAX_MLXFN_FUNCTIONS: Final = Ceiling(1_024, "functions", "one per signature that was exported")
+MAX_MLXFN_STEPS: Final = Ceiling(131_072, "steps", "a large language model's graph has some ten thousand")
+MAX_MLXFN_LIST_ITEMS: Final = Ceiling(131_072, "items", "inputs of one function: each weight may be one")
+
+# The record
+MAX_ENTRY_BYTES: Final = Ceiling(
+    16_384, "bytes", "one entry of the record; C2SP tiles hold 65,535, and an event is a few hundred"
+)
+MAX_EVENT_TEXT_CHARACTERS: Final = Ceiling(
+    1_024, "characters", "one text of an event: a path has no more bytes; longer text is cut and says so"
+)
+MAX_EVENT_COUNTS: Final = Ceiling(
+    200, "names", "how many names one table of counts in an event holds; the rest is counted as `other`"
+)
+MAX_OFFERED_EVENTS: Final = Ceiling(
+    4_096, "events", "merely useful events waiting to be recorded: about 2 MiB; past it they are dropped and counted"
+)
+MAX_RECORD_WAIT_MS: Final = Ceiling(
+    10_000, "milliseconds", "how long a writer waits for other programs; a commit takes about one"
+)
+MAX_CHECKPOINT_BYTES: Final = Ceiling(
+    65_536, "bytes", "a checkpoint with 16 signatures of the largest kind, as C2SP asks verifiers to accept"
+)
+MAX_CHECKPOINT_GAP: Final = Ceiling(
+    10_000, "entries", "how many entries may follow the last signed checkpoint while the record is open"
+)
+MAX_HOOK_MS: Final = Ceiling(10_000, "milliseconds", "how long a checkpoint hook or a signing command may take")
+MAX_PROOF_BYTES: Final = Ceiling(131_072, "bytes", "a proof has at most 63 hashes and one checkpoint")
+MAX_KEY_FILE_BYTES: Final = Ceiling(16_384, "bytes", "two private keys and their names are below 1 KiB")
