@@ -54,7 +54,7 @@ MAX_TENSOR_DIMENSIONS: Final = Ceiling(8, "dimensions", "weights use at most 5")
 MAX_DIMENSION: Final = Ceiling((1 << 31) - 1, "elements", "MLX keeps sizes as signed 32-bit integers")
 MAX_TENSOR_BYTES: Final = Ceiling((1 << 63) - 1, "bytes", "MLX keeps strides and offsets as signed 64-bit integers")
 MAX_TENSOR_NAME_CHARACTERS: Final = Ceiling(512, "characters", "published names stay below 200")
-MAX_TENSOR_NAME_PARTS: Final = Ceiling(32, "parts", "names are walked recursively; published ones have below 16 parts")
+MAX_TENSOR_NAME_PARTS: Final = Ceiling(32, "parts", "names are walked recursively; published ones stay below 16")
 MAX_TENSOR_NAME_INDEX: Final = Ceiling(
     16_383, "positions", "MLX builds a list this long; published models number up to a few hundred experts"
 )
@@ -70,10 +70,10 @@ MAX_GGUF_HEADER_BYTES: Final = Ceiling(
 MAX_GGUF_METADATA_ENTRIES: Final = Ceiling(4_096, "entries", "published files have below 100")
 MAX_GGUF_KEY_BYTES: Final = Ceiling(512, "bytes", "published keys stay below 100; the format would allow 65,535")
 MAX_GGUF_ARRAY_STRINGS: Final = Ceiling(
-    2 << 20, "strings", "all arrays of one header together: a vocabulary of 260,000 with its merges stays below half"
+    2 << 20, "strings", "all arrays of one header: a vocabulary of 260,000 and its merges stay below half"
 )
 MAX_GGUF_DIMENSIONS: Final = Ceiling(4, "dimensions", "the format's own limit")
-MAX_GGUF_ALIGNMENT_BYTES: Final = Ceiling(65_536, "bytes", "published files use 32; a page is the most that is useful")
+MAX_GGUF_ALIGNMENT_BYTES: Final = Ceiling(65_536, "bytes", "published files use 32; more than a page is useless")
 MAX_NPY_HEADER_BYTES: Final = Ceiling(4_096, "bytes", "NumPy writes 118 for the arrays that MLX reads")
 MAX_NPZ_MEMBERS: Final = Ceiling(65_536, "members", "as many as a zip without extensions can list")
 MAX_NPZ_DIRECTORY_BYTES: Final = Ceiling(16 << 20, "bytes", "65,536 entries with names of 200 bytes")
@@ -116,3 +116,52 @@ MAX_CHECKPOINT_GAP: Final = Ceiling(
 MAX_HOOK_MS: Final = Ceiling(10_000, "milliseconds", "how long a checkpoint hook or a signing command may take")
 MAX_PROOF_BYTES: Final = Ceiling(131_072, "bytes", "a proof has at most 63 hashes and one checkpoint")
 MAX_KEY_FILE_BYTES: Final = Ceiling(16_384, "bytes", "two private keys and their names are below 1 KiB")
+
+# Tokenizers
+MAX_VOCABULARY: Final = Ceiling(
+    2_000_000, "tokens", "the largest published vocabularies stay below 1.1 million; each token costs memory"
+)
+MAX_TOKEN_ID: Final = Ceiling(
+    2**31 - 1, "token id", "ids become signed 32-bit integers on their way into the embedding"
+)
+MAX_TOKEN_CHARACTERS: Final = Ceiling(
+    4_096, "characters", "the longest published tokens are runs of a few hundred spaces or dashes"
+)
+MAX_TOKENIZER_MERGES: Final = Ceiling(
+    4_000_000, "merges", "the largest published tokenizers have 0.6 million; each one costs a table entry"
+)
+MAX_TOKENIZER_PARTS: Final = Ceiling(
+    64, "parts", "published tokenizers chain five; each one is a pass over the text"
+)
+MAX_TOKENIZER_DEPTH: Final = Ceiling(4, "levels", "published tokenizers nest one sequence; the native loader recurses")
+MAX_PADDED_TOKENS: Final = Ceiling(
+    131_072, "tokens", "published ones pad to 512 at most; every padded token costs 100 bytes per text"
+)
+MAX_TEXT_GROWTH: Final = Ceiling(
+    64, "times", "what replacements may multiply a text by; published ones replace one character by at most two"
+)
+MAX_TRUNCATION_OVERLAP: Final = Ceiling(
+    16, "times", "how often overlapping windows may repeat a text; question answering uses less than two"
+)
+MAX_TEMPLATE_PIECES: Final = Ceiling(
+    256, "pieces", "published post-processors add at most a handful of special tokens to a text"
+)
+MAX_WORD_CHARACTERS: Final = Ceiling(
+    4_096, "characters", "WordPiece takes quadratic time in the longest word it tries; published ones say 100"
+)
+MAX_REGEX_CHARACTERS: Final = Ceiling(
+    8_192, "characters", "the longest published pre-tokenizer pattern has under 4,000"
+)
+MAX_REGEX_DEPTH: Final = Ceiling(32, "groups", "published patterns nest three; a parser that recurses needs a bound")
+MAX_REGEX_REPEATS: Final = Ceiling(
+    1_000, "repetitions", "a counted repetition is expanded in memory; published patterns count to three"
+)
+MAX_CHARSMAP_BYTES: Final = Ceiling(
+    8 << 20, "bytes", "the largest published character map (nmt_nfkc_cf) has under 400 KiB"
+)
+MAX_CHARSMAP_REPLACEMENT_BYTES: Final = Ceiling(
+    256, "bytes", "what one character may become; Unicode's longest compatibility form has 33"
+)
+MAX_VOCABULARY_FILE_BYTES: Final = Ceiling(
+    64 << 20, "bytes", "published vocabulary, merge and SentencePiece files stay below 20 MiB"
+)
