@@ -44,6 +44,9 @@ _SURROGATE_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR_MASK: Final = b"_" * 12
 
+# Transformers' word for "no limit", int(1e30): it stands as model_max_length in most tokenizer_config.json files.
+_NO_LIMIT: Final = "1000000000000000019884624838656"
+
 _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -150,7 +153,7 @@ def _integer_of(digits: str) -> int:
     if len(digits) > MAX_JSON_NUMBER_CHARACTERS:
         raise refuse(JSON_NUMBER_TOO_LONG, f"an integer of {len(digits)} characters")
     value = int(digits)
-    if not -(1 << 63) <= value < 1 << 64:
+    if not -(1 << 63) <= value < 1 << 64 and digits != _NO_LIMIT:
         raise refuse(JSON_BIG_INTEGER, f"the integer {quote_untrusted(digits)} needs more than 64 bits")
     return value
 

@@ -7,16 +7,16 @@ import struct
 
 import pytest
 
-from ostiary.core.limits import MAX_JSON_DEPTH, MAX_JSON_NUMBER_CHARACTERS
+from ostiary.core.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_NUMBER_CHARACTERS
 from ostiary.errors import IntakeRefused
 from ostiary.intake import read_json
 from ostiary.intake.read_json import describe_type, parse_json, parse_json_object
 from ostiary.intake.rules.json import RULES
 
 
-def rule_of(data: bytes, **limits: int) -> str:
+def rule_of(data: bytes, max_bytes: int = MAX_JSON_BYTES) -> str:
     with pytest.raises(IntakeRefused) as caught:
-        parse_json(data, **limits)
+        parse_json(data, max_bytes=max_bytes)
     assert "\n" not in caught.value.message
     return caught.value.findings[0].rule.id
 
@@ -61,8 +61,8 @@ REFUSED = {
 
 @pytest.mark.parametrize(("rule", "data"), [(rule, data) for rule, many in REFUSED.items() for data in many])
 def test_refuses(rule: str, data: bytes) -> None:
-    limits = {"max_bytes": 100} if rule == "json.too-large" else {}
-    assert rule_of(data, **limits) == rule
+    max_bytes = 100 if rule == "json.too-large" else MAX_JSON_BYTES
+    assert rule_of(data, max_bytes) == rule
 
 
 def test_every_rule_strikes() -> None:
@@ -121,6 +121,11 @@ def test_infinity_only_where_asked_for() -> None:
         parse_json(b"[NaN]", allow_infinity=True)
     with pytest.raises(IntakeRefused):
         parse_json(b"[1e999]", allow_infinity=True)
+
+
+def test_no_limit_of_transformers_is_the_only_larger_integer() -> None:
+    assert parse_json(b'{"model_max_length": 1000000000000000019884624838656}') == {"model_max_length": int(1e30)}
+    assert rule_of(b'{"model_max_length": 1000000000000000019884624838657}') == "json.big-integer"
 
 
 def test_an_object_is_asked_for() -> None:
