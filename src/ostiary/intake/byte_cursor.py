@@ -37,6 +37,17 @@ class ByteCursor:
         self.require(length)
         self.offset += length
 
+    def skip_strings(self, count: int) -> None:
+        """Skips `count` strings, each a 64-bit length and that many bytes. One loop, as there may be millions."""
+        unpack, data, end, offset = _U64.unpack_from, self._data, len(self._data), self.offset
+        for _ in range(count):
+            if offset + 8 > end:
+                raise self._refuse_short(8, offset)
+            offset += 8 + unpack(data, offset)[0]
+            if offset > end:
+                raise self._refuse_short(offset - end, end)
+        self.offset = offset
+
     def read_bytes(self, length: int) -> bytes:
         self.require(length)
         start = self.offset
