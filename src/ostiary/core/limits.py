@@ -102,7 +102,7 @@ MAX_EVENT_COUNTS: Final = Ceiling(
     200, "names", "how many names one table of counts in an event holds; the rest is counted as `other`"
 )
 MAX_OFFERED_EVENTS: Final = Ceiling(
-    4_096, "events", "merely useful events waiting to be recorded: about 2 MiB; past it they are dropped and counted"
+    4_096, "events", "merely useful events waiting to be recorded, about 2 MiB; past it they are dropped"
 )
 MAX_RECORD_WAIT_MS: Final = Ceiling(
     10_000, "milliseconds", "how long a writer waits for other programs; a commit takes about one"
@@ -164,4 +164,18 @@ MAX_CHARSMAP_REPLACEMENT_BYTES: Final = Ceiling(
 )
 MAX_VOCABULARY_FILE_BYTES: Final = Ceiling(
     64 << 20, "bytes", "published vocabulary, merge and SentencePiece files stay below 20 MiB"
+)
+
+# Code and other passengers
+MAX_PICKLE_BYTES: Final = Ceiling(
+    8 << 20, "bytes", "how far a pickle is walked to name its imports; it is refused whatever lies beyond"
+)
+MAX_PICKLE_OPS: Final = Ceiling(
+    250_000, "instructions", "a published checkpoint of 1,000 tensors has 60,000; the walk takes a quarter of a second"
+)
+MAX_PICKLE_IMPORTS: Final = Ceiling(64, "imports", "honest checkpoints name fewer than ten; more only fill a list")
+MAX_PICKLES_IN_ARCHIVE: Final = Ceiling(16, "pickles", "PyTorch writes at most three into one archive")
+MAX_SIGNATURE_BYTES: Final = Ceiling(16 << 20, "bytes", "a signature over the most files a model may have fills 2 MiB")
+MAX_LEFTOVER_BYTES: Final = Ceiling(
+    1 << 20, "bytes", "what a file manager or a hub client leaves behind is a few KiB; more would hide something"
 )

@@ -84,6 +84,7 @@ class ModelFacts:
     tensors: tuple[DtypeTotal, ...]
     weight_bytes: int
     cache_bytes_per_token: int | None
+    cache_bytes_at_context: int | None
     layout_checked: bool
     """Whether every tensor was held against the architecture's own list of names and shapes."""
 

@@ -1,0 +1,119 @@
+"""An examination as a person would like to see it. Pure: a value in, lines out."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from ostiary.cli.ui import paint, paint_severity, render_bytes, render_count
+from ostiary.core.findings import Finding
+from ostiary.core.text import quote_untrusted
+from ostiary.core.tickets import ModelFacts
+from ostiary.intake.examination import Examination
+
+_LABEL_WIDTH: Final = 12
+_SHOWN_FINDINGS: Final = 12
+_SHOWN_FILES: Final = 0
+
+
+def render_inspection(examination: Examination, *, color: bool, width: int, show_all: bool) -> list[str]:
+    lines = [paint(quote_untrusted(examination.name), "bold", enabled=color)]
+    facts = examination.facts
+    if facts is not None:
+        lines += [_row(label, text) for label, text in _describe_facts(facts)]
+    lines.append(_row("files", _describe_files(examination)))
+    if show_all:
+        lines += [
+            f"{'':{_LABEL_WIDTH}}{entry.sha256[:16]}  {render_bytes(entry.size):>9}  {entry.kind:<16}  "
+            f"{quote_untrusted(entry.path)}"
+            for entry in examination.files
+        ]
+    if examination.root is not None:
+        lines.append(_row("digest", f"sha256:{examination.root}"))
+    lines += _render_findings(examination, color=color, width=width, show_all=show_all)
+    lines += ["", _verdict(examination, color=color)]
+    return lines
+
+
+def _row(label: str, text: str) -> str:
+    return f"  {label:<{_LABEL_WIDTH - 2}}{text}"
+
+
+def _describe_facts(facts: ModelFacts) -> Iterator[tuple[str, str]]:
+    what = [facts.architecture or facts.format]
+    if facts.layers is not None:
+        what.append(f"{facts.layers} layer{'s' * (facts.layers != 1)}")
+    if facts.parameters is not None:
+        what.append(f"{render_count(facts.parameters)} parameters")
+    if facts.quantization is not None:
+        q = facts.quantization
+        what.append(f"{q.bits}-bit {q.mode} in groups of {q.group_size}")
+    if facts.context_tokens is not None:
+        what.append(f"context of {facts.context_tokens:,} tokens")
+    yield "model", quote_untrusted(", ".join(what))
+    if facts.tensors:
+        count = sum(total.tensors for total in facts.tensors)
+        parts = ", ".join(f"{t.tensors:,} {t.dtype} ({render_bytes(t.bytes)})" for t in facts.tensors)
+        yield "tensors", f"{count:,}: {parts}" if len(facts.tensors) > 1 else parts
+        yield "to run", _describe_memory(facts)
+
+
+def _describe_memory(facts: ModelFacts) -> str:
+    text = f"{render_bytes(facts.weight_bytes)} of weights"
+    if facts.cache_bytes_per_token is None:
+        return text
+    text += f" and {render_bytes(facts.cache_bytes_per_token)} of cache a token"
+    if facts.context_tokens is None or facts.cache_bytes_at_context is None:
+        return text
+    total = facts.weight_bytes + facts.cache_bytes_at_context
+    return f"{text}: {render_bytes(total)} with the whole context"
+
+
+def _describe_files(examination: Examination) -> str:
+    kinds = Counter(str(entry.kind) for entry in examination.files)
+    parts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
+    total = f"{len(examination.files)} in {render_bytes(examination.bytes)}"
+    text = f"{total}: {parts}" if parts else total
+    return text if examination.is_wholly_read else f"{text}; not everything there could be read"
+
+
+def _render_findings(examination: Examination, *, color: bool, width: int, show_all: bool) -> Iterator[str]:
+    findings = examination.findings
+    if not findings:
+        yield _row("findings", "none")
+        return
+    counts = Counter(finding.rule.severity for finding in findings)
+    yield _row("findings", ", ".join(f"{counts[s]} {s}" for s in sorted(counts, key=lambda s: s.rank)))
+    shown = findings if show_all else findings[:_SHOWN_FINDINGS]
+    for finding in shown:
+        yield ""
+        yield from _render_finding(finding, color=color, width=width)
+    if len(shown) < len(findings):
+        yield ""
+        yield f"  ... and {len(findings) - len(shown)} more: --all shows them"
+
+
+def _render_finding(finding: Finding, *, color: bool, width: int) -> Iterator[str]:
+    severity = paint_severity(finding.rule.severity, 9, enabled=color)
+    where = quote_untrusted(finding.path) if finding.path else "the whole model"
+    if finding.offset is not None:
+        where += f", byte {finding.offset:,}"
+    verdict = "" if finding.is_refusing else paint("  (a note: it does not refuse)", "dim", enabled=color)
+    yield f"  {severity} {paint(where, 'bold', enabled=color)}{verdict}"
+    indent = " " * _LABEL_WIDTH
+    for text in (f"{finding.detail[:1].upper()}{finding.detail[1:]}.", finding.rule.harm):
+        yield from textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    yield indent + paint(finding.rule.id, "dim", enabled=color)
+
+
+def _verdict(examination: Examination, *, color: bool) -> str:
+    refusing = sum(finding.is_refusing for finding in examination.findings)
+    if refusing:
+        return paint(f"refused, for {refusing} reason{'s' * (refusing != 1)}", "red", enabled=color)
+    facts = examination.facts
+    checked = (
+        "; every tensor is where its architecture expects it" if facts is not None and facts.layout_checked else ""
+    )
+    return paint("accepted", "green", enabled=color) + f": nothing found that runs code or breaks its format{checked}"

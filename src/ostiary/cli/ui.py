@@ -1,0 +1,185 @@
+"""The only place that prints. Results go to stdout, everything about the work to stderr.
+
+A result that cannot be written is a Fault (a full disk must not look like success); a reader that went away early,
+as `head` does, is not.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TextIO
+
+from ostiary.core.findings import Severity
+from ostiary.errors import OUTPUT_UNWRITABLE, OutputUnwritable
+
+_RESET: Final = "\x1b[0m"
+_STYLES: Final = {
+    "bold": "\x1b[1m",
+    "dim": "\x1b[2m",
+    "red": "\x1b[31m",
+    "green": "\x1b[32m",
+    "yellow": "\x1b[33m",
+    "blue": "\x1b[34m",
+}
+_SEVERITY_STYLE: Final = {
+    Severity.CRITICAL: "red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "blue",
+    Severity.INFO: "dim",
+}
+_PROGRESS_AFTER_S: Final = 0.5
+_PROGRESS_EVERY_S: Final = 0.1
+
+
+def out(text: str) -> None:
+    """A result, as one or more lines, to stdout."""
+    _write(sys.stdout, f"{text}\n", "standard output")
+
+
+def note(text: str) -> None:
+    """Something about the work, to stderr. Never fails: there is nobody left to tell."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def write_file(path: Path, text: str) -> None:
+    """A result to a file: the whole of it under its name, or nothing."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _unwritable(str(path), error) from error
+
+
+def _write(stream: TextIO, text: str, name: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()  # else Python tries again at exit, and fails again with a traceback
+        raise _unwritable(name, error) from error
+
+
+def _discard_stdout() -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _unwritable(name: str, error: OSError) -> OutputUnwritable:
+    reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+    hint = "Make room on the disk, then try again." if error.errno == errno.ENOSPC else None
+    return OutputUnwritable(OUTPUT_UNWRITABLE, f"{name} cannot be written: {reason}", hint=hint)
+
+
+def has_color(stream: TextIO) -> bool:
+    """Colour only for a person: a terminal, no NO_COLOR, no dumb terminal."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def has_color_on_stdout() -> bool:
+    return has_color(sys.stdout)
+
+
+def paint(text: str, style: str, *, enabled: bool) -> str:
+    return f"{_STYLES[style]}{text}{_RESET}" if enabled else text
+
+
+def paint_severity(severity: Severity, width: int, *, enabled: bool) -> str:
+    return paint(f"{severity:<{width}}", _SEVERITY_STYLE[severity], enabled=enabled)
+
+
+def measure_width() -> int:
+    """Columns to wrap at: the terminal's, within what reads well."""
+    return max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
+
+
+def render_bytes(count: float) -> str:
+    """Decimal units, as operating systems show file sizes."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def render_count(count: int) -> str:
+    """12,352 or 596.0 M or 8.03 B."""
+    if count < 1_000_000:
+        return f"{count:,}"
+    if count < 1_000_000_000:
+        return f"{count / 1e6:.1f} M"
+    return f"{count / 1e9:.2f} B"
+
+
+class Progress:
+    """A bar on stderr for work that turns out to take over half a second and has a person watching."""
+
+    def __init__(self, label: str) -> None:
+        self._label: Final = label
+        self._is_wanted: Final = sys.stderr.isatty()
+        self._lock: Final = threading.Lock()
+        self._started = time.monotonic()
+        self._drawn = 0.0
+        self._done = 0
+        self._total = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def start(self, total_bytes: int) -> None:
+        self._total = total_bytes
+
+    def advance(self, count: int) -> None:
+        """May be called from any thread."""
+        if not self._is_wanted:
+            return
+        with self._lock:
+            self._done += count
+            now = time.monotonic()
+            elapsed = now - self._started
+            if elapsed < _PROGRESS_AFTER_S or now - self._drawn < _PROGRESS_EVERY_S:
+                return
+            self._drawn = now
+            sys.stderr.write(
+                f"\r\x1b[K{render_progress(self._label, self._done, self._total, elapsed, measure_width())}"
+            )
+            sys.stderr.flush()
+
+
+def render_progress(label: str, done: int, total: int, elapsed_s: float, width: int) -> str:
+    """One line: how far, how fast, how long still."""
+    share = min(done / total, 1.0) if total else 1.0
+    rate = done / elapsed_s if elapsed_s > 0 else 0.0
+    left_s = (total - done) / rate if rate > 0 else 0.0
+    text = f"{share:4.0%}  {render_bytes(done)} of {render_bytes(total)}  {render_bytes(rate)}/s  {left_s:.0f} s left"
+    bar_width = min(30, width - len(label) - len(text) - 6)
+    if bar_width < 8:
+        return f"{label} {text}"
+    filled = round(share * bar_width)
+    return f"{label} [{'=' * filled}{' ' * (bar_width - filled)}] {text}"

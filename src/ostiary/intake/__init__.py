@@ -1,0 +1,15 @@
+"""Reads an untrusted directory or file, by descriptor and within limits, and says what in it could hurt.
+
+In: a path that an operator named
+Out: Manifest
+Trusts: the operating system's word on its own files
+Refuses: IntakeRefused
+Emits: model.failed, model.inspected, model.refused
+"""
+
+from __future__ import annotations
+
+from ostiary.intake.examine import examine_model, read_manifest
+from ostiary.intake.judge import Judgement, judge_model
+
+__all__ = ["Judgement", "examine_model", "judge_model", "read_manifest"]

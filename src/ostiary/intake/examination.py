@@ -1,0 +1,65 @@
+"""What reading a model brought to light, whatever the verdict: the value that `ostiary inspect` shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ostiary.core.digests import compute_root
+from ostiary.core.findings import Finding, refusal_of
+from ostiary.core.limits import MAX_FINDINGS
+from ostiary.core.tickets import FileEntry, Manifest, ModelFacts
+from ostiary.errors import IntakeRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Files in code-point order; findings worst first. Not a ticket: only `to_manifest` gives one."""
+
+    name: str
+    is_single_file: bool
+    files: tuple[FileEntry, ...]
+    is_wholly_read: bool
+    """Whether every entry of the tree could be read, so that the root digest speaks for all of it."""
+    facts: ModelFacts | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def root(self) -> str | None:
+        return compute_root(entry.sha256 for entry in self.files) if self.is_wholly_read and self.files else None
+
+    @property
+    def bytes(self) -> int:
+        return sum(entry.size for entry in self.files)
+
+    @property
+    def refusal(self) -> IntakeRefused | None:
+        """The answer no, with every finding; None where nothing refuses."""
+        worst = next((finding for finding in self.findings if finding.is_refusing), None)
+        if worst is None:
+            return None
+        return refusal_of(worst, *(finding for finding in self.findings if finding is not worst))
+
+    def count_rules(self) -> Mapping[str, int]:
+        """Rule id to how often it struck."""
+        return Counter(finding.rule.id for finding in self.findings)
+
+    def to_manifest(self) -> Manifest:
+        """The ticket, or the refusal."""
+        refusal = self.refusal
+        if refusal is not None:
+            raise refusal
+        root, facts = self.root, self.facts
+        if root is None or facts is None:
+            raise AssertionError("a model without a refusal was read wholly")  # pragma: no cover
+        return Manifest(name=self.name, files=self.files, root=root, facts=facts, notes=self.findings)
+
+
+def order_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Refusing ones first, then by severity, path and offset; repeated ones once; cut at the ceiling."""
+    ordered = sorted(
+        dict.fromkeys(findings),
+        key=lambda f: (not f.is_refusing, f.rule.severity.rank, f.path, -1 if f.offset is None else f.offset),
+    )
+    return tuple(ordered[:MAX_FINDINGS])

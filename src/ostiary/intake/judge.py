@@ -1,0 +1,82 @@
+"""Comes to a verdict on a model and tells the record: exactly one event, inspected, refused or failed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from ostiary.core.tickets import FileKind
+from ostiary.core.text import quote_untrusted
+from ostiary.errors import HOUSE_INTERNAL, Misuse, OstiaryError
+from ostiary.intake.examine import examine_model
+from ostiary.intake.examination import Examination
+from ostiary.record.events import Content, Emit, ModelFailed, ModelInspected, ModelRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An examination and the id that joins it to the record."""
+
+    examination: Examination
+    correlation_id: str
+
+
+def judge_model(
+    path: str | os.PathLike[str],
+    emit: Emit,
+    *,
+    allowed_formats: Collection[FileKind] = (),
+    start: Callable[[int], None] = lambda _total_bytes: None,
+    advance: Callable[[int], None] = lambda _bytes: None,
+) -> Judgement:
+    """Read and judge the model at `path`; the verdict is in the record when this returns."""
+    correlation_id = secrets.token_hex(8)
+    location = Content(os.fsencode(os.path.abspath(path)))  # noqa: PTH100  no link is resolved
+    name = name_of(path)
+    try:
+        examination = examine_model(path, allowed_formats=allowed_formats, start=start, advance=advance)
+    except Misuse:  # nothing was there to be decided upon
+        raise
+    except Exception as error:
+        code = error.code if isinstance(error, OstiaryError) else HOUSE_INTERNAL.name
+        emit(ModelFailed(correlation_id=correlation_id, name=name, code=code, location=location))
+        raise
+    emit(_verdict_of(examination, correlation_id, location))
+    return Judgement(examination, correlation_id)
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """What a model is called in the record: the last part of its path, never more of it."""
+    return quote_untrusted(os.path.basename(os.path.abspath(path)) or "/")  # noqa: PTH100, PTH119
+
+
+def _verdict_of(
+    examination: Examination, correlation_id: str, location: Content
+) -> ModelInspected | ModelRefused:
+    refusal = examination.refusal
+    if refusal is not None:
+        worst = refusal.findings[0]
+        return ModelRefused(
+            correlation_id=correlation_id,
+            name=examination.name,
+            root=examination.root,
+            code=refusal.code,
+            rule=worst.rule.id,
+            path=quote_untrusted(worst.path) or None,
+            findings=examination.count_rules(),
+            location=location,
+        )
+    manifest = examination.to_manifest()
+    return ModelInspected(
+        correlation_id=correlation_id,
+        name=manifest.name,
+        root=manifest.root,
+        files=len(manifest.files),
+        bytes=manifest.bytes,
+        format=manifest.facts.format,
+        architecture=manifest.facts.architecture,
+        findings=examination.count_rules(),
+        location=location,
+    )

@@ -1,0 +1,96 @@
+"""Reads one file once: its digest covers the very bytes that are handed to the parsers.
+
+What is kept in memory is bounded: all of a small text file, the header of a weights file, the head and tail of the
+rest. The remainder only passes through the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary.core.findings import refuse
+from ostiary.core.limits import MAX_HEAD_BYTES, MAX_TAIL_BYTES, READ_CHUNK_BYTES
+from ostiary.core.text import quote_untrusted
+from ostiary.core.tickets import FileEntry
+from ostiary.errors import INTAKE_UNREADABLE, SourceUnreadable
+from ostiary.intake.keep import measure_kept_bytes
+from ostiary.intake.kinds import recognise_file
+from ostiary.intake.rules import tree as rules
+from ostiary.intake.tree import Tree, TreeFile, identity_of
+
+type_of_progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file after its one reading. `kept` is its beginning (all of it where `is_whole`), `tail` its end."""
+
+    entry: FileEntry
+    kept: bytes
+    tail: bytes
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.kept) == self.entry.size
+
+
+def read_file(tree: Tree, file: TreeFile, advance: Callable[[int], None]) -> ReadFile:
+    """Read, recognise and digest `file`; `advance` hears of every chunk of bytes done."""
+    descriptor = tree.open_file(file)
+    try:
+        return _read_descriptor(descriptor, file, advance)
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+        raise SourceUnreadable(
+            INTAKE_UNREADABLE, f"{quote_untrusted(file.path)} cannot be read: {reason}"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_descriptor(descriptor: int, file: TreeFile, advance: Callable[[int], None]) -> ReadFile:
+    kept = _read_exactly(descriptor, min(file.size, MAX_HEAD_BYTES))
+    kind = recognise_file(file.path, kept, file.size)
+    wanted = measure_kept_bytes(kind, kept, file.size)
+    if wanted > len(kept):
+        kept += _read_exactly(descriptor, wanted - len(kept))
+    digest = hashlib.sha256(kept)
+    advance(len(kept))
+    done = len(kept)
+    tail = bytes(kept[-MAX_TAIL_BYTES:])
+    buffer = bytearray(min(READ_CHUNK_BYTES, max(file.size - done, 1)))
+    view = memoryview(buffer)
+    while done < file.size:
+        count = os.readv(descriptor, [view])
+        if count == 0:
+            break
+        digest.update(view[:count])
+        # The tail spans chunks only at the end of the file, where the last two are what is left.
+        tail = (tail + bytes(view[max(0, count - MAX_TAIL_BYTES) : count]))[-MAX_TAIL_BYTES:]
+        done += count
+        advance(count)
+    if done != file.size or identity_of(os.fstat(descriptor)) != file.identity:
+        raise refuse(rules.CHANGED, "it changed while it was read", path=file.path)
+    sha256 = digest.hexdigest()
+    if file.blob is not None and len(file.blob) == _SHA256_HEX and file.blob != sha256:
+        raise refuse(rules.CACHE_DIGEST, f"its bytes have the digest {sha256}", path=file.path)
+    return ReadFile(FileEntry(file.path, file.size, sha256, kind), kept, tail)
+
+
+_SHA256_HEX: Final = 64
+
+
+def _read_exactly(descriptor: int, count: int) -> bytes:
+    """`count` bytes, or fewer if the file has become shorter (the caller notices by the identity)."""
+    pieces: list[bytes] = []
+    while count > 0:
+        piece = os.read(descriptor, min(count, READ_CHUNK_BYTES))
+        if not piece:
+            break
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)

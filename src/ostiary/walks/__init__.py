@@ -1,0 +1,1 @@
+"""The two walks, each readable top to bottom. They know every room and decide nothing."""

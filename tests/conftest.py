@@ -1,0 +1,37 @@
+"""Shared by every test: the attack files made whole, and a state directory of its own for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from attack_cases.base import CORPUS
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The attack corpus with what git cannot hold: links, a pipe, hard links. Never read it recursively."""
+    place = tmp_path_factory.mktemp("attacks") / "corpus"
+    shutil.copytree(CORPUS, place, symlinks=True)
+    for node in json.loads((CORPUS / "special.json").read_text()):
+        path = place / node["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if node["kind"] == "symlink":
+            path.symlink_to(node["target"])
+        elif node["kind"] == "fifo":
+            os.mkfifo(path)
+        else:
+            os.link(place / node["target"], path)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test writes to the user's own record."""
+    state = tmp_path / "ostiary-state"
+    monkeypatch.setenv("OSTIARY_STATE_DIR", str(state))
+    return state
