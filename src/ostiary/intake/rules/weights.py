@@ -446,6 +446,13 @@ FN_UNKNOWN_OPERATION: Final = Rule(
     "Operation whose safety cannot be judged by looking",
     "Operations that index, slice or view memory read and write anywhere when their arguments are chosen for it.",
 )
+FN_SHAPELESS: Final = Rule(
+    "mlxfn.shapeless",
+    Severity.HIGH,
+    INTAKE_UNSAFE_FORMAT,
+    "Exported function without fixed sizes",
+    "The sizes in the file say nothing about the arrays it will run on, so no operation in it can be judged.",
+)
 FN_KERNEL: Final = Rule(
     "mlxfn.kernel",
     Severity.CRITICAL,
