@@ -20,6 +20,12 @@ MAX_NAME_BYTES: Final = Ceiling(255, "bytes", "what every common file system can
 MAX_PATH_BYTES: Final = Ceiling(1_024, "bytes", "macOS's own limit, so a model can be copied")
 MAX_TREE_BYTES: Final = Ceiling(4 << 40, "bytes", "the largest published models are below 2 TiB")
 MAX_HEAD_BYTES: Final = Ceiling(4_096, "bytes", "how much of a file is looked at to recognise its format")
+MAX_TAIL_BYTES: Final = Ceiling(
+    65_557, "bytes", "how much of a file's end is looked at: a zip's end record with its longest comment"
+)
+MAX_KEPT_BYTES: Final = Ceiling(
+    256 << 20, "bytes", "what all files together may keep in memory to be parsed; published models need 60 MiB"
+)
 MAX_FINDINGS: Final = Ceiling(1_000, "findings", "a person reads no more; past it the list is cut and says so")
 
 # JSON
@@ -89,7 +95,9 @@ MAX_MLXFN_BYTES: Final = Ceiling(
 )
 MAX_MLXFN_FUNCTIONS: Final = Ceiling(1_024, "functions", "one per signature that was exported")
 MAX_MLXFN_STEPS: Final = Ceiling(131_072, "steps", "a large language model's graph has some ten thousand")
-MAX_MLXFN_LIST_ITEMS: Final = Ceiling(131_072, "items", "inputs of one function: each weight may be one")
+MAX_MLXFN_LIST_ITEMS: Final = Ceiling(
+    524_288, "items", "inputs, outputs and keywords of all functions and steps of one file together"
+)
 
 # The record
 MAX_ENTRY_BYTES: Final = Ceiling(
@@ -133,7 +141,9 @@ MAX_TOKENIZER_MERGES: Final = Ceiling(
 MAX_TOKENIZER_PARTS: Final = Ceiling(
     64, "parts", "published tokenizers chain five; each one is a pass over the text"
 )
-MAX_TOKENIZER_DEPTH: Final = Ceiling(4, "levels", "published tokenizers nest one sequence; the native loader recurses")
+MAX_TOKENIZER_DEPTH: Final = Ceiling(
+    4, "levels", "published tokenizers nest one sequence; the native loader recurses"
+)
 MAX_PADDED_TOKENS: Final = Ceiling(
     131_072, "tokens", "published ones pad to 512 at most; every padded token costs 100 bytes per text"
 )
@@ -152,7 +162,9 @@ MAX_WORD_CHARACTERS: Final = Ceiling(
 MAX_REGEX_CHARACTERS: Final = Ceiling(
     8_192, "characters", "the longest published pre-tokenizer pattern has under 4,000"
 )
-MAX_REGEX_DEPTH: Final = Ceiling(32, "groups", "published patterns nest three; a parser that recurses needs a bound")
+MAX_REGEX_DEPTH: Final = Ceiling(
+    32, "groups", "published patterns nest three; a parser that recurses needs a bound"
+)
 MAX_REGEX_REPEATS: Final = Ceiling(
     1_000, "repetitions", "a counted repetition is expanded in memory; published patterns count to three"
 )
@@ -171,11 +183,37 @@ MAX_PICKLE_BYTES: Final = Ceiling(
     8 << 20, "bytes", "how far a pickle is walked to name its imports; it is refused whatever lies beyond"
 )
 MAX_PICKLE_OPS: Final = Ceiling(
-    250_000, "instructions", "a published checkpoint of 1,000 tensors has 60,000; the walk takes a quarter of a second"
+    250_000,
+    "instructions",
+    "a published checkpoint of 1,000 tensors has 60,000; the walk takes a quarter of a second",
 )
 MAX_PICKLE_IMPORTS: Final = Ceiling(64, "imports", "honest checkpoints name fewer than ten; more only fill a list")
-MAX_PICKLES_IN_ARCHIVE: Final = Ceiling(16, "pickles", "PyTorch writes at most three into one archive")
-MAX_SIGNATURE_BYTES: Final = Ceiling(16 << 20, "bytes", "a signature over the most files a model may have fills 2 MiB")
+MAX_PICKLES_IN_ARCHIVE: Final = Ceiling(4, "pickles", "PyTorch writes at most three into one archive")
+MAX_SIGNATURE_BYTES: Final = Ceiling(
+    16 << 20, "bytes", "a signature over the most files a model may have fills 2 MiB"
+)
 MAX_LEFTOVER_BYTES: Final = Ceiling(
     1 << 20, "bytes", "what a file manager or a hub client leaves behind is a few KiB; more would hide something"
 )
+
+# Configuration
+MAX_LAYERS: Final = Ceiling(
+    1_024,
+    "layers",
+    "the deepest published models have below 200; a loader builds each one in Python before it looks on",
+)
+MAX_WIDTH: Final = Ceiling(
+    1 << 20, "numbers", "the widest published layer has 65,536; two such widths make a matrix"
+)
+MAX_HEADS: Final = Ceiling(4_096, "heads", "published models have 256 at most")
+MAX_HEAD_WIDTH: Final = Ceiling(1 << 14, "numbers", "published models have 1,024 at most")
+MAX_EXPERTS: Final = Ceiling(1 << 14, "experts", "published models have 1,024 at most")
+MAX_CONTEXT_TOKENS: Final = Ceiling((1 << 31) - 1, "tokens", "MLX counts positions in 32 bits")
+USUAL_CONTEXT_TOKENS: Final = Ceiling(
+    1 << 24, "tokens", "the longest published promise is ten million; more is told, not refused"
+)
+MAX_SMALL_COUNT: Final = Ceiling(
+    1 << 20, "steps", "intervals, patch sizes and the like, all far below in published models"
+)
+MAX_BEAMS: Final = Ceiling(1_024, "sequences", "each one costs a whole cache; published models use ten at most")
+MAX_CODE_FINDINGS: Final = Ceiling(32, "findings", "a person reads no more about one file")

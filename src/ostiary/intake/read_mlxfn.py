@@ -75,6 +75,7 @@ class _File:
     cursor: ByteCursor
     constants: dict[int, ArrayType]
     steps_left: int = MAX_MLXFN_STEPS
+    items_left: int = MAX_MLXFN_LIST_ITEMS
 
 
 def parse_mlxfn(data: bytes) -> MlxfnFile:
@@ -112,15 +113,15 @@ def parse_mlxfn(data: bytes) -> MlxfnFile:
 def _read_function(file: _File) -> MlxFunction:
     cursor = file.cursor
     at = cursor.offset
-    keywords = _read_list(cursor, _LENGTH_BYTES, lambda: _read_text(cursor, MAX_TENSOR_NAME_CHARACTERS))
-    input_ids = _read_list(cursor, _ID_BYTES, cursor.read_u64)
-    inputs = _read_list(cursor, _MIN_ARRAY_BYTES, lambda: _read_array(cursor))
+    keywords = _read_list(file, _LENGTH_BYTES, lambda: _read_text(cursor, MAX_TENSOR_NAME_CHARACTERS))
+    input_ids = _read_list(file, _ID_BYTES, cursor.read_u64)
+    inputs = _read_list(file, _MIN_ARRAY_BYTES, lambda: _read_array(cursor))
     if len(input_ids) != len(inputs) or len(keywords) > len(inputs):
         detail = f"{len(inputs)} inputs, {len(input_ids)} ids and {len(keywords)} keywords"
         raise refuse(rules.FN_COUNT, detail, offset=at)
     if len(set(keywords)) != len(keywords):
         raise refuse(rules.FN_COUNT, "a keyword is there twice", offset=at)
-    output_ids = _read_list(cursor, _ID_BYTES, cursor.read_u64)
+    output_ids = _read_list(file, _ID_BYTES, cursor.read_u64)
     values = dict(zip(input_ids, inputs, strict=True))
     if len(values) != len(inputs):
         raise refuse(rules.FN_GRAPH, "two inputs have the same id", offset=at)
@@ -132,7 +133,7 @@ def _read_function(file: _File) -> MlxFunction:
         step_at = cursor.offset
         value_id = cursor.read_u64()
         if _read_flag(cursor):
-            name, output = _read_operation(cursor, values)
+            name, output = _read_operation(file, values)
             operations[name] += 1
             _define(values, value_id, output, step_at)
         elif _read_flag(cursor):
@@ -151,9 +152,10 @@ def _read_function(file: _File) -> MlxFunction:
     return MlxFunction(tuple(keywords), tuple(inputs), outputs, constants, constant_bytes, counted)
 
 
-def _read_operation(cursor: ByteCursor, values: dict[int, ArrayType]) -> tuple[str, ArrayType]:
+def _read_operation(file: _File, values: dict[int, ArrayType]) -> tuple[str, ArrayType]:
+    cursor = file.cursor
     at = cursor.offset
-    ids = _read_list(cursor, _ID_BYTES, cursor.read_u64)
+    ids = _read_list(file, _ID_BYTES, cursor.read_u64)
     inputs = [_look_up(values, value_id, at) for value_id in ids]
     stream, device, device_index = cursor.read_i32(), cursor.read_i32(), cursor.read_i32()
     if stream < 0 or device not in _DEVICES or device_index < 0:
@@ -259,8 +261,9 @@ def _read_text(cursor: ByteCursor, max_bytes: int | None = None) -> str:
         raise refuse(rules.FN_VERSION, f"a text is not UTF-8: '{_show(raw)}'", offset=at) from None
 
 
-def _read_list(cursor: ByteCursor, min_item_bytes: int, read_item: Callable[[], _T]) -> list[_T]:
-    count = _read_count(cursor, min_item_bytes, rules.FN_TOO_LARGE, MAX_MLXFN_LIST_ITEMS)
+def _read_list(file: _File, min_item_bytes: int, read_item: Callable[[], _T]) -> list[_T]:
+    count = _read_count(file.cursor, min_item_bytes, rules.FN_TOO_LARGE, file.items_left)
+    file.items_left -= count
     return [read_item() for _ in range(count)]
 
 
