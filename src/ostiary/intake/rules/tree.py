@@ -83,6 +83,13 @@ TOO_LARGE: Final = Rule(
     "Too many bytes",
     "It cannot be a model that this machine could run.",
 )
+TOO_MUCH_TO_KEEP: Final = Rule(
+    "tree.too-much-to-keep",
+    Severity.MEDIUM,
+    INTAKE_TOO_LARGE,
+    "Too many bytes of headers and text",
+    "Everything but the weights must be held in memory to be judged; this much is no model's.",
+)
 CHANGED: Final = Rule(
     "tree.changed",
     Severity.HIGH,
@@ -102,5 +109,6 @@ RULES: Final = (
     TOO_MANY_FILES,
     TOO_DEEP,
     TOO_LARGE,
+    TOO_MUCH_TO_KEEP,
     CHANGED,
 )
