@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
-NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -55,7 +53,7 @@ class ModelInspected(Event):
     format: Annotated[str, "the format of the weights"]
     architecture: Annotated[str | None, "the architecture that the model claims, after it was checked"]
     findings: Annotated[Mapping[str, int], "rule id to how often it struck; notes only, as nothing refused"] = (
-        NO_COUNTS
+        field(default_factory=dict)
     )
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
 
@@ -71,7 +69,7 @@ class ModelRefused(Event):
     code: Annotated[str, "the code of the worst finding"]
     rule: Annotated[str | None, "the rule of the worst finding"]
     path: Annotated[str | None, "the path of the worst finding, relative to the model"]
-    findings: Annotated[Mapping[str, int], "rule id to how often it struck"] = NO_COUNTS
+    findings: Annotated[Mapping[str, int], "rule id to how often it struck"] = field(default_factory=dict)
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
 
 

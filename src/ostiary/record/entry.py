@@ -1,0 +1,179 @@
+"""One entry: an event with who, when and where in the order, in exactly one spelling.
+
+The spelling is RFC 8785 (JCS) JSON without fractions: names sorted, no spaces, UTF-8 (docs/formats/record.md).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import os
+import pwd
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from ostiary.core.limits import MAX_ENTRY_BYTES, MAX_EVENT_COUNTS, MAX_EVENT_TEXT_CHARACTERS
+from ostiary.errors import RECORD_CHANGED, RecordRefused
+from ostiary.record.events import Content, Event
+
+_MAX_INTEGER: Final = (1 << 53) - 1
+_SALT_BYTES: Final = 16
+_SALTED_PREFIX: Final = "hmac-sha256:"
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_TIME_PLACE: Final = slice(7, 34)
+"""Where the time stands in every entry: it is the first value, and of fixed width."""
+_ENVELOPE_BYTES: Final = 4_096
+"""Room for everything but the event itself, with the longest user name there can be."""
+_ENVELOPE: Final = frozenset({"at", "by", "data", "kind", "n", "v"})
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Salt:
+    """What turns one `Content` of an event into a hash that cannot be guessed; kept apart, so that it can go."""
+
+    field: str
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvent:
+    """An event ready to be placed: everything but its time and number."""
+
+    kind: str
+    schema: int
+    data: str
+    salts: tuple[Salt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it was recorded. Its texts come from outside: quote them before printing."""
+
+    index: int
+    at: str
+    user: str
+    uid: int
+    pid: int
+    kind: str
+    schema: int
+    data: Mapping[str, Any]
+    body: bytes
+
+
+def describe_actor() -> str:
+    """Who acts in this process, spelled as the `by` of an entry."""
+    uid = os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    return _encode({"pid": os.getpid(), "uid": uid, "user": _spell_text(user)})
+
+
+def encode_event(event: Event) -> EncodedEvent:
+    """The event's own part of the entry. Absent: what is None, and tables without counts."""
+    data: dict[str, object] = {}
+    salts = []
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, Content):
+            salt = os.urandom(_SALT_BYTES)
+            salts.append(Salt(field.name, salt))
+            data[field.name] = hash_content(value.clear, salt)
+        elif value is not None and value != {}:
+            data[field.name] = _spell(value)
+    spelled = _encode(data)
+    if len(spelled.encode()) > MAX_ENTRY_BYTES - _ENVELOPE_BYTES:
+        raise ValueError(f"an event of kind {event.kind} is larger than an entry may be")
+    return EncodedEvent(event.kind, event.schema, spelled, tuple(salts))
+
+
+def hash_content(clear: bytes, salt: bytes) -> str:
+    digest = hmac.digest(salt, clear, "sha256")
+    return _SALTED_PREFIX + base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def place_event(event: EncodedEvent, index: int, at: str, actor: str) -> bytes:
+    """The canonical bytes of the entry; its names are already in order."""
+    body = (
+        f'{{"at":"{at}","by":{actor},"data":{event.data},"kind":"{event.kind}","n":{index},"v":{event.schema}}}'
+    ).encode()
+    return body
+
+
+def read_time(body: bytes) -> str:
+    """The time of an entry without parsing the rest."""
+    time = body[_TIME_PLACE].decode("ascii", "replace")
+    return time if _TIME.fullmatch(time) else ""
+
+
+def parse_entry(body: bytes, index: int) -> Entry:
+    """Reads the bytes of an entry strictly: only the one spelling is an entry, and only at its own number."""
+    if len(body) > MAX_ENTRY_BYTES:
+        raise _refuse(index, "is larger than any entry")
+    try:
+        parsed = json.loads(body.decode())
+        spelled = _encode(parsed).encode()
+    except (ValueError, RecursionError) as error:
+        raise _refuse(index, "is not JSON") from error
+    if spelled != body or not isinstance(parsed, dict) or set(parsed) != _ENVELOPE:
+        raise _refuse(index, "is not spelled as entries are")
+    actor, data = parsed["by"], parsed["data"]
+    if (
+        not isinstance(actor, dict)
+        or set(actor) != {"pid", "uid", "user"}
+        or not isinstance(data, dict)
+        or not all(type(number) is int for number in (actor["pid"], actor["uid"], parsed["n"], parsed["v"]))
+        or not all(isinstance(text, str) for text in (actor["user"], parsed["kind"], parsed["at"]))
+        or not _TIME.fullmatch(parsed["at"])
+    ):
+        raise _refuse(index, "is not spelled as entries are")
+    return Entry(
+        parsed["n"],
+        parsed["at"],
+        actor["user"],
+        actor["uid"],
+        actor["pid"],
+        parsed["kind"],
+        parsed["v"],
+        data,
+        body,
+    )
+
+
+def _refuse(index: int, what: str) -> RecordRefused:
+    return RecordRefused(RECORD_CHANGED, f"entry {index} {what}")
+
+
+def _spell(value: object) -> object:
+    if isinstance(value, str):
+        return _spell_text(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if abs(value) > _MAX_INTEGER:
+            raise ValueError("an event holds an integer beyond 53 bits")
+        return value
+    if isinstance(value, tuple):
+        return [_spell_text(text) for text in value]
+    if isinstance(value, Mapping):
+        return _spell_counts(value)
+    raise TypeError(f"an event cannot hold a {type(value).__name__}")
+
+
+def _spell_counts(counts: Mapping[str, int]) -> dict[str, object]:
+    """The largest counts by name; what is past the ceiling is summed up as `other`."""
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    kept = {_spell_text(name): _spell(count) for name, count in ranked[:MAX_EVENT_COUNTS]}
+    rest = sum(count for _, count in ranked[MAX_EVENT_COUNTS:])
+    return {**kept, "other": rest} if rest else kept
+
+
+def _spell_text(text: str) -> str:
+    """As it is, but cut to the ceiling, and what UTF-8 cannot hold (a file name's odd bytes) escaped."""
+    cut = text if len(text) <= MAX_EVENT_TEXT_CHARACTERS else f"{text[:MAX_EVENT_TEXT_CHARACTERS]}... ({len(text)})"
+    return cut.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,115 @@
+"""Where the record lives, and how it comes into being: wholly, in one step, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Final
+
+from ostiary.errors import (
+    RECORD_CORRUPT,
+    RECORD_FOREIGN,
+    RECORD_MISSING,
+    RecordDamaged,
+)
+from ostiary.record.durable import sync_directory
+from ostiary.record.keys import KEY_FILE, SIGNER_FILE
+from ostiary.record.schema import APPLICATION_ID, SCHEMA_VERSION
+
+STATE_VARIABLE: Final = "OSTIARY_STATE_DIR"
+RECORD_DIRECTORY: Final = "record"
+DATABASE_FILE: Final = "log.db"
+LOCK_FILE: Final = "log.lock"
+HOOK_FILE: Final = "hook.json"
+ARCHIVE_DIRECTORY: Final = "archive"
+
+_SQLITE_MAGIC: Final = b"SQLite format 3\x00"
+_HEADER_BYTES: Final = 100
+
+
+def find_state_directory() -> Path:
+    """OSTIARY_STATE_DIR, or the place the platform has for a user's state."""
+    chosen = os.environ.get(STATE_VARIABLE)
+    if chosen:
+        return Path(chosen).absolute()
+    import platformdirs  # noqa: PLC0415  # only where nothing is chosen
+
+    return Path(platformdirs.user_state_dir("ostiary", appauthor=False))
+
+
+def prepare_state_directory(state: Path) -> None:
+    """Makes the directory, for this user alone."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def is_begun(state: Path) -> bool:
+    return os.path.lexists(state / RECORD_DIRECTORY)
+
+
+def open_staging(state: Path) -> Path:
+    """A new directory beside the record's place, in which a whole new record is built."""
+    staging = state / f".{RECORD_DIRECTORY}.{os.getpid()}.{os.urandom(4).hex()}.new"
+    staging.mkdir(mode=0o700)
+    return staging
+
+
+def publish_staging(staging: Path, state: Path) -> bool:
+    """Puts the built record in its place; False where somebody else was first (and the staged one is gone)."""
+    sync_directory(staging)
+    try:
+        staging.rename(state / RECORD_DIRECTORY)
+    except OSError:
+        if not is_begun(state):
+            raise
+        shutil.rmtree(staging)
+        return False
+    sync_directory(state)
+    return True
+
+
+def examine_place(record: Path) -> Path:
+    """Looks at what lies in the record's place before SQLite does; returns the database's path.
+
+    1. The directory is a directory of this user (or root), and no link.
+    2. The database is there: where it is not, a key without its record is no reason to begin another one.
+    3. It is a regular file with SQLite's magic and the record's own application id.
+    """
+    try:
+        place = record.lstat()
+        if not stat.S_ISDIR(place.st_mode) or place.st_uid not in (os.geteuid(), 0):
+            raise RecordDamaged(RECORD_FOREIGN, "`record` in the state directory is not a directory of this user")
+        database = record / DATABASE_FILE
+        if not os.path.lexists(database):
+            raise RecordDamaged(
+                RECORD_MISSING, f"the directory `record` is there, but {DATABASE_FILE} in it is not"
+            )
+        descriptor = os.open(database, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            header = os.read(descriptor, _HEADER_BYTES) if is_regular else b""
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise RecordDamaged(RECORD_CORRUPT, f"{DATABASE_FILE} cannot be opened") from error
+    if not is_regular:
+        raise RecordDamaged(RECORD_FOREIGN, f"{DATABASE_FILE} is not a regular file")
+    if not header:
+        raise RecordDamaged(RECORD_CORRUPT, f"{DATABASE_FILE} was emptied")
+    if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE_MAGIC):
+        raise RecordDamaged(RECORD_FOREIGN, f"{DATABASE_FILE} is not an SQLite database")
+    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise RecordDamaged(RECORD_FOREIGN, f"{DATABASE_FILE} is an SQLite database of another program")
+    version = int.from_bytes(header[60:64], "big")
+    if version != SCHEMA_VERSION:
+        raise RecordDamaged(
+            RECORD_FOREIGN,
+            f"the record has format {version}; this version of Ostiary knows format {SCHEMA_VERSION}",
+            hint="Use the version of Ostiary that wrote it, or a newer one.",
+        )
+    return database
+
+
+def has_keys(record: Path) -> bool:
+    return os.path.lexists(record / KEY_FILE) or os.path.lexists(record / SIGNER_FILE)

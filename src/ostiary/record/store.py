@@ -1,0 +1,244 @@
+"""Writes a record's tables: one writer at a time, whichever thread or process, and every commit on the disk.
+
+Writers take a lock file before SQLite's own lock, and write-ahead frames are moved into the database only under it:
+SQLite before 3.51.3 has a race between a writer that restarts the write-ahead log and a checkpoint of another
+connection, which can lose committed pages. It also makes waiting fair enough to bound.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ostiary.core.limits import MAX_RECORD_WAIT_MS
+from ostiary.errors import (
+    RECORD_BUSY,
+    RECORD_CORRUPT,
+    RECORD_DISK_FULL,
+    RECORD_READ_ONLY,
+    RECORD_UNWRITABLE,
+    RecordDamaged,
+    RecordUnwritable,
+)
+from ostiary.record.entry import EncodedEvent, place_event, read_time
+from ostiary.record.merkle import HASH_BYTES, add_leaf, hash_leaf, list_peaks, root_of_peaks
+from ostiary.record.place import LOCK_FILE
+from ostiary.record.reader import ArchiveRow, Reader, connect, sqlite_explained
+from ostiary.record.schema import CREATE_PRAGMAS, OPEN_PRAGMAS, TABLES
+
+_MAX_WAL_BYTES: Final = 4 << 20
+_FIRST_PAUSE_S: Final = 0.0002
+_LAST_PAUSE_S: Final = 0.005
+
+
+def explain_os(error: OSError, doing: str) -> RecordUnwritable:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RecordUnwritable(RECORD_DISK_FULL, f"the disk is full ({doing})")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return RecordUnwritable(RECORD_READ_ONLY, f"the record's place is read-only ({doing})")
+    return RecordUnwritable(RECORD_UNWRITABLE, f"the operating system refused ({doing})")
+
+
+def create_database(database: Path) -> None:
+    """An empty record's tables, durable and without a write-ahead log beside them when it returns."""
+    with sqlite_explained("creating it"):
+        connection = sqlite3.connect(database, isolation_level=None)
+        try:
+            for statement in (*CREATE_PRAGMAS, *OPEN_PRAGMAS, *TABLES):
+                connection.execute(statement)
+        finally:
+            connection.close()
+
+
+class Store:
+    """The writing side. Not for several threads at once: `log.py` sees to that."""
+
+    def __init__(self, database: Path) -> None:
+        self._wal = database.with_name(f"{database.name}-wal")
+        self._connection = connect(database, mode="mode=rw")
+        self.reader: Final = Reader(self._connection)
+        self._mutex = threading.Lock()
+        self._size = -1
+        self._peaks: list[bytes] = []
+        self._last_time = ""
+        self._next_move = int(_MAX_WAL_BYTES)
+        try:
+            self._lock_file = os.open(
+                database.with_name(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            self._connection.close()
+            raise explain_os(error, "taking its lock") from error
+
+    def close(self) -> None:
+        try:
+            with self._locked(), sqlite_explained("closing it"):
+                self._connection.close()
+        finally:
+            os.close(self._lock_file)
+
+    @property
+    def size(self) -> int:
+        """Entries in the tree; inside `transaction` only."""
+        return self._size
+
+    @property
+    def last_time(self) -> str:
+        """The time of the newest entry; inside `transaction` only."""
+        return self._last_time
+
+    @property
+    def root(self) -> bytes:
+        """The root of the tree; inside `transaction` only."""
+        return root_of_peaks(self._peaks)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and on the disk when it ends without an exception."""
+        with self._mutex, self._locked():
+            try:
+                with sqlite_explained("writing to it"):
+                    self._connection.execute("BEGIN IMMEDIATE")
+                self._catch_up()
+                yield
+                with sqlite_explained("writing to it"):
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                self._size = -1
+                self._roll_back()
+                raise
+            self._move_frames()
+
+    def append(self, events: Sequence[EncodedEvent], at: str, actor: str) -> int:
+        """Places the events at the end of the tree; returns the index of the first."""
+        first = self._size
+        entries, nodes, salts = [], [], []
+        for index, event in enumerate(events, first):
+            body = place_event(event, index, at, actor)
+            entries.append((index, body))
+            nodes.append((index, add_leaf(self._peaks, index, hash_leaf(body))))
+            salts += [(index, salt.field, salt.salt) for salt in event.salts]
+        self._size = first + len(events)
+        self._last_time = at
+        self._write_many("INSERT INTO entry (n, body) VALUES (?, ?)", entries)
+        self._write_many("INSERT INTO node (n, hashes) VALUES (?, ?)", nodes)
+        self._write_many("INSERT INTO salt (n, field, salt) VALUES (?, ?, ?)", salts)
+        return first
+
+    def add_keys(self, index: int, keys: Sequence[str]) -> None:
+        self._write("INSERT INTO vkey (n, keys) VALUES (?, ?)", index, "\n".join(keys))
+
+    def add_checkpoint(self, size: int, note: bytes, *, is_kept: bool) -> None:
+        """The newest one takes the place of the last, unless that must stay."""
+        self._write("DELETE FROM checkpoint WHERE size < ? AND NOT is_kept", size)
+        self._write(
+            "INSERT INTO checkpoint (size, note, is_kept) VALUES (?, ?, ?) "
+            "ON CONFLICT (size) DO UPDATE SET note = excluded.note, is_kept = excluded.is_kept WHERE NOT is_kept",
+            size,
+            note,
+            int(is_kept),
+        )
+
+    def add_archive(self, row: ArchiveRow) -> None:
+        """The entries' bytes and salts leave; their hashes stay."""
+        self._write(
+            "INSERT INTO archive (first, end, file, sha256, n) VALUES (?, ?, ?, ?, ?)",
+            row.first,
+            row.end,
+            row.file,
+            row.sha256,
+            row.n,
+        )
+        self._write("DELETE FROM entry WHERE n >= ? AND n < ?", row.first, row.end)
+        self.remove_salts(row.first, row.end)
+
+    def count_salts(self, first: int, end: int) -> int:
+        with sqlite_explained("reading it"):
+            row = self._connection.execute(
+                "SELECT count(*) FROM salt WHERE n >= ? AND n < ?", (first, end)
+            ).fetchone()
+        return int(row[0])
+
+    def remove_salts(self, first: int, end: int) -> None:
+        self._write("DELETE FROM salt WHERE n >= ? AND n < ?", first, end)
+
+    def give_back_room(self) -> None:
+        """Moves every frame into the database and returns free pages to the disk; outside `transaction`."""
+        with self._locked(), sqlite_explained("giving room back"):
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _catch_up(self) -> None:
+        """Takes over what other processes wrote since this one last looked."""
+        size = self.reader.read_size()
+        if size == self._size:
+            return
+        if size:
+            hashes = self._connection.execute("SELECT hashes FROM node WHERE n = ?", (size - 1,)).fetchone()[0]
+            body = self.reader.read_body(size - 1)
+            if (
+                body is None
+                or len(hashes) != HASH_BYTES * ((size & -size).bit_length())
+                or hashes[:HASH_BYTES] != hash_leaf(body)
+            ):
+                raise RecordDamaged(RECORD_CORRUPT, "the last entry of the record is not whole")
+            self._last_time = read_time(body)
+        else:
+            self._last_time = ""
+        peaks = [self.reader.read_node(level, index) for level, index in list_peaks(0, size)]
+        self._peaks, self._size = peaks, size
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                # The failure that led here is the one to tell; SQLite has rolled back by itself then.
+                return
+
+    def _move_frames(self) -> None:
+        """Keeps the write-ahead log short. What was acknowledged is durable either way: failing is no failure."""
+        try:
+            if self._wal.stat().st_size > self._next_move:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                # A reader may have stood in the way: ask again only after as many frames more.
+                self._next_move = self._wal.stat().st_size + _MAX_WAL_BYTES
+        except (OSError, sqlite3.Error):
+            self._next_move += _MAX_WAL_BYTES
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        deadline = time.monotonic() + MAX_RECORD_WAIT_MS / 1000
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise RecordUnwritable(RECORD_BUSY, "another program holds the record's lock") from error
+                time.sleep(pause)
+                pause = min(pause * 2, _LAST_PAUSE_S)
+            except OSError as error:
+                raise explain_os(error, "taking its lock") from error
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def _write(self, sql: str, *values: object) -> None:
+        with sqlite_explained("writing to it"):
+            self._connection.execute(sql, values)
+
+    def _write_many(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            with sqlite_explained("writing to it"):
+                self._connection.executemany(sql, rows)
