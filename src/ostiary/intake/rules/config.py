@@ -106,57 +106,57 @@ CONFIG_LAYERS_DISAGREE: Final = Rule(
     "Programs that read the other one build a network of another depth.",
 )
 
-CODE_MODEL_FILE: Final = Rule(
-    "code.model-file",
+REFERENCE_MODEL_FILE: Final = Rule(
+    "reference.model-file",
     Severity.CRITICAL,
     INTAKE_CARRIES_CODE,
     "Configuration that names its own Python file",
     "MLX-LM ran the file it names while loading (CVE-2026-5843), and still does where remote code is trusted.",
 )
-CODE_AUTO_MAP: Final = Rule(
-    "code.auto-map",
+REFERENCE_AUTO_MAP: Final = Rule(
+    "reference.auto-map",
     Severity.HIGH,
     INTAKE_CARRIES_CODE,
     "Classes of the model's own",
     "Transformers imports the classes it names, from the model or from another repository, once code is trusted.",
 )
-CODE_REMOTE_REFERENCE: Final = Rule(
-    "code.remote-reference",
+REFERENCE_REMOTE: Final = Rule(
+    "reference.remote",
     Severity.CRITICAL,
     INTAKE_CARRIES_CODE,
     "Class in another repository",
     "The code would be fetched when the model is loaded, from a place that no signature over this model covers.",
 )
-CODE_TRUST_ASKED: Final = Rule(
-    "code.trust-asked",
+REFERENCE_TRUST_ASKED: Final = Rule(
+    "reference.trust-asked",
     Severity.HIGH,
     INTAKE_CARRIES_CODE,
     "Configuration that asks to be trusted with code",
     "A program that takes it over as an option runs whatever code comes with the model.",
 )
-CODE_CUSTOM_PIPELINE: Final = Rule(
-    "code.custom-pipeline",
+REFERENCE_CUSTOM_PIPELINE: Final = Rule(
+    "reference.custom-pipeline",
     Severity.HIGH,
     INTAKE_CARRIES_CODE,
     "Pipeline of the model's own",
     "Transformers imports the class it names from the model's directory once code is trusted.",
 )
-CODE_KERNEL: Final = Rule(
-    "code.kernel",
+REFERENCE_KERNEL: Final = Rule(
+    "reference.kernel",
     Severity.CRITICAL,
     INTAKE_CARRIES_CODE,
     "Attention kernel from a repository",
     "Transformers fetches a compiled kernel by that name and loads it into the process.",
 )
-CODE_OBJECT: Final = Rule(
-    "code.object",
+REFERENCE_OBJECT: Final = Rule(
+    "reference.object",
     Severity.CRITICAL,
     INTAKE_CARRIES_CODE,
     "Instruction to build a Python object",
     "Readers that honour it (Hydra's _target_, jsonpickle's py/object) call any function by name, also os.system.",
 )
-CODE_PARENT_LIBRARY: Final = Rule(
-    "code.parent-library",
+REFERENCE_PARENT_LIBRARY: Final = Rule(
+    "reference.parent-library",
     Severity.HIGH,
     INTAKE_CARRIES_CODE,
     "Module to import outside Transformers",
@@ -249,14 +249,14 @@ RULES: Final = (
     CONFIG_UNUSUAL,
     CONFIG_INCOMPLETE,
     CONFIG_LAYERS_DISAGREE,
-    CODE_MODEL_FILE,
-    CODE_AUTO_MAP,
-    CODE_REMOTE_REFERENCE,
-    CODE_TRUST_ASKED,
-    CODE_CUSTOM_PIPELINE,
-    CODE_KERNEL,
-    CODE_OBJECT,
-    CODE_PARENT_LIBRARY,
+    REFERENCE_MODEL_FILE,
+    REFERENCE_AUTO_MAP,
+    REFERENCE_REMOTE,
+    REFERENCE_TRUST_ASKED,
+    REFERENCE_CUSTOM_PIPELINE,
+    REFERENCE_KERNEL,
+    REFERENCE_OBJECT,
+    REFERENCE_PARENT_LIBRARY,
     GENERATION_UNUSUAL,
     GENERATION_WRONG_TYPE,
     GENERATION_OUT_OF_RANGE,
