@@ -150,9 +150,6 @@ MAX_PADDED_TOKENS: Final = Ceiling(
 MAX_TEXT_GROWTH: Final = Ceiling(
     64, "times", "what replacements may multiply a text by; published ones replace one character by at most two"
 )
-MAX_TRUNCATION_OVERLAP: Final = Ceiling(
-    16, "times", "how often overlapping windows may repeat a text; question answering uses less than two"
-)
 MAX_TEMPLATE_PIECES: Final = Ceiling(
     256, "pieces", "published post-processors add at most a handful of special tokens to a text"
 )
