@@ -19,7 +19,7 @@ pytestmark = pytest.mark.mlx
 # Token ids are read on their own, and attn_temperature_tuning is a switch that some write as 4.
 ELSEWHERE = {"pad_token_id", "image_token_id", "attn_temperature_tuning"}
 # MLX-LM annotates these as int or float, and published configurations have fractions.
-FRACTIONS = {"partial_rotary_factor", "rotary_emb_base"}
+FRACTIONS = {"partial_rotary_factor", "rope_theta", "rotary_emb_base"}
 
 
 def integer_fields() -> Iterator[tuple[str, str]]:
