@@ -25,7 +25,7 @@ from ostiary.errors import (
 )
 from ostiary.record.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from ostiary.record.command import CommandFailed, run_command
-from ostiary.record.entry import EncodedEvent, describe_actor, encode_event
+from ostiary.record.entry import EncodedEvent, describe_actor, encode_event, spell_time
 from ostiary.record.events import Event, RecordClockSteppedBack, RecordHookFailed
 from ostiary.record.group import GroupWriter
 from ostiary.record.keys import Signer, load_active_signers
@@ -146,8 +146,8 @@ class Log:
             return [self._place(events) for events in members]
 
     def _place(self, events: Sequence[EncodedEvent]) -> int:
-        now = self._clock().astimezone(UTC)
-        at, last = f"{now:%Y-%m-%dT%H:%M:%S.%f}Z", self._store.last_time
+        now = self._clock()
+        at, last = spell_time(now), self._store.last_time
         if at < last:
             back = (datetime.fromisoformat(last) - now).total_seconds()
             if back < _TOLERATED_STEP_S:

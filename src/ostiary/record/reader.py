@@ -142,19 +142,22 @@ class Reader:
                 self._connection.execute("ROLLBACK")
 
     def read_size(self) -> int:
-        row = self._one("SELECT max(n) FROM node")
+        row = self._one("SELECT max(n) FROM entry")
         return 0 if row is None or row[0] is None else int(row[0]) + 1
 
     def read_node(self, level: int, index: int) -> bytes:
-        row = self._one(
-            "SELECT substr(hashes, ?, ?) FROM node WHERE n = ?",
-            level * HASH_BYTES + 1,
-            HASH_BYTES,
-            ((index + 1) << level) - 1,
-        )
-        if row is None or len(row[0]) != HASH_BYTES:
+        start = level * HASH_BYTES
+        node = self.read_hashes(((index + 1) << level) - 1)[start : start + HASH_BYTES]
+        if len(node) != HASH_BYTES:
             raise RecordDamaged(RECORD_CORRUPT, f"the hash of subtree {index} at level {level} is missing")
-        return bytes(row[0])
+        return node
+
+    def read_hashes(self, index: int) -> bytes:
+        """An entry's leaf hash, then the hashes of the subtrees that it completed; empty where it is missing."""
+        row = self._one("SELECT hashes FROM entry WHERE n = ?", index) or self._one(
+            "SELECT hashes FROM archived WHERE n = ?", index
+        )
+        return b"" if row is None else bytes(row[0])
 
     def read_root(self, size: int) -> bytes:
         return hash_range(self.read_node, 0, size) if size else EMPTY_ROOT
@@ -173,14 +176,11 @@ class Reader:
         return parse_entry(body, index)
 
     def read_rows(self) -> Iterator[StoredRow]:
-        """Every entry in order, archived ones without body; also bodies that no hash belongs to."""
-        yield from (
-            StoredRow(index, bytes(hashes or b""), None if body is None else bytes(body))
-            for index, hashes, body in self._many(
-                "SELECT n, hashes, body FROM node LEFT JOIN entry USING (n) "
-                "UNION ALL SELECT n, NULL, body FROM entry WHERE n NOT IN (SELECT n FROM node) ORDER BY n"
-            )
-        )
+        """Every entry as it is stored, in order, the archived ones first and without body."""
+        for index, hashes in self._many("SELECT n, hashes FROM archived ORDER BY n"):
+            yield StoredRow(index, bytes(hashes), None)
+        for index, hashes, body in self._many("SELECT n, hashes, body FROM entry ORDER BY n"):
+            yield StoredRow(index, bytes(hashes), bytes(body))
 
     def read_bodies(self, first: int, end: int, *, holding: bytes = b"") -> Iterator[tuple[int, bytes]]:
         """The entries in [first, end) that are not archived and hold these bytes somewhere, oldest first."""
