@@ -214,3 +214,4 @@ MAX_SMALL_COUNT: Final = Ceiling(
 )
 MAX_BEAMS: Final = Ceiling(1_024, "sequences", "each one costs a whole cache; published models use ten at most")
 MAX_CODE_FINDINGS: Final = Ceiling(32, "findings", "a person reads no more about one file")
+MAX_TEMPLATES: Final = Ceiling(64, "templates", "published models name three at most")
