@@ -104,7 +104,7 @@ MAX_ENTRY_BYTES: Final = Ceiling(
     16_384, "bytes", "one entry of the record; C2SP tiles hold 65,535, and an event is a few hundred"
 )
 MAX_EVENT_TEXT_CHARACTERS: Final = Ceiling(
-    1_024, "characters", "one text of an event: a path has no more bytes; longer text is cut and says so"
+    2_048, "characters", "one text of an event: a post-quantum key has 1,800, a path 1,024; more is cut and says so"
 )
 MAX_EVENT_COUNTS: Final = Ceiling(
     200, "names", "how many names one table of counts in an event holds; the rest is counted as `other`"
@@ -213,5 +213,37 @@ MAX_SMALL_COUNT: Final = Ceiling(
     1 << 20, "steps", "intervals, patch sizes and the like, all far below in published models"
 )
 MAX_BEAMS: Final = Ceiling(1_024, "sequences", "each one costs a whole cache; published models use ten at most")
+MAX_MISSING_TENSORS: Final = Ceiling(
+    1_000,
+    "tensors",
+    "when so many are missing the model is another one; a configuration alone can ask for millions",
+)
+MAX_LAYOUT_FINDINGS: Final = Ceiling(8, "findings", "a person reads no more about packed layers that do not fit")
 MAX_CODE_FINDINGS: Final = Ceiling(32, "findings", "a person reads no more about one file")
 MAX_TEMPLATES: Final = Ceiling(64, "templates", "published models name three at most")
+
+# Chat templates
+MAX_TEMPLATE_CHARACTERS: Final = Ceiling(
+    262_144, "characters", "the longest published template has under 60,000; compiling takes time in proportion"
+)
+MAX_TEMPLATE_DEPTH: Final = Ceiling(
+    120, "levels", "published templates nest thirty; compilers recurse and have a stack"
+)
+MAX_TEMPLATE_ROUNDS: Final = Ceiling(
+    1_000_000, "rounds", "what loops and calls with fixed bounds may add up to: about a second of work"
+)
+MAX_TEMPLATE_OUTPUT: Final = Ceiling(
+    16 << 20, "characters", "fixed text that a template may build; the longest context holds less"
+)
+MAX_TEMPLATE_WIDTH: Final = Ceiling(
+    10_000, "characters", "the widest padding or indentation; published templates indent by four"
+)
+MAX_TEMPLATE_GROWTH: Final = Ceiling(
+    10_000, "times", "how often a template may repeat what it is given; published ones do it once or twice"
+)
+MAX_TEMPLATE_NUMBER_BITS: Final = Ceiling(
+    4_096, "bits", "numbers in published templates fit 64; powers of powers never end"
+)
+MAX_TEMPLATE_RANGE: Final = Ceiling(
+    100_000, "numbers", "the sandbox of jinja2 refuses longer ranges while rendering"
+)

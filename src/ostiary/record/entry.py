@@ -25,7 +25,8 @@ _SALT_BYTES: Final = 16
 _SALTED_PREFIX: Final = "hmac-sha256:"
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _TIME_PLACE: Final = slice(7, 34)
-"""Where the time stands in every entry: it is the first value, and of fixed width."""
+TIME_IN_BODY: Final = (8, 27)
+"""Where the time stands in every entry (it is the first value, and of fixed width), as SQL's substr counts."""
 _ENVELOPE_BYTES: Final = 4_096
 """Room for everything but the event itself, with the longest user name there can be."""
 _ENVELOPE: Final = frozenset({"at", "by", "data", "kind", "n", "v"})

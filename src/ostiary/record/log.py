@@ -121,6 +121,12 @@ class Log:
         """Inside `change`: appends; returns the entry's number."""
         return self._place((encode_event(event),))
 
+    def give_back_room(self) -> None:
+        """Returns free pages to the disk and empties the write-ahead log, deleted bytes with it."""
+        self._check_usable()
+        with self._group.exclusively():
+            self._store.give_back_room()
+
     def close(self) -> None:
         """Writes what was offered, signs what is not yet signed. What then fails is told in `notices`."""
         if self._is_closed or os.getpid() != self._pid:

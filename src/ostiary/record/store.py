@@ -34,6 +34,7 @@ from ostiary.record.place import LOCK_FILE
 from ostiary.record.reader import ArchiveRow, Reader, connect, explain_sqlite, sqlite_explained
 from ostiary.record.schema import CREATE_PRAGMAS, OPEN_PRAGMAS, TABLES
 
+_LEAVING: Final = "WHERE n >= ? AND n < ? AND n NOT IN (SELECT n FROM vkey UNION SELECT n FROM archive)"
 _FIRST_PAUSE_S: Final = 0.0002
 _LAST_PAUSE_S: Final = 0.005
 
@@ -142,7 +143,7 @@ class Store:
         )
 
     def add_archive(self, row: ArchiveRow) -> None:
-        """The entries' bytes and salts leave; their hashes stay."""
+        """The entries' bytes and salts leave; their hashes stay, and so do entries about keys and archives."""
         self._write(
             "INSERT INTO archive (first, end, file, sha256, n) VALUES (?, ?, ?, ?, ?)",
             row.first,
@@ -151,12 +152,9 @@ class Store:
             row.sha256,
             row.n,
         )
-        self._write(
-            "INSERT INTO archived (n, hashes) SELECT n, hashes FROM entry WHERE n >= ? AND n < ?",
-            row.first,
-            row.end,
-        )
-        self._write("DELETE FROM entry WHERE n >= ? AND n < ?", row.first, row.end)
+        move = f"INSERT INTO archived (n, hashes) SELECT n, hashes FROM entry {_LEAVING}"  # noqa: S608  # a constant
+        self._write(move, row.first, row.end)
+        self._write(f"DELETE FROM entry {_LEAVING}", row.first, row.end)  # noqa: S608  # a constant
         self.remove_salts(row.first, row.end)
 
     def count_salts(self, first: int, end: int) -> int:
