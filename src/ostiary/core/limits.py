@@ -123,6 +123,9 @@ MAX_CHECKPOINT_GAP: Final = Ceiling(
 )
 MAX_HOOK_MS: Final = Ceiling(10_000, "milliseconds", "how long a checkpoint hook or a signing command may take")
 MAX_PROOF_BYTES: Final = Ceiling(131_072, "bytes", "a proof has at most 63 hashes and one checkpoint")
+MAX_GIVEN_FILE_BYTES: Final = Ceiling(
+    1_048_576, "bytes", "a proof, a checkpoint, a list of keys or an entry that is named on the command line"
+)
 MAX_KEY_FILE_BYTES: Final = Ceiling(16_384, "bytes", "two private keys and their names are below 1 KiB")
 
 # Tokenizers

@@ -17,7 +17,11 @@ def is_content(reader: Reader, index: int, field: str, clear: bytes) -> bool:
     recorded = reader.read_entry(index).data.get(field)
     salts = {salt.field: salt.salt for salt in reader.read_salts(index)}
     if not isinstance(recorded, str) or field not in salts:
-        raise Misuse(RECORD_NO_ENTRY, f"entry {index} has no salt for {quote_untrusted(field)}, or not any more")
+        raise Misuse(
+            RECORD_NO_ENTRY,
+            f"entry {index} has no salt for {quote_untrusted(field)}, or not any more",
+            hint="`ostiary record query --kind record.forgotten` shows which salts were deleted.",
+        )
     return hmac.compare_digest(recorded, hash_content(clear, salts[field]))
 
 

@@ -99,15 +99,16 @@ class Log:
             self._offers.put(event)
 
     def sign_checkpoint(self) -> bytes:
-        """A signed checkpoint over everything recorded so far; a new one is given to the hook."""
+        """A signed checkpoint over everything recorded so far, given to the hook where there is one."""
         self._check_usable()
         with self.change() as store:
             latest = store.reader.read_latest_checkpoint()
             if latest is not None and latest[0] == store.size:
-                return latest[1]
-            checkpoint, note = self.sign(self.load_signers())
+                size, note = latest
+            else:
+                size, note = self.sign(self.load_signers())
         if self._hook:
-            self._run_hook(checkpoint, note)
+            self._run_hook(size, note)
         return note
 
     @contextmanager
@@ -184,14 +185,14 @@ class Log:
             raise RecordDamaged(RECORD_CORRUPT, "the record names no key")
         return load_active_signers(self.record, announced[-1][1])
 
-    def sign(self, signers: Sequence[Signer], *, is_kept: bool = False) -> tuple[Checkpoint, bytes]:
+    def sign(self, signers: Sequence[Signer], *, is_kept: bool = False) -> tuple[int, bytes]:
         """Inside `change`: a checkpoint over what is there. Never signs what does not continue the last one."""
         self._check_last_checkpoint()
         checkpoint = Checkpoint(signers[0].verifier.name, self._store.size, self._store.root)
         note = sign_checkpoint(checkpoint, signers, int(self._clock().timestamp()))
         self._store.add_checkpoint(checkpoint.size, note, is_kept=is_kept)
         self._signed_size = checkpoint.size
-        return checkpoint, note
+        return checkpoint.size, note
 
     def _sign_on_the_way(self) -> None:
         """The events before it are acknowledged: a checkpoint that fails now is told, and tried again later."""
@@ -201,12 +202,14 @@ class Log:
         except OstiaryError as error:
             self.notices.append(f"The record could not be signed: {error.message}.")
 
-    def _run_hook(self, checkpoint: Checkpoint, note: bytes) -> None:
+    def _run_hook(self, size: int, note: bytes) -> None:
         try:
             run_command(self._hook, note)
         except CommandFailed as error:
-            self.notices.append(f"The checkpoint of size {checkpoint.size} was not kept: the hook {error}.")
-            failed = RecordHookFailed(size=checkpoint.size, reason=str(error), correlation_id=OWN_CORRELATION)
+            # Once is enough: the entry below grows the record, and would bring on the next checkpoint and failure.
+            self._hook = ()
+            self.notices.append(f"The checkpoint of size {size} was not kept: the hook {error}.")
+            failed = RecordHookFailed(size=size, reason=str(error), correlation_id=OWN_CORRELATION)
             self._group.write((encode_event(failed),))
 
 
