@@ -148,9 +148,21 @@ def test_an_archive_is_found_where_only_the_tail_is_there() -> None:
     assert finding.offset == data.rindex(b"PK\x05\x06")
 
 
+@pytest.mark.parametrize("field", [range(4, 12), range(12, 16), range(16, 20), range(20, 22)])
+def test_an_end_of_archive_that_lies_in_one_field_is_found(field: range) -> None:
+    archive = bytearray(b"{}" + zip_bytes())
+    at = archive.rindex(b"PK\x05\x06")
+    offset = int.from_bytes(archive[at + 16 : at + 20], "little") + 2
+    archive[at + 16 : at + 20] = offset.to_bytes(4, "little")
+    for place in field:
+        archive[at + place] ^= 0x55
+    found = find("config.json", bytes(archive))
+    assert [finding.rule for finding in found] == [rules.APPENDED_ARCHIVE]
+
+
 def test_what_only_looks_like_an_end_of_archive_is_none() -> None:
     inconsistent = b"PK\x05\x06" + bytes(4) + b"\x05\0\x05\0" + (10).to_bytes(4, "little") + bytes(6)
-    too_far = b"PK\x05\x06" + bytes(4) + b"\x01\0\x01\0" + (10**6).to_bytes(4, "little") + bytes(6)
+    too_far = bytes(4) + b"PK\x05\x06" + bytes(4) + b"\x01\0\x01\0" + (10**6).to_bytes(4, "little") + bytes(6)
     elsewhere = bytes(100) + b"PK\x05\x06" + bytes(4) + b"\x01\0\x01\0" + (50).to_bytes(4, "little") + bytes(6)
     for data in (inconsistent, too_far, elsewhere, b"PK\x05\x06"):
         assert find_in_file("config.json", FileKind.CONFIG, b"{}", data, len(data)) == ()
