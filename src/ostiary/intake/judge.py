@@ -52,9 +52,7 @@ def name_of(path: str | os.PathLike[str]) -> str:
     return quote_untrusted(os.path.basename(os.path.abspath(path)) or "/")  # noqa: PTH100, PTH119
 
 
-def _verdict_of(
-    examination: Examination, correlation_id: str, location: Content
-) -> ModelInspected | ModelRefused:
+def _verdict_of(examination: Examination, correlation_id: str, location: Content) -> ModelInspected | ModelRefused:
     refusal = examination.refusal
     if refusal is not None:
         worst = refusal.findings[0]
