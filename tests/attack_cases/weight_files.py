@@ -178,7 +178,7 @@ def zip_bytes(
     return bytes(body + directory) + (end64 or b"") + end + comment
 
 
-def zip64_bytes(members: Sequence[Member], **change: int) -> bytes:
+def zip64_bytes(members: Sequence[Member], *, short_count: int = 0xFFFF, **change: int) -> bytes:
     """An archive whose end says everything in 64 bits. `change`: count, size, offset, record_at, length."""
     plain = zip_bytes(*members)
     *_, size, offset, _ = struct.unpack("<4s4H2IH", plain[-22:])
@@ -194,7 +194,7 @@ def zip64_bytes(members: Sequence[Member], **change: int) -> bytes:
         b"PK\x06\x06", wide["length"], 45, 45, 0, 0, wide["count"], wide["count"], wide["size"], wide["offset"],
     )  # fmt: skip
     locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, wide["record_at"], 1)
-    short = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    short = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, short_count, short_count, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     return plain[:-22] + record + locator + short
 
 

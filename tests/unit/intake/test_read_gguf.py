@@ -97,6 +97,7 @@ REFUSED = {
     rules.GGUF_BLOCKS: [one(sizes=(33,), kind=Q4_0, data=bytes(40)), one(sizes=(16, 2), kind=Q8_0, data=bytes(34))],
     rules.GGUF_LAYOUT: [
         one(offset=8, data=bytes(16)),
+        gguf_bytes([gguf_tensor(n, (2,), F32, o) for n, o in (("x", 0), ("y", 8))], bytes(16)),
         one(offset=32),
         one(offset=2**64 - 32),
         one(data=bytes(7)),

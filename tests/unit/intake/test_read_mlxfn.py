@@ -198,6 +198,14 @@ def test_the_list_items_are_bounded_over_the_whole_file() -> None:
     assert caught.value.findings[0].rule is rules.FN_TOO_LARGE
 
 
+def test_the_steps_are_bounded_over_the_whole_file() -> None:
+    half = fn_function([struct.pack("<QBB", 1, 0, 0)] * (MAX_MLXFN_STEPS // 2 + 1))
+    assert parse_mlxfn(fn_bytes(half))
+    with pytest.raises(IntakeRefused) as caught:
+        parse_mlxfn(fn_bytes(half, half))
+    assert caught.value.findings[0].rule is rules.FN_TOO_LARGE
+
+
 def test_nothing_that_indexes_or_views_memory_is_known() -> None:
     unsafe = "AsStrided View Gather GatherAxis GatherMM Scatter ScatterAxis Slice SliceUpdate DynamicSlice Load CustomKernel"
     assert OPERATIONS.keys().isdisjoint(unsafe.split())

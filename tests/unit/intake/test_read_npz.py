@@ -34,6 +34,14 @@ def zeros(megabytes: int) -> Member:
     return Member(data=data, method=8)
 
 
+def reaching_into_the_directory() -> bytes:
+    """Both records agree that the only member is ten bytes longer than it is."""
+    data = bytearray(OK)
+    for at in (18, 22, len(OK) - 22 - 51 + 20, len(OK) - 22 - 51 + 24):
+        struct.pack_into("<I", data, at, len(ARRAY) + 10)
+    return bytes(data)
+
+
 def all_directory(size: int) -> bytes:
     """An archive whose end says that its directory is everything before it."""
     record_at = len(zip_bytes(Member(data=bytes(size)))) - 22
@@ -63,6 +71,8 @@ REFUSED = {
         zip64_bytes([X], record_at=7),
         zip64_bytes([X], length=45),
         zip64_bytes([X], count=2),
+        zip64_bytes([X], short_count=2),
+        OK[:-2] + b"\5\0",
         zip_bytes(X, count=0xFFFF),
     ],
     rules.NPZ_PREFIX: [
@@ -76,6 +86,7 @@ REFUSED = {
         zip64_bytes([X], offset=0),
     ],
     rules.NPZ_OVERLAP: [
+        reaching_into_the_directory(),
         zip_bytes(X, Member(b"y.npy", header_at=0)),
         zip_bytes(X, Member(b"y.npy", header_at=10)),
         zip_bytes(X, Member(b"y.npy", header_at=len(ARRAY) + 34)),

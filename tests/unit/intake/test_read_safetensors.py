@@ -46,7 +46,13 @@ def with_metadata(metadata: object) -> bytes:
 
 
 REFUSED = {
-    rules.ST_TRUNCATED: [b"", ONE[:7], ONE[:20], raw_safetensors(b"{}", header_bytes=2**64 - 1)],
+    rules.ST_TRUNCATED: [
+        b"",
+        ONE[:7],
+        ONE[:20],
+        raw_safetensors(b"{}", header_bytes=2**64 - 1),
+        raw_safetensors(b"{}", header_bytes=3),
+    ],
     rules.ST_HEADER_TOO_LARGE: [raw_safetensors(b"{" + bytes(MAX_SAFETENSORS_HEADER_BYTES))],
     rules.ST_HEADER_START: [
         raw_safetensors(b""),
