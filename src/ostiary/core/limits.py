@@ -216,6 +216,8 @@ MAX_SMALL_COUNT: Final = Ceiling(
     1 << 20, "steps", "intervals, patch sizes and the like, all far below in published models"
 )
 MAX_BEAMS: Final = Ceiling(1_024, "sequences", "each one costs a whole cache; published models use ten at most")
+MAX_ADAPTER_RANK: Final = Ceiling(8_192, "numbers", "published adapters have 512 at most")
+MAX_ADAPTER_KEYS: Final = Ceiling(4_096, "names", "published adapters name a dozen kinds of layers, or each one")
 MAX_MISSING_TENSORS: Final = Ceiling(
     1_000,
     "tensors",

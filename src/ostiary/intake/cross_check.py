@@ -8,9 +8,9 @@ from typing import Final
 from ostiary.core.findings import Finding
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
+from ostiary.intake.check_adapter import check_adapter
 from ostiary.intake.layouts import LayoutVerdict, check_layout
 from ostiary.intake.parse_files import Parts
-from ostiary.intake.read_adapter import check_adapter
 from ostiary.intake.read_config import Config
 from ostiary.intake.read_index import check_index
 from ostiary.intake.rules import consistency as rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from ostiary.core.findings import Finding, Rule
 from ostiary.core.limits import MAX_LAYOUT_FINDINGS, MAX_MISSING_TENSORS
 from ostiary.core.text import quote_untrusted
+from ostiary.errors import IntakeRefused
 from ostiary.intake import layouts_dense as dense
 from ostiary.intake import layouts_experts as experts
 from ostiary.intake import layouts_older as older
@@ -100,7 +101,7 @@ class _Differences:
 
 
 def check_layout(config: Config, tensors: Mapping[str, Tensor]) -> LayoutVerdict:
-    """Never raises on any tensors; a setting that the architecture needs and lacks is an IntakeRefused."""
+    """Never raises: a setting that the architecture needs and the configuration lacks is a finding too."""
     layout = None if config.is_nested or config.foreign_quantization else LAYOUTS.get(config.architecture)
     pieces = clean_names(config.architecture, tensors)
     rows = _embedding_rows(pieces)
@@ -108,7 +109,11 @@ def check_layout(config: Config, tensors: Mapping[str, Tensor]) -> LayoutVerdict
         return _judge_unlisted(config, pieces, rows, "the tensors of this architecture are not listed here")
     if any("weight_scale_inv" in name or name.endswith("weight_packed") for name in pieces):
         return _judge_unlisted(config, pieces, rows, "MLX-LM repacks these weights while loading")
-    differences = _compare(layout(Dims(config.values, pieces.keys())), pieces, config.quantization)
+    try:
+        differences = _compare(layout(Dims(config.values, pieces.keys())), pieces, config.quantization)
+    except IntakeRefused as refusal:
+        verdict = _judge_unlisted(config, pieces, rows, "the configuration does not say enough")
+        return replace(verdict, findings=(*refusal.findings, *verdict.findings))
     if not differences.seen and pieces:
         return _judge_unlisted(config, pieces, rows, "the tensors follow another convention of names")
     findings = tuple(_tell(differences, pieces))
