@@ -23,6 +23,9 @@ MAX_HEAD_BYTES: Final = Ceiling(4_096, "bytes", "how much of a file is looked at
 MAX_TAIL_BYTES: Final = Ceiling(
     65_557, "bytes", "how much of a file's end is looked at: a zip's end record with its longest comment"
 )
+MAX_SEARCHED_BYTES: Final = Ceiling(
+    1 << 20, "bytes", "how far a document or an unknown file is searched; a model card has below 100 KiB"
+)
 MAX_KEPT_BYTES: Final = Ceiling(
     256 << 20, "bytes", "what all files together may keep in memory to be parsed; published models need 60 MiB"
 )
