@@ -245,6 +245,9 @@ def test_a_key_that_is_there_twice_is_refused() -> None:
 
 def test_measures_exactly_the_header() -> None:
     assert measure_safetensors_header(ONE[:8], len(ONE)) == len(ONE) - 1
+    assert measure_safetensors_header(ONE[:8], len(ONE) - 1) == len(ONE) - 1
+    with pytest.raises(IntakeRefused):
+        measure_safetensors_header(ONE[:8], len(ONE) - 2)
 
 
 def test_a_prefix_that_is_too_short_is_refused() -> None:
