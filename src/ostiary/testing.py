@@ -119,7 +119,7 @@ def honest_files() -> dict[str, bytes]:
         }
         for index, word in enumerate(_SPECIAL)
     ]
-    tokenizer = {
+    tokenizer: dict[str, object] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

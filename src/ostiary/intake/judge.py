@@ -7,11 +7,11 @@ import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from ostiary.core.tickets import FileKind
 from ostiary.core.text import quote_untrusted
+from ostiary.core.tickets import FileKind
 from ostiary.errors import HOUSE_INTERNAL, Misuse, OstiaryError
-from ostiary.intake.examine import examine_model
 from ostiary.intake.examination import Examination
+from ostiary.intake.examine import examine_model
 from ostiary.record.events import Content, Emit, ModelFailed, ModelInspected, ModelRefused
 
 

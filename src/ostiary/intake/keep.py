@@ -16,6 +16,7 @@ from ostiary.core.limits import (
     MAX_MLXFN_BYTES,
     MAX_NPY_HEADER_BYTES,
     MAX_PICKLE_BYTES,
+    MAX_SEARCHED_BYTES,
     MAX_TEMPLATE_CHARACTERS,
     MAX_VOCABULARY_FILE_BYTES,
 )
@@ -40,6 +41,8 @@ _WANTED: Final[Mapping[FileKind, int]] = {
     FileKind.NPY: MAX_NPY_HEADER_BYTES + MAX_HEAD_BYTES,
     FileKind.MLXFN: MAX_MLXFN_BYTES + 1,
     FileKind.PICKLE: MAX_PICKLE_BYTES,
+    FileKind.DOCUMENT: MAX_SEARCHED_BYTES,
+    FileKind.UNKNOWN: MAX_SEARCHED_BYTES,
 }
 
 

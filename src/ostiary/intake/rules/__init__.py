@@ -6,6 +6,7 @@ from typing import Final
 
 from ostiary.core.findings import Rule
 from ostiary.intake.rules import (
+    adapter,
     code,
     config,
     consistency,
@@ -27,6 +28,7 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     *json.RULES,
     *config.RULES,
     *index.RULES,
+    *adapter.RULES,
     *consistency.RULES,
     *tokenizer.RULES,
     *template.RULES,
