@@ -62,19 +62,23 @@ class Store:
     """The writing side. Not for several threads at once: `log.py` sees to that."""
 
     def __init__(self, database: Path) -> None:
-        self._connection = connect(database, mode="mode=rw")
+        try:
+            # First, as it says most plainly that a place is read-only.
+            self._lock_file = os.open(
+                database.with_name(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            raise explain_os(error, "taking its lock") from error
+        try:
+            self._connection = connect(database, mode="mode=rw")
+        except BaseException:
+            os.close(self._lock_file)
+            raise
         self.reader: Final = Reader(self._connection)
         self._mutex = threading.Lock()
         self._size = -1
         self._peaks: list[bytes] = []
         self._last_time = ""
-        try:
-            self._lock_file = os.open(
-                database.with_name(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            self._connection.close()
-            raise explain_os(error, "taking its lock") from error
 
     def close(self) -> None:
         try:
@@ -170,7 +174,8 @@ class Store:
     def give_back_room(self) -> None:
         """Moves every frame into the database and returns free pages to the disk; outside `transaction`."""
         with self._locked(), sqlite_explained("giving room back"):
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # One step of it frees one page, and `execute` takes one step of a statement without columns.
+            self._connection.executescript("PRAGMA incremental_vacuum")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _catch_up(self) -> None:

@@ -38,7 +38,11 @@ def test_another_key_of_the_same_name_does_not_verify_it() -> None:
 def test_every_byte_of_the_text_is_signed() -> None:
     signers = create_signers(CHECKPOINT.origin)
     note = sign_checkpoint(CHECKPOINT, signers, 1)
-    for old, new in ((b"\n12\n", b"\n13\n"), (b"ostiary.local/test\n12", b"ostiary.local/tesu\n12"), (b"AAEC", b"AAED")):
+    for old, new in (
+        (b"\n12\n", b"\n13\n"),
+        (b"ostiary.local/test\n12", b"ostiary.local/tesu\n12"),
+        (b"AAEC", b"AAED"),
+    ):
         assert old in note
         with pytest.raises(RecordRefused):
             verify_checkpoint(note.replace(old, new, 1), [signers[0].verifier])
@@ -81,7 +85,7 @@ def test_the_go_implementation_s_checkpoint_key_is_understood() -> None:
         "origin\n12\nAAAA\n",
         "origin\n012\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
         "origin\n-1\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
-        "origin\n１\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+        "origin\n\N{FULLWIDTH DIGIT ONE}\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
         "origin\n9223372036854775808\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
         "\n12\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
         "origin\n12\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",

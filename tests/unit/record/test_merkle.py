@@ -86,9 +86,9 @@ def test_peaks_are_the_binary_digits_of_the_size() -> None:
 
 def test_nothing_is_proven_outside_the_tree() -> None:
     with pytest.raises(ValueError, match="outside"):
-        prove_inclusion(lambda level, index: b"", 3, 3)
+        prove_inclusion(lambda *_: b"", 3, 3)
     with pytest.raises(ValueError, match="larger"):
-        prove_consistency(lambda level, index: b"", 4, 3)
+        prove_consistency(lambda *_: b"", 4, 3)
     with pytest.raises(RecordRefused):
         verify_inclusion(3, 3, b"", (), b"")
     with pytest.raises(RecordRefused):

@@ -42,7 +42,10 @@ def test_a_verifier_key_of_another_implementation_reads_and_renders() -> None:
         GO_NOTE.encode().replace(b"is.", b"is\xff."),
         GO_NOTE.replace("PeterNeumann", "Peter+Neumann").encode(),
         GO_NOTE.replace("JnAM=", "JnAN=").encode(),
-        GO_NOTE.replace("x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=", "x08goA==").encode(),
+        GO_NOTE.replace(
+            "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=",
+            "x08goA==",
+        ).encode(),
         GO_NOTE.encode() * 400,
     ],
 )
