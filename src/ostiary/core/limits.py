@@ -70,6 +70,9 @@ MAX_TENSOR_NAME_INDEX: Final = Ceiling(
 MAX_TENSOR_LIST_SLOTS: Final = Ceiling(
     1 << 20, "positions", "what all lists built from the names of one file may hold together"
 )
+MAX_UNUSUAL_NAME_CHARACTERS: Final = Ceiling(
+    65_536, "characters", "all names of one file that are not plain ASCII together; published names are ASCII"
+)
 MAX_METADATA_ENTRIES: Final = Ceiling(4_096, "entries", "published files have below 100")
 MAX_METADATA_KEY_CHARACTERS: Final = Ceiling(512, "characters", "a key is a short word")
 MAX_METADATA_VALUE_CHARACTERS: Final = Ceiling(4 << 20, "characters", "training notes of adapters reach 1 MiB")

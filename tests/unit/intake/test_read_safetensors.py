@@ -12,6 +12,7 @@ from ostiary.core.limits import (
     MAX_TENSOR_NAME_INDEX,
     MAX_TENSOR_NAME_PARTS,
     MAX_TENSORS_PER_FILE,
+    MAX_UNUSUAL_NAME_CHARACTERS,
 )
 from ostiary.errors import IntakeRefused
 from ostiary.intake.read_safetensors import (
@@ -102,7 +103,11 @@ REFUSED = {
         with_metadata({"k" * (MAX_METADATA_KEY_CHARACTERS + 1): ""}),
     ],
     rules.NAME_EMPTY_PART: [named(""), named("a..b"), named(".a"), named("a.")],
-    rules.NAME_TOO_LONG: [named("a" * (MAX_TENSOR_NAME_CHARACTERS + 1)), named("a." * MAX_TENSOR_NAME_PARTS + "a")],
+    rules.NAME_TOO_LONG: [
+        named(*(f"{i}\u00e4" * 100 for i in range(1 + MAX_UNUSUAL_NAME_CHARACTERS // 200))),
+        named("a" * (MAX_TENSOR_NAME_CHARACTERS + 1)),
+        named("a." * MAX_TENSOR_NAME_PARTS + "a"),
+    ],
     rules.NAME_INVISIBLE: [
         named("a\u200bb"),
         named("a\u202eb"),
@@ -116,7 +121,18 @@ REFUSED = {
     rules.NAME_DUNDER: [named("__class__.a"), named("a.__init__"), named("a/__dict__"), named("a.__metadata__")],
     rules.NAME_INDEX: [
         named(f"a.{n}.b")
-        for n in ("1000000000", str(MAX_TENSOR_NAME_INDEX + 1), "-1", "+1", "1_0", "01", "\u0663", "9" * 400)
+        for n in (
+            "1000000000",
+            str(MAX_TENSOR_NAME_INDEX + 1),
+            "-1",
+            "+1",
+            "1_0",
+            "01",
+            "\u0663",
+            "9" * 400,
+            " 1",
+            "+0",
+        )
     ],
     rules.NAME_LIST_SLOTS: [
         named(
@@ -177,6 +193,8 @@ def test_reads_every_type_that_mlx_reads(dtype: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "block.1_.w",
+        "block.1x.0y",
         "model.layers.0.self_attn.q_proj.weight",
         "language_model.model.embed_tokens.weight",
         "model.layers.61.mlp.experts.255.down_proj.scales",
