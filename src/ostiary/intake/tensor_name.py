@@ -17,7 +17,7 @@ from ostiary.core.limits import (
     MAX_UNUSUAL_NAME_CHARACTERS,
 )
 from ostiary.core.text import quote_untrusted
-from ostiary.intake.rules.weights import (
+from ostiary.intake.rules.tensors import (
     NAME_DUNDER,
     NAME_EMPTY_PART,
     NAME_INDEX,
