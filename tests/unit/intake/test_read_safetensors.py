@@ -141,9 +141,10 @@ REFUSED = {
         )
     ],
     tensor_rules.NAME_LIST_SLOTS: [
+        named(*(f"a{i}.{n}.w" for i in range(70) for n in (MAX_TENSOR_NAME_INDEX, 0))),
         named(
             *(f"a{i}.{MAX_TENSOR_NAME_INDEX}.w" for i in range(1 + MAX_TENSOR_LIST_SLOTS // MAX_TENSOR_NAME_INDEX))
-        )
+        ),
     ],
     tensor_rules.NAME_INSIDE_TENSOR: [named("a", "a.b"), named("a.b.c.d", "a.b")],
     tensor_rules.NAME_LOOKALIKE: [
