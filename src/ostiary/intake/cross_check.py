@@ -42,18 +42,20 @@ _EMBEDDINGS: Final = (
 class CrossCheck:
     """The parts seen together: findings, and what follows for the facts."""
 
-    def __init__(self, entries: Collection[FileEntry], parts: Parts) -> None:
+    def __init__(self, entries: Collection[FileEntry], parts: Parts, *, is_wholly_read: bool) -> None:
         self._parts: Final = parts
+        self._is_wholly_read: Final = is_wholly_read
         self._kinds: Final = {entry.kind for entry in entries}
         weights = {entry.path for entry in entries if entry.kind is FileKind.SAFETENSORS}
-        self._has_all_weights: Final = weights == parts.weights.keys()
+        self._has_all_weights: Final = is_wholly_read and weights == parts.weights.keys()
         self.config: Final = parts.configs.get(CONFIG)
         self.base_tensors: Final = _merge(parts, _base_paths(parts))
         self.layout: LayoutVerdict | None = None
 
     def find_in_model(self) -> Iterator[Finding]:
         """Everything that is wrong with the parts of a directory together."""
-        yield from self._find_missing()
+        if self._is_wholly_read:  # else what is missing here was refused before
+            yield from self._find_missing()
         yield from self._find_in_indexes()
         yield from self._find_unlisted()
         yield from self._find_duplicates()

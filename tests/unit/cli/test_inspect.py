@@ -72,8 +72,8 @@ def test_a_refused_model_reads_like_this() -> None:
     assert lines[lines.index("  findings  1 critical, 1 low") :] == [
         "  findings  1 critical, 1 low",
         "",
-        "  critical  evil\\x1b.py, byte 12",
-        "            It is Python source.",
+        "  critical  evil\\x1b.py",
+        "            Byte 12: it is Python source.",
         "            It would run.",
         "            code.thing",
         "",
@@ -90,7 +90,9 @@ def test_many_findings_are_cut_and_say_so() -> None:
     many = [Finding(NOTE, f"number {n}", f"{n}.json") for n in range(30)]
     lines = render_inspection(_examination(*many), color=False, width=100, show_all=False)
     assert "  ... and 18 more: --all shows them" in lines
-    assert not any("more: --all" in x for x in render_inspection(_examination(*many), color=False, width=100, show_all=True))
+    assert not any(
+        "more: --all" in x for x in render_inspection(_examination(*many), color=False, width=100, show_all=True)
+    )
 
 
 def test_colour_changes_nothing_but_colour() -> None:

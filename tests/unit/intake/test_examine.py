@@ -95,6 +95,18 @@ def test_what_is_not_a_model_says_so(tmp_path: Path, files: dict[str, bytes], ru
     assert examination.refusal.code == "INTAKE_INCOMPLETE"
 
 
+def test_a_note_on_a_name_does_not_stand_in_the_way_of_a_ticket(tmp_path: Path) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    (model / "cafe\u0301.md").write_text("decomposed")
+    manifest = read_manifest(model)
+    assert [note.rule.id for note in manifest.notes] == ["names.not-normalised"]
+
+
+def test_what_was_refused_is_not_called_missing(tmp_path: Path) -> None:
+    rules = examine_model(HostilePublisher(tmp_path).publish("link-out")).count_rules()
+    assert set(rules) == {"tree.symlink"}
+
+
 def test_two_whole_models_in_one_directory_are_refused(tmp_path: Path) -> None:
     model = HostilePublisher(tmp_path).publish_honest()
     (model / "model-2.safetensors").write_bytes((model / "model.safetensors").read_bytes())
@@ -167,7 +179,12 @@ def test_a_blob_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> Non
 def test_findings_are_ordered_and_told_once() -> None:
     note = Rule("a.note", Severity.CRITICAL, None, "t", "h.")
     refusing = Rule("a.refusal", Severity.LOW, ostiary.errors.INTAKE_MALFORMED, "t", "h.")
-    findings = [Finding(note, "x", "b"), Finding(refusing, "x", "c", 5), Finding(refusing, "x", "c"), Finding(note, "x", "b")]
+    findings = [
+        Finding(note, "x", "b"),
+        Finding(refusing, "x", "c", 5),
+        Finding(refusing, "x", "c"),
+        Finding(note, "x", "b"),
+    ]
     assert [(f.rule.id, f.offset) for f in order_findings(findings)] == [
         ("a.refusal", None),
         ("a.refusal", 5),
