@@ -12,8 +12,8 @@ from record_tools import database_of, fill, make_event, verify
 from ostiary.record.begin import open_log, open_reader
 
 _WAL_HEADER = 32
-_FRAME = 24 + 4096
-_PAGE = 4096
+_FRAME = 24 + 8192
+_PAGE = 8192
 
 
 class Recorded:

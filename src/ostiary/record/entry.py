@@ -183,6 +183,8 @@ def _spell(value: object) -> object:
 
 def _spell_counts(counts: Mapping[str, int]) -> dict[str, object]:
     """The largest counts by name; what is past the ceiling is summed up as `other`."""
+    if len(counts) <= MAX_EVENT_COUNTS:
+        return {_spell_text(name): _spell(count) for name, count in counts.items()}
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     kept = {_spell_text(name): _spell(count) for name, count in ranked[:MAX_EVENT_COUNTS]}
     rest = sum(count for _, count in ranked[MAX_EVENT_COUNTS:])
