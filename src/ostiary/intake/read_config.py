@@ -268,7 +268,8 @@ def _find_unusual(values: Mapping[str, JsonValue]) -> tuple[Finding, ...]:
                 Finding(CONFIG_UNUSUAL, f"{name} has the factor {factor:g}, so every position becomes NaN")
             )
     layers = _first_integer(values, _LAYERS)
-    for name in sorted(PER_LAYER_LISTS & values.keys()):
+    # block_types of Griffin models is a pattern that repeats.
+    for name in sorted((PER_LAYER_LISTS & values.keys()) - {"block_types"}):
         listed = values[name]
         if isinstance(listed, list | str) and layers is not None and len(listed) != layers:
             notes.append(Finding(CONFIG_LAYERS_DISAGREE, f"{name} lists {len(listed)} layers, there are {layers}"))

@@ -111,6 +111,7 @@ def test_a_text_part_that_the_architecture_does_not_read_changes_nothing() -> No
         {"sliding_window": -1},
         {"intermediate_size": [64, 64]},
         {"sliding_window_pattern": "LLLG"},
+        {"block_types": ["recurrent", "recurrent", "attention"]},
         {"time_step_rank": "auto"},
         {"time_step_limit": [0.0, math.inf]},
         {"num_nextn_predict_layers": 0, "first_k_dense_replace": 1, "q_lora_rank": None},
