@@ -83,7 +83,9 @@ def _read_descriptor(
         if file.size - done < MAX_TAIL_BYTES:  # this chunk reaches into the tail
             tail = (tail + bytes(view[max(0, count - MAX_TAIL_BYTES) : count]))[-MAX_TAIL_BYTES:]
     archive = _read_archive(descriptor, file.size) if kind is FileKind.NPZ else None
-    if done != file.size or identity_of(os.fstat(descriptor)) != file.identity:
+    # Files that the kernel makes up say that they are empty and are not.
+    is_longer = done == file.size and os.read(descriptor, 1) != b""
+    if done != file.size or is_longer or identity_of(os.fstat(descriptor)) != file.identity:
         raise refuse(rules.CHANGED, "it changed while it was read", path=file.path)
     sha256 = digest.hexdigest()
     if file.blob is not None and len(file.blob) == _SHA256_HEX and file.blob != sha256:
