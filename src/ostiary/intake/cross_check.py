@@ -12,7 +12,7 @@ from ostiary.intake.check_adapter import check_adapter
 from ostiary.intake.layouts import LayoutVerdict, check_layout
 from ostiary.intake.parse_files import Parts
 from ostiary.intake.read_config import Config
-from ostiary.intake.read_index import check_index
+from ostiary.intake.read_index import ShardIndex, check_index
 from ostiary.intake.rules import consistency as rules
 from ostiary.intake.tensor import Tensor
 
@@ -26,6 +26,7 @@ _WEIGHT_KINDS: Final = {
     FileKind.PICKLE,
 }
 _WHOLE: Final = "model.safetensors"
+_LOADED: Final = "model"
 _INDEX: Final = "model.safetensors.index.json"
 _ADAPTER_WEIGHTS: Final = ("adapters.safetensors", "adapter_model.safetensors")
 # The names under which loaders of the field keep the table that token ids index.
@@ -58,6 +59,7 @@ class CrossCheck:
             yield from self._find_missing()
         yield from self._find_in_indexes()
         yield from self._find_unlisted()
+        yield from self._find_unused()
         yield from self._find_duplicates()
         if self.config is not None and self.base_tensors and self._has_all_weights:
             self.layout = check_layout(self.config, self.base_tensors)
@@ -88,7 +90,7 @@ class CrossCheck:
             shards = {
                 p.rpartition("/")[2]: {tensor.name: tensor for tensor in header.tensors}
                 for p, header in self._parts.weights.items()
-                if p.rpartition("/")[0] == folder and not p.endswith(_ADAPTER_WEIGHTS)
+                if p.rpartition("/")[0] == folder and _is_loaded(p, index)
             }
             yield from (
                 Finding(f.rule, f.detail, f"{folder}/{f.path}".lstrip("/") if f.path else path, f.offset)
@@ -100,8 +102,14 @@ class CrossCheck:
         if _INDEX in self._parts.indexes or _WHOLE not in self._parts.weights:
             return
         for path in _base_paths(self._parts):
-            if path != _WHOLE and path.startswith("model"):
+            if path != _WHOLE:
                 yield Finding(rules.UNLISTED_SHARD, f"it lies beside {_WHOLE} and no index lists it", path)
+
+    def _find_unused(self) -> Iterator[Finding]:
+        base = set(_base_paths(self._parts))
+        for path in self._parts.weights:
+            if "/" not in path and path not in base and not path.endswith(_ADAPTER_WEIGHTS):
+                yield Finding(rules.UNUSED_WEIGHTS, "it lies beside the model's own weights", path)
 
     def _find_duplicates(self) -> Iterator[Finding]:
         owner: dict[str, str] = {}
@@ -170,8 +178,16 @@ def measure_embedding(config: Config | None, tensors: Mapping[str, Tensor]) -> i
 
 
 def _base_paths(parts: Parts) -> list[str]:
-    """The files of weights that a loader of the whole model reads."""
-    return [path for path in parts.weights if "/" not in path and not path.endswith(_ADAPTER_WEIGHTS)]
+    """The files that a loader of the whole model reads: model*.safetensors, or all where none is so named."""
+    top = [path for path in parts.weights if "/" not in path and not path.endswith(_ADAPTER_WEIGHTS)]
+    listed = parts.indexes[_INDEX].weight_map.values() if _INDEX in parts.indexes else ()
+    return [path for path in top if path.startswith(_LOADED) or path in listed] or top
+
+
+def _is_loaded(path: str, index: ShardIndex) -> bool:
+    """Whether loaders read the file: because of its name, or because the index lists it."""
+    name = path.rpartition("/")[2]
+    return name.startswith(_LOADED) or name in index.weight_map.values()
 
 
 def _merge(parts: Parts, paths: list[str]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -113,6 +114,23 @@ def test_two_whole_models_in_one_directory_are_refused(tmp_path: Path) -> None:
     rules = examine_model(model).count_rules()
     assert "model.unlisted-shard" in rules
     assert "model.duplicate-tensor" in rules
+
+
+def test_weights_that_nobody_loads_are_noted_and_not_counted(tmp_path: Path) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    before = examine_model(model).facts
+    (model / "consolidated.safetensors").write_bytes((model / "model.safetensors").read_bytes())
+    after = examine_model(model)
+    assert after.refusal is None
+    assert set(after.count_rules()) == {"model.unused-weights"}
+    assert after.facts == before
+
+
+def test_an_index_may_stand_beside_weights_that_nobody_loads(tmp_path: Path, corpus: Path) -> None:
+    model = tmp_path / "sharded"
+    shutil.copytree(corpus / "dirs" / "ok_sharded", model)
+    (model / "consolidated.safetensors").write_bytes((model / "model-00001-of-00002.safetensors").read_bytes())
+    assert set(examine_model(model).count_rules()) == {"model.unused-weights"}
 
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 65_557, 70_000, 1 << 20, (1 << 20) + 1, 3_200_000])
