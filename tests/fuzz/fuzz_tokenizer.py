@@ -51,7 +51,7 @@ SCALARS = (None, True, 0, -1, 2**40, 0.5, "", "a", "ab", "Sequence", [], {}, ["a
 def TestOneInput(data: bytes) -> None:  # noqa: N802  the name that fuzzers look for
     read(parse_tokenizer, data)
     read(check_charsmap, data)
-    read(find_backtracking, data.decode("latin-1"))
+    read(find_backtracking, data[:200].decode("latin-1"))
     for path in ("vocab.json", "vocab.txt", "merges.txt", "special_tokens_map.json", "x.tiktoken"):
         read(lambda blob, name=path: parse_vocabulary_file(name, blob), data)
     provider = atheris.FuzzedDataProvider(data)
