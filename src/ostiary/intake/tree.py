@@ -126,7 +126,8 @@ def open_tree(path: str | os.PathLike[str]) -> Tree:
         if error.errno == errno.ELOOP:
             raise refuse(rules.SYMLINK, "it is a symbolic link to itself", path=Path(named).name) from error
         raise _unreadable(quote_untrusted(os.fspath(path)), error) from error
-    tree = Tree(Path(named).name or named, root, open_blobs(root, directory))
+    # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
+    tree = Tree(Path(named).name or named, root, open_blobs(root, os.path.realpath(directory)))
     try:
         walk = _Walk(root, tree.blobs)
         if is_directory:

@@ -282,6 +282,13 @@ def test_a_snapshot_reads_its_own_blobs(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
+def test_a_snapshot_may_be_named_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(_snapshot(tmp_path), target_is_directory=True)
+    with open_tree(tmp_path / "current") as tree:
+        assert tree.findings == ()
+        assert [f.blob for f in tree.files] == [BLOB]
+
+
 def test_a_single_file_of_a_snapshot_is_read(tmp_path: Path) -> None:
     with open_tree(_snapshot(tmp_path) / "config.json") as tree:
         assert tree.findings == ()
