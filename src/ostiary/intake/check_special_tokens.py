@@ -19,7 +19,7 @@ def find_special_token_conflicts(
     findings: list[Finding] = []
     seen: set[str] = set()
     for role, content in (*config.special_tokens, *further):
-        if content in seen or content in added:
+        if not content or content in seen or content in added:
             continue
         seen.add(content)
         quoted, named = quote_untrusted(content), quote_untrusted(role)

@@ -33,6 +33,11 @@ def test_a_token_that_is_nowhere() -> None:
     assert rules_of(pad_token="[PAD]", image_token="[PAD]") == ["tokenizer.special-missing"]
 
 
+def test_an_empty_token_is_none() -> None:
+    assert rules_of(pad_token="") == []
+    assert find_highest_id(TOKENIZER, config(pad_token="")) == 60
+
+
 def test_the_special_tokens_map_counts_too() -> None:
     (finding,) = find_special_token_conflicts(TOKENIZER, config(), [("eos_token", "b\n")])
     assert finding.rule.id == "tokenizer.special-missing"

@@ -36,6 +36,7 @@ def test_byte_fallback_with_all_bytes() -> None:
         (b"\x0a", "cut off"),
         (b"\x0a\xff\xff\xff\xff\x0f" + bytes(94), "claims 4294967295"),
         (b"\x0a" + b"\xff" * 10, "cut off or too long"),
+        (b"\x08" + b"\xff" * 9 + b"\x7f", "cut off or too long"),
         (b"\x0b", "wire type 3"),
         (b"\x08\x01", "written as varint"),
         (b"\x32\x00", "unknown field 6"),

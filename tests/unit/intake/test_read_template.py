@@ -95,6 +95,11 @@ def test_shadowed_functions_are_ordinary_names() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["{{ dict(__a=x)|first }}", "{{ namespace(a__=x) }}", "{{ f(__b__=1) if f }}"])
+def test_names_of_arguments_can_become_texts(text: str) -> None:
+    assert "template.python-internals" in rules_of(text)
+
+
 def test_unknown_functions_in_macros_need_not_run() -> None:
     assert rules_of("{% macro f() %}{{ nope() }}{% endmacro %}") == ["template.guarded-name"]
 
