@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ostiary.record.begin import open_log, open_reader
@@ -19,6 +20,7 @@ from ostiary.record.events import Event, ModelInspected
 from ostiary.record.proof import prove_entry
 
 GROUP = 500
+THREADS = 8
 RUNS = 5
 
 
@@ -86,6 +88,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         state = Path(place) / "state"
         plain = Plain(Path(place) / "plain.db")
+
+        def plain_singly(count: int) -> None:
+            for _ in range(count):
+                plain.append(1)
+
         event = make_event(1)
         with open_log(state) as log:
 
@@ -96,6 +103,13 @@ def main() -> None:
                     log.append_many([make_event(i) for i in range(count)])
 
             compare("durable events, one by one", append, plain.append, 1, 1_500)
+            threads = ThreadPoolExecutor(THREADS)
+
+            def append_from_threads(count: int) -> None:
+                list(threads.map(lambda _: [log.emit(event) for _ in range(count // THREADS)], range(THREADS)))
+
+            compare(f"  the same from {THREADS} threads at once", append_from_threads, plain_singly, 2_000, 2_000)
+            threads.shutdown()
             compare(f"durable events, groups of {GROUP}", append, plain.append, GROUP, 20_000)
             done = log.append(event) + 1
             started = time.perf_counter()
