@@ -11,6 +11,7 @@ MALFORMED = "INTAKE_MALFORMED"
 TOO_LARGE = "INTAKE_TOO_LARGE"
 
 _INTERNALS = {
+    "field_in_a_sentence": "{{ 'I am {0.__init__.__globals__} today'.format(messages) }}",
     "attribute": "{{ ''.__class__ }}",
     "item": "{{ ''['__class__'] }}",
     "filter": "{{ ''|attr('__class__') }}",
@@ -87,6 +88,13 @@ _WORK = {
     + "{{ i() }}",
 }
 _TEXT = {
+    "format_doubles": "{% set ns = namespace(s='a') %}{% for i in range(99) %}{% set ns.s = '%s%s'|format(ns.s, ns.s) %}{% endfor %}",
+    "percent_doubles": "{% set ns = namespace(s='a') %}{% for i in range(99) %}{% set ns.s = '%s%s' % (ns.s, ns.s) %}{% endfor %}",
+    "braces_double": "{% set ns = namespace(s='a') %}{% for i in range(99) %}{% set ns.s = '{0}{0}'.format(ns.s) %}{% endfor %}",
+    "replace_doubles": "{% set ns = namespace(s='a') %}{% for i in range(99) %}{% set ns.s = ns.s.replace('a', 'aa') %}{% endfor %}",
+    "choice_doubles": "{% set ns = namespace(s='a') %}{% for i in range(99) %}{% set ns.s = (ns.s ~ ns.s) if i else '' %}{% endfor %}",
+    "powers_of_powers": "{% set ns = namespace(s=2) %}{% for i in range(99) %}{% set ns.s = ns.s ** 2 %}{% endfor %}",
+    "words_multiplied": "{{ lipsum(5) * 100000000 }}",
     "times": "{{ 'A' * 20000000000 }}",
     "times_reversed": "{{ 20000000000 * 'A' }}",
     "times_computed": "{{ 'A' * (100000 * 100000) }}",
@@ -143,6 +151,8 @@ _LARGE = {
     "text": "x" * 300_000,
 }
 _HONEST = {
+    "braces_in_prose": "{{ 'Write {name} and def __init__(self) in braces { like this }' }}",
+    "counts_and_appends": "{% set ns = namespace(n=0, s='') %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% set ns.s = ns.s ~ ('%s' % m['content']).replace('a', 'b') %}{% endfor %}",
     "names": "{% for m in messages %}{{ m['role'] ~ '__' ~ m.content }}{% endfor %}",
     "prose": "Write __init__ methods, never touch __class__.{{ messages }}",
     "prose_text": "{{ 'Never call obj.__class__ in your answers.' }}",

@@ -280,7 +280,8 @@ class Expressions:
         if name == "range":
             return estimate_range(arguments)
         if name == "lipsum":
-            return estimate_method("lipsum", UNKNOWN, arguments, keywords)
+            estimate_method("lipsum", UNKNOWN, arguments, keywords)
+            return Estimate(Kind.TEXT)
         if name == "dict" and keywords and not arguments:
             return estimate_of(list(keywords))
         return UNKNOWN

@@ -28,6 +28,8 @@ _INTERNAL_NAMES: Final = (
 _INTERNAL_TEXT: Final = re.compile(
     rf"(?:\A|[.\[{{(|'\"])__(?:{'|'.join(_INTERNAL_NAMES.split())})__(?:\Z|[.\[}}()|'\":!])"
 )
+# A field of str.format that goes on from its argument: what stands around the field does not matter.
+_INTERNAL_FIELD: Final = re.compile(rf"\{{[\w.\[\]]*[.\[]__(?:{'|'.join(_INTERNAL_NAMES.split())})__")
 _SPACE: Final = re.compile(r"\s")
 _BREAKS: Final = "\n\r\t"
 
@@ -46,7 +48,9 @@ def judge_attribute(name: str) -> tuple[Finding, ...]:
 def judge_text(text: str) -> tuple[Finding, ...]:
     """A text that stands in an expression: whether it is the name of an internal, alone or in a format or path."""
     normal = _to_plain(text).strip()
-    if "__" in normal and _SPACE.search(normal) is None and _INTERNAL_TEXT.search(normal):
+    if "__" in normal and (
+        _INTERNAL_FIELD.search(normal) or (_SPACE.search(normal) is None and _INTERNAL_TEXT.search(normal))
+    ):
         return (Finding(TEMPLATE_PYTHON_INTERNALS, f"it spells '{quote_untrusted(text)}'"),)
     return find_hidden(text)
 
