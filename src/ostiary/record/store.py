@@ -81,8 +81,9 @@ class Store:
         self._last_time = ""
 
     def close(self) -> None:
+        """Without the lock file: SQLite moves frames here only where no other connection is left to race with."""
         try:
-            with self._locked(), sqlite_explained("closing it"):
+            with sqlite_explained("closing it"):
                 self._connection.close()
         finally:
             os.close(self._lock_file)
