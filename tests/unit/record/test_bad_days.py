@@ -282,9 +282,8 @@ def test_a_read_only_place_is_said_and_can_still_be_read(small_disk: Path, is_be
     if is_begun:
         fill(small_disk, 3)
     with made_read_only(small_disk):
-        with pytest.raises(RecordUnwritable) as refused:
-            with open_log(small_disk) as log:
-                log.emit(make_event())
+        with pytest.raises(RecordUnwritable) as refused, open_log(small_disk) as log:
+            log.emit(make_event())
         assert refused.value.code == "RECORD_READ_ONLY"
         if is_begun:
             assert verify(small_disk).size == 4
