@@ -381,4 +381,31 @@ HONEST = [
           merges__txt=b"#version: 0.2\n", special_tokens_map__json=b'{"eos_token": "</s>"}'),
 ]  # fmt: skip
 
-CASES: list[Case] = [*STRUCTURE, *IDS, *NATIVE, *WORK, *CONFIG, *OTHER_FILES, *HONEST]
+
+def _whole(name: str, what: str, expect: str, rule: str, **files: bytes | None) -> Case:
+    return Case(name, what, expect, model_files(**files), rule)
+
+
+# The honest model has 61 tokens and 64 rows: a loader that adds the fourth token goes past the last row.
+FOUR = ["<a>", "<b>", "<c>", "<d>"]
+LOADER_ADDS = [
+    _whole(name, what, INCONSISTENT, "model.token-past-embedding", **files)
+    for name, what, files in (
+        ("four_extra", "four special tokens that the tokenizer lacks",
+         {"tokenizer_config__json": honest_json("tokenizer_config.json", extra_special_tokens=FOUR)}),
+        ("four_roles", "four special tokens by their roles",
+         {"tokenizer_config__json": honest_json(
+             "tokenizer_config.json", **{f"{role}_token": f"<{role}>" for role in ("sep", "cls", "mask", "image")})}),
+        ("four_mapped", "four special tokens in special_tokens_map.json",
+         {"special_tokens_map__json": json.dumps({"additional_special_tokens": FOUR}).encode()}),
+        ("four_added", "four tokens in added_tokens.json",
+         {"added_tokens__json": json.dumps({token: place for place, token in enumerate(FOUR)}).encode()}),
+    )
+] + [
+    _whole("three_extra", "three special tokens for which there are rows", ACCEPT, "tokenizer.special-missing",
+           tokenizer_config__json=honest_json("tokenizer_config.json", extra_special_tokens=FOUR[:3])),
+    _whole("many_patterns", "five long patterns, each within its ceiling", TOO_LARGE, "tokenizer.too-large",
+           tokenizer__json=tokenizer_bytes(normalizer={"type": "Sequence", "normalizers": [
+               {"type": "Replace", "pattern": {"Regex": "a?" * 4_000}, "content": ""}] * 5})),
+]  # fmt: skip
+CASES: list[Case] = [*LOADER_ADDS, *STRUCTURE, *IDS, *NATIVE, *WORK, *CONFIG, *OTHER_FILES, *HONEST]

@@ -168,6 +168,9 @@ MAX_WORD_CHARACTERS: Final = Ceiling(
 MAX_REGEX_CHARACTERS: Final = Ceiling(
     8_192, "characters", "the longest published pre-tokenizer pattern has under 4,000"
 )
+MAX_TOKENIZER_REGEX_CHARACTERS: Final = Ceiling(
+    32_768, "characters", "all patterns of one tokenizer: published ones have under 6,000; each is parsed twice"
+)
 MAX_REGEX_DEPTH: Final = Ceiling(
     32, "groups", "published patterns nest three; a parser that recurses needs a bound"
 )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from ostiary.core.findings import Finding
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.intake.check_adapter import check_adapter
+from ostiary.intake.check_special_tokens import find_highest_id, find_special_token_conflicts
 from ostiary.intake.layouts import LayoutVerdict, check_layout
 from ostiary.intake.parse_files import Parts
 from ostiary.intake.read_config import Config
 from ostiary.intake.read_index import ShardIndex, check_index
 from ostiary.intake.rules import consistency as rules
 from ostiary.intake.tensor import Tensor
+
+_Part = TypeVar("_Part")
 
 CONFIG: Final = "config.json"
 _WEIGHT_KINDS: Final = {
@@ -25,6 +29,8 @@ _WEIGHT_KINDS: Final = {
     FileKind.MLXFN,
     FileKind.PICKLE,
 }
+_TOKENIZER: Final = "tokenizer.json"
+_TOKENIZER_CONFIG: Final = "tokenizer_config.json"
 _WHOLE: Final = "model.safetensors"
 _LOADED: Final = "model"
 _INDEX: Final = "model.safetensors.index.json"
@@ -67,6 +73,7 @@ class CrossCheck:
         yield from self._find_in_adapters()
         yield from self._find_past_embedding()
         yield from self._find_vocabulary_mismatch()
+        yield from self._find_in_special_tokens()
 
     def _find_missing(self) -> Iterator[Finding]:
         # What is there but was refused by its reader is not missing.
@@ -142,23 +149,42 @@ class CrossCheck:
     def _highest_ids(self) -> Iterator[tuple[str, str, int]]:
         """Every file at the top that names token ids, and the highest that it names."""
         parts = self._parts
-        for path, tokenizer in parts.tokenizers.items():
+        for path, tokenizer in _at_top(parts.tokenizers):
             yield path, "a token", tokenizer.max_id
-        for path, pieces in parts.sentencepieces.items():
-            yield path, "a piece", pieces.size - 1
-        for path, vocabulary in parts.vocabularies.items():
+        for path, pieces in _at_top(parts.sentencepieces):
+            yield path, "a piece", pieces.max_id
+        for path, vocabulary in _at_top(parts.vocabularies):
             yield path, "a token", vocabulary.max_id
-        for path, tokenizer_config in parts.tokenizer_configs.items():
+        for path, tokenizer_config in _at_top(parts.tokenizer_configs):
             yield path, "an added token", max((token.id for token in tokenizer_config.added), default=-1)
-        for path, generation in parts.generation_configs.items():
+        for path, generation in _at_top(parts.generation_configs):
             ids = (*generation.bos_ids, *generation.eos_ids, *generation.pad_ids, *generation.other_ids)
             yield path, "a special token", max(ids, default=-1)
+        read = parts.tokenizers.get(_TOKENIZER)
+        if read is not None:
+            config = parts.tokenizer_configs.get(_TOKENIZER_CONFIG)
+            highest = find_highest_id(read, config, (token for _, token in self._further_tokens()))
+            if highest > read.max_id:
+                yield _TOKENIZER_CONFIG, "a token that a loader adds", highest
         if self.config is not None:
             ids = (*self.config.bos_ids, *self.config.eos_ids, *self.config.pad_ids)
             yield CONFIG, "a special token", max(ids, default=-1)
 
+    def _further_tokens(self) -> tuple[tuple[str, str], ...]:
+        """What a loader adds to the tokenizer besides, with its roles."""
+        named = (self._parts.vocabularies.get(name) for name in ("special_tokens_map.json", "added_tokens.json"))
+        return tuple(token for vocabulary in named if vocabulary is not None for token in vocabulary.tokens)
+
+    def _find_in_special_tokens(self) -> Iterator[Finding]:
+        tokenizer = self._parts.tokenizers.get(_TOKENIZER)
+        config = self._parts.tokenizer_configs.get(_TOKENIZER_CONFIG)
+        if tokenizer is None or config is None:
+            return
+        for finding in find_special_token_conflicts(tokenizer, config, self._further_tokens()):
+            yield replace(finding, path=_TOKENIZER_CONFIG)
+
     def _find_vocabulary_mismatch(self) -> Iterator[Finding]:
-        tokenizer = self._parts.tokenizers.get("tokenizer.json")
+        tokenizer = self._parts.tokenizers.get(_TOKENIZER)
         pieces = self._parts.sentencepieces.get("tokenizer.model")
         if tokenizer is not None and pieces is not None and len(tokenizer.vocabulary) != pieces.size:
             detail = f"it has {pieces.size:,} pieces, tokenizer.json has {len(tokenizer.vocabulary):,} tokens"
@@ -175,6 +201,11 @@ def measure_embedding(config: Config | None, tensors: Mapping[str, Tensor]) -> i
         return claimed
     # Encoders for images and sound have small tables of their own: the one of the claimed size is meant, if any is.
     return claimed if claimed in found else max(found)
+
+
+def _at_top(parts: Mapping[str, _Part]) -> list[tuple[str, _Part]]:
+    """Those that a loader of the whole model reads: nothing in folders."""
+    return [(path, part) for path, part in parts.items() if "/" not in path]
 
 
 def _base_paths(parts: Parts) -> list[str]:

@@ -120,4 +120,4 @@ def test_messages_are_one_line_whatever_the_model_says() -> None:
 def test_every_rule_has_a_case_that_makes_it_strike() -> None:
     struck = {case.rule for case in CASES}
     elsewhere = {"tokenizer.special-is-ordinary", "tokenizer.special-missing"}  # test_check_special_tokens.py
-    assert {rule.id for rule in RULES} == (struck - {None}) | elsewhere
+    assert {rule.id for rule in RULES} <= struck | elsewhere
