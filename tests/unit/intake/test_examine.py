@@ -258,3 +258,17 @@ def test_what_cannot_be_recorded_is_not_decided(tmp_path: Path) -> None:
 
 def test_kinds_are_all_used() -> None:
     assert {kind.value for kind in FileKind} >= {"safetensors", "pickle", "code"}
+
+
+def test_a_tokenizer_in_a_folder_is_another_models(tmp_path: Path) -> None:
+    publisher = HostilePublisher(tmp_path)
+    model, hostile = publisher.publish_honest(), publisher.publish("word-past-embedding")
+    (model / "text_encoder").mkdir()
+    (model / "text_encoder" / "tokenizer.json").write_bytes((hostile / "tokenizer.json").read_bytes())
+    assert examine_model(model).refusal is None
+
+
+def test_a_rule_may_have_a_hint_of_its_own(tmp_path: Path) -> None:
+    refusal = examine_model(HostilePublisher(tmp_path).publish("word-past-embedding")).refusal
+    assert refusal is not None
+    assert refusal.hint.startswith("Remove the token from the tokenizer's files")

@@ -55,6 +55,7 @@ TOKEN_PAST_EMBEDDING: Final = Rule(
     INTAKE_INCONSISTENT,
     "Token without a row in the embedding",
     "MLX does not check indices: the token makes it read outside the embedding, into other memory.",
+    hint="Remove the token from the tokenizer's files, or give the embedding a row for it.",
 )
 VOCABULARY_MISMATCH: Final = Rule(
     "model.vocabulary-mismatch",
