@@ -15,8 +15,16 @@ def inspect_model(
     emit: Emit,
     *,
     allowed_formats: Collection[FileKind],
+    record_location: bool,
     start: Callable[[int], None],
     advance: Callable[[int], None],
 ) -> Judgement:
     """Read and judge the model at `path`; its verdict is in the record when this returns."""
-    return judge_model(path, emit, allowed_formats=allowed_formats, start=start, advance=advance)
+    return judge_model(
+        path,
+        emit,
+        allowed_formats=allowed_formats,
+        record_location=record_location,
+        start=start,
+        advance=advance,
+    )
