@@ -217,6 +217,18 @@ CASES: list[Case] = [
     *_cases("honest", _HONEST, ACCEPT, None),
     *(case for name, (rule, text) in _TOLD.items() for case in _cases("told", {name: text}, ACCEPT, rule)),
     Case(
+        "too_many_characters",
+        "six templates, each within its ceiling and all together not",
+        TOO_LARGE,
+        model_files(
+            tokenizer_config__json=honest_json(
+                "tokenizer_config.json",
+                chat_template=[{"name": f"t{n}", "template": "x" * 100_000} for n in range(6)],
+            )
+        ),
+        "template.too-large",
+    ),
+    Case(
         "jinja_file",
         "a chat_template.jinja that reaches for internals",
         CODE,

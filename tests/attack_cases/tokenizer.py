@@ -404,6 +404,8 @@ LOADER_ADDS = [
 ] + [
     _whole("three_extra", "three special tokens for which there are rows", ACCEPT, "tokenizer.special-missing",
            tokenizer_config__json=honest_json("tokenizer_config.json", extra_special_tokens=FOUR[:3])),
+    Case("many_tokenizers", "seventeen tokenizers in folders", TOO_LARGE,
+         {**model_files(), **{f"part{n}/tokenizer.json": tokenizer_bytes() for n in range(16)}}, "tokenizer.too-large"),
     _whole("many_patterns", "five long patterns, each within its ceiling", TOO_LARGE, "tokenizer.too-large",
            tokenizer__json=tokenizer_bytes(normalizer={"type": "Sequence", "normalizers": [
                {"type": "Replace", "pattern": {"Regex": "a?" * 4_000}, "content": ""}] * 5})),

@@ -144,6 +144,11 @@ MAX_TOKEN_ID: Final = Ceiling(
 MAX_TOKEN_CHARACTERS: Final = Ceiling(
     4_096, "characters", "the longest published tokens are runs of a few hundred spaces or dashes"
 )
+MAX_TOKENIZER_FILES: Final = Ceiling(
+    16,
+    "files",
+    "tokenizer.json in all folders of one model; published models have one for each part, at most three",
+)
 MAX_TOKENIZER_MERGES: Final = Ceiling(
     4_000_000, "merges", "the largest published tokenizers have 0.6 million; each one costs a table entry"
 )
@@ -239,6 +244,11 @@ MAX_TEMPLATES: Final = Ceiling(64, "templates", "published models name three at 
 # Chat templates
 MAX_TEMPLATE_CHARACTERS: Final = Ceiling(
     262_144, "characters", "the longest published template has under 60,000; compiling takes time in proportion"
+)
+MAX_MODEL_TEMPLATE_CHARACTERS: Final = Ceiling(
+    524_288,
+    "characters",
+    "all templates of one model, several seconds of judging; published models have under 100,000",
 )
 MAX_TEMPLATE_DEPTH: Final = Ceiling(
     120, "levels", "published templates nest thirty; compilers recurse and have a stack"
