@@ -29,6 +29,7 @@ _WEIGHT_KINDS: Final = {
     FileKind.MLXFN,
     FileKind.PICKLE,
 }
+_NO_PARTS: Final = {FileKind.DOCUMENT, FileKind.SIGNATURE, FileKind.UNKNOWN}
 _TOKENIZER: Final = "tokenizer.json"
 _TOKENIZER_CONFIG: Final = "tokenizer_config.json"
 _WHOLE: Final = "model.safetensors"
@@ -74,6 +75,11 @@ class CrossCheck:
         yield from self._find_past_embedding()
         yield from self._find_vocabulary_mismatch()
         yield from self._find_in_special_tokens()
+
+    def find_in_single_file(self) -> Iterator[Finding]:
+        """A file that is no part of any model is not a model."""
+        if self._is_wholly_read and not self._kinds - _NO_PARTS:
+            yield Finding(rules.NOTHING, "it is not a file that loaders of models read")
 
     def _find_missing(self) -> Iterator[Finding]:
         # What is there but was refused by its reader is not missing.

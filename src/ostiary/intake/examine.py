@@ -51,8 +51,7 @@ def examine_model(
     entries = tuple(file.entry for file in reads)
     is_wholly_read = len(reads) == len(tree.files) and not any(f.is_refusing for f in tree.findings)
     check = CrossCheck(entries, parts, is_wholly_read=is_wholly_read)
-    if not tree.is_single_file:
-        findings += check.find_in_model()
+    findings += check.find_in_single_file() if tree.is_single_file else check.find_in_model()
     return Examination(
         name=tree.name,
         is_single_file=tree.is_single_file,

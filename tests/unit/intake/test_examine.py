@@ -77,6 +77,19 @@ def test_a_single_weights_file_is_judged_alone(tmp_path: Path) -> None:
     assert manifest.facts.parameters is not None
 
 
+@pytest.mark.parametrize("name", ["README.md", "passwd", "model.sig"])
+def test_a_single_file_that_no_loader_reads_is_no_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("root:x:0:0\n")
+    assert "model.nothing" in examine_model(tmp_path / name).count_rules()
+
+
+def test_tensors_of_other_names_altogether_are_refused(tmp_path: Path) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    (model / "model.safetensors").write_bytes(safetensors_file({f"t{n}": ((1,), b"\0\0") for n in range(9)}))
+    rules = examine_model(model).count_rules()
+    assert {"layout.missing-tensor", "layout.unexpected-tensor"} <= set(rules)
+
+
 @pytest.mark.parametrize(
     ("files", "rule"),
     [
