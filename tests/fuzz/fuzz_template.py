@@ -7,8 +7,8 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake import judge_template  # noqa: F401 - the reader imports it late; here it is instrumented
-    from ostiary.intake.read_template import find_in_template
+    from ostiary.intake.templates import judge_template  # noqa: F401 - the reader imports it late; here it is instrumented
+    from ostiary.intake.templates.read_template import find_in_template
 
 WORDS = tuple(
     """{{ }} {% %} {%- -%} if else elif endif for in endfor set endset macro endmacro call endcall with endwith filter

@@ -14,32 +14,32 @@ from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import MAX_MODEL_TEMPLATE_CHARACTERS, MAX_TOKENIZER_FILES
 from ostiary.core.tickets import FileKind
 from ostiary.errors import IntakeRefused
-from ostiary.intake.find_code import find_in_file
-from ostiary.intake.find_code_in_json import find_code_in_json
-from ostiary.intake.read_adapter import Adapter, parse_adapter
-from ostiary.intake.read_config import Config, parse_config
+from ostiary.intake.code.find_code import find_in_file
+from ostiary.intake.code.find_code_in_json import find_code_in_json
+from ostiary.intake.network.read_adapter import Adapter, parse_adapter
+from ostiary.intake.network.read_config import Config, parse_config
+from ostiary.intake.network.read_generation_config import GenerationConfig, parse_generation_config
 from ostiary.intake.read_file import ReadFile
-from ostiary.intake.read_generation_config import GenerationConfig, parse_generation_config
-from ostiary.intake.read_gguf import parse_gguf
-from ostiary.intake.read_index import ShardIndex, parse_index
 from ostiary.intake.read_json import parse_json, parse_json_object
-from ostiary.intake.read_mlxfn import parse_mlxfn
-from ostiary.intake.read_npy import parse_npy
-from ostiary.intake.read_safetensors import SafetensorsHeader, parse_safetensors_header
-from ostiary.intake.read_sentencepiece import Sentencepiece, parse_sentencepiece
-from ostiary.intake.read_template import find_in_template
-from ostiary.intake.read_tokenizer import parse_tokenizer
-from ostiary.intake.read_tokenizer_config import (
+from ostiary.intake.rules import formats
+from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
+from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
+from ostiary.intake.templates.read_template import find_in_template
+from ostiary.intake.tokens.read_sentencepiece import Sentencepiece, parse_sentencepiece
+from ostiary.intake.tokens.read_tokenizer import parse_tokenizer
+from ostiary.intake.tokens.read_tokenizer_config import (
     TokenizerConfig,
     parse_tokenizer_config,
     read_templates,
 )
-from ostiary.intake.read_vocabulary import Vocabulary, parse_vocabulary_file
-from ostiary.intake.rules import formats
-from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
-from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
-from ostiary.intake.tensor import Tensor
-from ostiary.intake.tokenizer import Tokenizer
+from ostiary.intake.tokens.read_vocabulary import Vocabulary, parse_vocabulary_file
+from ostiary.intake.tokens.tokenizer import Tokenizer
+from ostiary.intake.weights.read_gguf import parse_gguf
+from ostiary.intake.weights.read_index import ShardIndex, parse_index
+from ostiary.intake.weights.read_mlxfn import parse_mlxfn
+from ostiary.intake.weights.read_npy import parse_npy
+from ostiary.intake.weights.read_safetensors import SafetensorsHeader, parse_safetensors_header
+from ostiary.intake.weights.tensor import Tensor
 
 
 @dataclass(slots=True)

@@ -17,11 +17,11 @@ from ostiary.core.limits import MAX_HEAD_BYTES, MAX_TAIL_BYTES
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.errors import INTAKE_UNREADABLE, IntakeRefused, SourceUnreadable
+from ostiary.intake.code.kinds import recognise_file
 from ostiary.intake.keep import KeepBudget, measure_kept_bytes
-from ostiary.intake.kinds import recognise_file
-from ostiary.intake.read_npz import NpzArchive, parse_npz
 from ostiary.intake.rules import tree as rules
 from ostiary.intake.tree import Tree, TreeFile, identity_of
+from ostiary.intake.weights.read_npz import NpzArchive, parse_npz
 
 _CHUNK_BYTES: Final = 1 << 20  # large enough that the digest, not the interpreter, sets the pace
 _SHA256_HEX: Final = 64
