@@ -39,7 +39,7 @@ if __name__ == "__main__":
     from text_seeds import arguments_with_inputs
 
     corpus = Path(__file__).resolve().parent.parent / "attacks" / "corpus" / "dirs"
-    published = Path(__file__).resolve().parent.parent / "unit" / "intake" / "templates"
+    published = Path(__file__).resolve().parent.parent / "unit" / "intake" / "templates" / "published"
     texts = [
         json.loads(path.read_bytes())["chat_template"]
         for path in sorted(corpus.glob("tpl_*/tokenizer_config.json"))
