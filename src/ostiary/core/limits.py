@@ -214,3 +214,22 @@ MAX_SMALL_COUNT: Final = Ceiling(
 )
 MAX_BEAMS: Final = Ceiling(1_024, "sequences", "each one costs a whole cache; published models use ten at most")
 MAX_CODE_FINDINGS: Final = Ceiling(32, "findings", "a person reads no more about one file")
+
+# Trust
+MAX_PEM_BYTES: Final = Ceiling(
+    65_536, "bytes", "a certificate chain as PEM text has a few thousand, a key a few hundred"
+)
+MAX_SIGNATURE_FILES: Final = Ceiling(16, "files", "one per signer; a policy asks for a handful of signers at most")
+MAX_STATEMENT_BYTES: Final = Ceiling(
+    8 << 20, "bytes", "a line for each of the most files a model may have fills 2 MiB, with chunk trees 3"
+)
+MAX_STATEMENT_FILES: Final = Ceiling(4_096, "files", "as many as a model may have; see MAX_TREE_FILES")
+MAX_BUNDLE_CERTIFICATES: Final = Ceiling(
+    8, "certificates", "published chains have three; each one costs a signature check"
+)
+MAX_LOG_ENTRIES: Final = Ceiling(4, "entries", "keyless bundles carry one entry of a transparency log")
+MAX_MODEL_ID_CHARACTERS: Final = Ceiling(200, "characters", "owner and name of a hub have 96 each at most")
+MAX_MODEL_VERSION_CHARACTERS: Final = Ceiling(64, "characters", "published versions have below 30")
+MAX_CLAIMS: Final = Ceiling(64, "claims", "a publisher's free words on a model; more is a document, not a claim")
+MAX_CLAIM_CHARACTERS: Final = Ceiling(1_024, "characters", "one claim's value: a sentence or a URL")
+MAX_SIGNED_FINDINGS: Final = Ceiling(1_000, "findings", "as many as an examination lists")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -110,3 +111,25 @@ class Manifest:
 
     def by_path(self) -> Mapping[str, FileEntry]:
         return {entry.path: entry for entry in self.files}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedModel:
+    """Somebody vouches for every byte of a manifest, and the policy in force believes them for this."""
+
+    printed_by: ClassVar[str] = "ostiary.trust"
+
+    manifest: Manifest
+    model_id: str | None
+    """The id that the signers gave it, where they gave one; never the directory's name."""
+    model_version: str | None
+    expires_at: datetime | None
+    """When the earliest of the signatures that were needed ends."""
+    signers: tuple[str, ...]
+    """Who vouches, as `method:identity`; only those whom the deciding rule counts."""
+    rule: str
+    """What decided: the name of the policy's rule, or `key` where the operator named the key for this one time."""
+    is_enforced: bool
+    """False where the policy only warns or audits: then `objections` may hold what enforcing would have refused."""
+    objections: tuple[str, ...] = ()
+    """Codes that enforcing would have refused with."""
