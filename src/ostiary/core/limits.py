@@ -233,3 +233,34 @@ MAX_MODEL_VERSION_CHARACTERS: Final = Ceiling(64, "characters", "published versi
 MAX_CLAIMS: Final = Ceiling(64, "claims", "a publisher's free words on a model; more is a document, not a claim")
 MAX_CLAIM_CHARACTERS: Final = Ceiling(1_024, "characters", "one claim's value: a sentence or a URL")
 MAX_SIGNED_FINDINGS: Final = Ceiling(1_000, "findings", "as many as an examination lists")
+
+# Policy
+MAX_POLICY_BYTES: Final = Ceiling(
+    262_144, "bytes", "a policy is read by people; 200 signers with their keys and as many rules fill 150 KiB"
+)
+MAX_POLICY_LINE_CHARACTERS: Final = Ceiling(
+    4_096, "characters", "one line of a policy; the TOML reader takes quadratic time in a dotted key's parts"
+)
+MAX_POLICY_SIGNERS: Final = Ceiling(256, "signers", "each one's key is tried against every signature of a model")
+MAX_POLICY_RULES: Final = Ceiling(512, "rules", "each is held against every other, so that no two overlap unsaid")
+MAX_POLICY_LIST_ITEMS: Final = Ceiling(256, "items", "one list of a rule: as many as a policy may have signers")
+MAX_REVOCATIONS: Final = Ceiling(1_024, "entries", "each takes some 150 bytes of the policy's ceiling")
+MAX_POLICY_TEXT_CHARACTERS: Final = Ceiling(1_024, "characters", "an identity, an address, a reason or a directory")
+MAX_SIGNER_NAME_CHARACTERS: Final = Ceiling(64, "characters", "a word that people call a signer by")
+
+# Memory of versions
+MAX_REMEMBERED_MODELS: Final = Ceiling(10_000, "models", "one line of 300 bytes each; a house serves a few hundred")
+MAX_MEMORY_BYTES: Final = Ceiling(8 << 20, "bytes", "10,000 models with the longest ids and versions take 5 MiB")
+MAX_MEMORY_WAIT_MS: Final = Ceiling(
+    10_000, "milliseconds", "how long one process waits for another to finish changing the memory; it takes one"
+)
+
+# Distributed trust
+MAX_TUF_ROOT_BYTES: Final = Ceiling(524_288, "bytes", "a root with 50 keys and signatures of the largest kind")
+MAX_TUF_METADATA_BYTES: Final = Ceiling(
+    1 << 20, "bytes", "timestamp, snapshot and targets of a repository with two small files"
+)
+MAX_TUF_ROOT_ROTATIONS: Final = Ceiling(256, "rotations", "how many new roots one update follows")
+MAX_TUF_DELEGATIONS: Final = Ceiling(
+    8, "roles", "how many roles are asked for one file; small repositories have one"
+)
