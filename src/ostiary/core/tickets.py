@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
 
 
@@ -43,12 +44,17 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One regular file as it was read: `sha256` covers the very bytes that were judged."""
+    """One regular file as it was read: `sha256` covers the very bytes that were judged.
+
+    With `chunks` the bytes went through that tree instead, and `sha256` is what a signature claims of them:
+    the trust room lets that stand only where the same signature states the same tree.
+    """
 
     path: str
     size: int
     sha256: str
     kind: FileKind
+    chunks: ChunkTree | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,14 @@ class VerifiedModel:
     """Who vouches, as `method:identity`; only those whom the deciding rule counts."""
     rule: str
     """What decided: the name of the policy's rule, or `key` where the operator named the key for this one time."""
+    left_out: tuple[str, ...]
+    """Files of the manifest that nobody signed and that an operator chose to leave out; no later room may use them."""
     is_enforced: bool
     """False where the policy only warns or audits: then `objections` may hold what enforcing would have refused."""
     objections: tuple[str, ...] = ()
     """Codes that enforcing would have refused with."""
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """What is vouched for."""
+        return tuple(entry for entry in self.manifest.files if entry.path not in self.left_out)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.tickets import FileKind
 
 
@@ -31,7 +32,7 @@ class Signer:
     identity: str = ""
     """What the certificate says of its holder: an e-mail address, URI or host name; "" for a bare key."""
     issuer: str = ""
-    """Who says so: the identity provider's URL, or the key id of the root certificate; "" for a bare key."""
+    """Who says so: the identity provider's URL, or the SHA-256 of the root certificate; "" for a bare key."""
     certificate_sha256: str = ""
     """SHA-256, hexadecimal, of the signer's certificate in DER; "" for a bare key."""
 
@@ -41,14 +42,6 @@ class Signer:
         if self.identity:
             return f"{self.method}:{self.identity}"
         return f"{self.method}:{self.key_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkTree:
-    """A second way to state a file's bytes: the RFC 6962 root over its chunks (docs/formats/chunk-tree.md)."""
-
-    chunk_bytes: int
-    root: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +97,10 @@ class Vouching:
 
 @dataclass(frozen=True, slots=True)
 class UnknownSignature:
-    """A signature over the same files by somebody whom nothing here knows; it neither helps nor hurts."""
+    """A signature over the same files that cannot be counted: nobody here knows the signer, or no longer.
+
+    It neither helps nor hurts; where there is no other, its code is the answer.
+    """
 
     path: str
     method: SignerMethod
@@ -112,6 +108,7 @@ class UnknownSignature:
     """What the signature file says of its key: untrusted text."""
     reason: str
     """Why it does not count, in a clause."""
+    code: str = "TRUST_WRONG_SIGNER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class Evidence:
     name: str
     """The model's display name: the last part of its path."""
     root: str
-    """Recomputed from the bytes that were read, in code-point order."""
+    """Recomputed from the bytes that were read, in code-point order, without `left_out`."""
     format: str
     """The format of the weights."""
     kinds: Mapping[str, FileKind]
@@ -133,5 +130,7 @@ class Evidence:
     """What intake itself noticed of code in the model, without refusing it."""
     vouchings: tuple[Vouching, ...]
     unknown: tuple[UnknownSignature, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Unsigned files that an operator chose to leave out; `kinds` does not have them."""
     source: str = ""
     """Where it came from as policy names it: an absolute directory, or `hub:owner/name`; "" where unknown."""
