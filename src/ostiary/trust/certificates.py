@@ -84,6 +84,16 @@ def verify_chain(chain_der: Sequence[bytes], roots_der: Sequence[bytes], at: Seq
     return CertifiedKey(key, signer)
 
 
+def check_signing_certificate(der: bytes, at: datetime | None) -> PublicKey:
+    """The key of a certificate that may be signed with at this moment; its chain is for whoever verifies."""
+    certificate = parse_certificate(der)
+    _check_usage(certificate)
+    read_identity(certificate)
+    if at is not None:
+        _check_period(certificate, at)
+    return wrap_public_key(certificate.public_key())
+
+
 def parse_certificate(der: bytes) -> Certificate:
     from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415  # slow to import
 

@@ -1,6 +1,6 @@
 """Keyless signatures (the `sigstore` extra): checked offline, against the trust root that the library packages.
 
-A bundle carries all that is needed: the short-lived certificate, the log's promise or proof, and timestamps. That the
+A bundle carries all that is needed: the short-lived certificate, the log's promise or proof, timestamps. That the
 certificate held when it signed is proven by the log or a timestamp authority, not by the signer's word.
 """
 
