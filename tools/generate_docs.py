@@ -1,7 +1,7 @@
 """Writes the pages that say what the code says: docs/reference/*.md and the map in ARCHITECTURE.md.
 
-    python tools/generate_docs.py            write them
-    python tools/generate_docs.py --check    fail where one differs from the code
+python tools/generate_docs.py            write them
+python tools/generate_docs.py --check    fail where one differs from the code
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def render_errors() -> str:
         HEADER,
         "# Errors",
         "",
-        "Every error has a stable code, a one-line message and a hint. A stranger is shown only the public sentence,",
-        "the code and a correlation id; the message is for the operator's own terminal and the record.",
+        "Every error has a stable code, a one-line message and a hint. A stranger is shown the public",
+        "sentence, the code and a correlation id; the message is for the operator's terminal and the record.",
         "",
     ]
     for cls in _error_classes(errors.OstiaryError, 0):
@@ -134,8 +134,7 @@ def render_events() -> str:
 
 
 def _event_types() -> list[type[Event]]:
-    types = EVENT_TYPES.values() if hasattr(EVENT_TYPES, "values") else EVENT_TYPES
-    return sorted(types, key=lambda event: event.kind)
+    return sorted(EVENT_TYPES.values(), key=lambda event: event.kind)
 
 
 def _type_name(hint: object) -> str:
@@ -187,9 +186,7 @@ def render_map() -> str:
     lines = ["| room | what it does | in -> out | refuses | emits |", "| --- | --- | --- | --- | --- |"]
     for name, card in read_cards().items():
         flow = f"{card.get('In', '')} -> {card.get('Out', '')}" if "In" in card else ""
-        lines.append(
-            f"| `{name}` | {card['']} | {flow} | {card.get('Refuses', '')} | {card.get('Emits', '')} |"
-        )
+        lines.append(f"| `{name}` | {card['']} | {flow} | {card.get('Refuses', '')} | {card.get('Emits', '')} |")
     return "\n".join(lines) + "\n"
 
 
@@ -232,7 +229,9 @@ def main() -> int:
         drifted.append(path)
         if is_check:
             name = str(path.relative_to(ROOT))
-            sys.stdout.writelines(difflib.unified_diff(now.splitlines(True), text.splitlines(True), name, name, n=0))
+            sys.stdout.writelines(
+                difflib.unified_diff(now.splitlines(True), text.splitlines(True), name, name, n=0)
+            )
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

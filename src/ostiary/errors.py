@@ -70,6 +70,8 @@ class RecordRefused(Refusal):
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.problems: Final = tuple(problems) or (self,)
+        self.is_told = False
+        """Whether the answer, problems and all, was already given where it belongs."""
 
 
 class TrustRefused(Refusal):

@@ -1,13 +1,12 @@
 """For tests of programs that use Ostiary: small models made on the spot, and events caught in a list.
 
-`HostilePublisher` makes one honest language model (one layer, 64 words, about 28 kB; MLX can load it) and copies of it
-that would hurt in one way each. Nothing here is random: the same call makes the same bytes.
+`HostilePublisher` makes one honest language model (one layer, 64 words, about 28 kB; MLX can load it) and copies of
+it that would hurt in one way each. Nothing here is random: the same call makes the same bytes.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import random
 import struct
@@ -120,7 +119,7 @@ def honest_files() -> dict[str, bytes]:
         }
         for index, word in enumerate(_SPECIAL)
     ]
-    tokenizer = {
+    tokenizer: dict[str, object] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -219,7 +218,9 @@ def _loop_by_template(model: Path) -> None:
 
 
 def _overlap_tensors(model: Path) -> None:
-    _change_header(model, "model.norm.weight", {"dtype": "F16", "shape": [_HIDDEN], "data_offsets": [0, 2 * _HIDDEN]})
+    _change_header(
+        model, "model.norm.weight", {"dtype": "F16", "shape": [_HIDDEN], "data_offsets": [0, 2 * _HIDDEN]}
+    )
 
 
 def _wrap_shape(model: Path) -> None:
@@ -246,4 +247,4 @@ def _put_word_past_embedding(model: Path) -> None:
 
 def _link_out(model: Path) -> None:
     (model / "model.safetensors").unlink()
-    os.symlink("../../weights-of-somebody.safetensors", model / "model.safetensors")
+    (model / "model.safetensors").symlink_to("../../weights-of-somebody.safetensors")

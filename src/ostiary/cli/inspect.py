@@ -34,7 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object, for machines")
     form.add_argument("--sarif", action="store_true", help="a SARIF 2.1.0 log, for code scanning")
-    parser.add_argument("--output", "-o", metavar="FILE", type=Path, help="write the answer to FILE, whole or not at all")
+    parser.add_argument(
+        "--output", "-o", metavar="FILE", type=Path, help="write the answer to FILE, whole or not at all"
+    )
     parser.add_argument("--all", action="store_true", help="list every file and every finding")
     parser.add_argument(
         "--unsafe-allow",
@@ -44,12 +46,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="let in a format that MLX does not read safely: " + ", ".join(sorted(_ALLOWABLE)),
     )
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from")
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    from ostiary.record.log import open_log
+    from ostiary.record.begin import open_log
     from ostiary.walks.model_walk import inspect_model
 
     with open_log() as log, ui.Progress("reading") as progress:

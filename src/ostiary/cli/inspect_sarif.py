@@ -50,7 +50,9 @@ def describe_sarif(examination: Examination) -> dict[str, object]:
                     }
                     for entry in examination.files
                 ],
-                "results": [_describe_result(finding, rules.index(finding.rule)) for finding in examination.findings],
+                "results": [
+                    _describe_result(finding, rules.index(finding.rule)) for finding in examination.findings
+                ],
             }
         ],
     }

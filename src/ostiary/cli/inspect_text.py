@@ -104,7 +104,9 @@ def _render_finding(finding: Finding, *, color: bool, width: int) -> Iterator[st
     yield f"  {severity} {paint(where, 'bold', enabled=color)}{verdict}"
     indent = " " * _LABEL_WIDTH
     for text in (f"{finding.detail[:1].upper()}{finding.detail[1:]}.", finding.rule.harm):
-        yield from textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        yield from textwrap.wrap(
+            text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        )
     yield indent + paint(finding.rule.id, "dim", enabled=color)
 
 
@@ -116,4 +118,6 @@ def _verdict(examination: Examination, *, color: bool) -> str:
     checked = (
         "; every tensor is where its architecture expects it" if facts is not None and facts.layout_checked else ""
     )
-    return paint("accepted", "green", enabled=color) + f": nothing found that runs code or breaks its format{checked}"
+    return (
+        paint("accepted", "green", enabled=color) + f": nothing found that runs code or breaks its format{checked}"
+    )

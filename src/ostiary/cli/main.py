@@ -63,7 +63,9 @@ def build_parser(configured: Collection[str] = tuple(_VERBS)) -> Parser:
     add_debug_option(parser)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for verb, (module, summary) in _VERBS.items():
-        subparser: Parser = subparsers.add_parser(verb, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        subparser: Parser = subparsers.add_parser(
+            verb, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
         if verb in configured:
             import_module(module).configure(subparser)
     return parser
@@ -89,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except OstiaryError as error:
         return _tell(error, is_json=is_json, is_debug=is_debug)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the last door: nothing may leave as a traceback
         fault = InternalFault(HOUSE_INTERNAL, f"unforeseen {type(error).__name__}")
         fault.__cause__ = error
         return _tell(fault, is_json=is_json, is_debug=is_debug)

@@ -59,12 +59,17 @@ def write_file(path: Path, text: str) -> None:
     try:
         with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise _unwritable(str(path), error) from error
+
+
+def sync_file(file: TextIO) -> None:
+    """On the disk before it gets its name: a full disk must show now."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _write(stream: TextIO, text: str, name: str) -> None:
@@ -177,7 +182,9 @@ def render_progress(label: str, done: int, total: int, elapsed_s: float, width: 
     share = min(done / total, 1.0) if total else 1.0
     rate = done / elapsed_s if elapsed_s > 0 else 0.0
     left_s = (total - done) / rate if rate > 0 else 0.0
-    text = f"{share:4.0%}  {render_bytes(done)} of {render_bytes(total)}  {render_bytes(rate)}/s  {left_s:.0f} s left"
+    text = (
+        f"{share:4.0%}  {render_bytes(done)} of {render_bytes(total)}  {render_bytes(rate)}/s  {left_s:.0f} s left"
+    )
     bar_width = min(30, width - len(label) - len(text) - 6)
     if bar_width < 8:
         return f"{label} {text}"

@@ -23,6 +23,9 @@ MAX_HEAD_BYTES: Final = Ceiling(4_096, "bytes", "how much of a file is looked at
 MAX_TAIL_BYTES: Final = Ceiling(
     65_557, "bytes", "how much of a file's end is looked at: a zip's end record with its longest comment"
 )
+MAX_SEARCHED_BYTES: Final = Ceiling(
+    1 << 20, "bytes", "how far a document or an unknown file is searched; a model card has below 100 KiB"
+)
 MAX_KEPT_BYTES: Final = Ceiling(
     256 << 20, "bytes", "what all files together may keep in memory to be parsed; published models need 60 MiB"
 )
@@ -104,7 +107,7 @@ MAX_ENTRY_BYTES: Final = Ceiling(
     16_384, "bytes", "one entry of the record; C2SP tiles hold 65,535, and an event is a few hundred"
 )
 MAX_EVENT_TEXT_CHARACTERS: Final = Ceiling(
-    1_024, "characters", "one text of an event: a path has no more bytes; longer text is cut and says so"
+    2_048, "characters", "one text of an event: a post-quantum key has 1,800, a path 1,024; more is cut and says so"
 )
 MAX_EVENT_COUNTS: Final = Ceiling(
     200, "names", "how many names one table of counts in an event holds; the rest is counted as `other`"
@@ -123,6 +126,9 @@ MAX_CHECKPOINT_GAP: Final = Ceiling(
 )
 MAX_HOOK_MS: Final = Ceiling(10_000, "milliseconds", "how long a checkpoint hook or a signing command may take")
 MAX_PROOF_BYTES: Final = Ceiling(131_072, "bytes", "a proof has at most 63 hashes and one checkpoint")
+MAX_GIVEN_FILE_BYTES: Final = Ceiling(
+    1_048_576, "bytes", "a proof, a checkpoint, a list of keys or an entry that is named on the command line"
+)
 MAX_KEY_FILE_BYTES: Final = Ceiling(16_384, "bytes", "two private keys and their names are below 1 KiB")
 
 # Tokenizers
@@ -213,6 +219,14 @@ MAX_SMALL_COUNT: Final = Ceiling(
     1 << 20, "steps", "intervals, patch sizes and the like, all far below in published models"
 )
 MAX_BEAMS: Final = Ceiling(1_024, "sequences", "each one costs a whole cache; published models use ten at most")
+MAX_ADAPTER_RANK: Final = Ceiling(8_192, "numbers", "published adapters have 512 at most")
+MAX_ADAPTER_KEYS: Final = Ceiling(4_096, "names", "published adapters name a dozen kinds of layers, or each one")
+MAX_MISSING_TENSORS: Final = Ceiling(
+    1_000,
+    "tensors",
+    "when so many are missing the model is another one; a configuration alone can ask for millions",
+)
+MAX_LAYOUT_FINDINGS: Final = Ceiling(8, "findings", "a person reads no more about packed layers that do not fit")
 MAX_CODE_FINDINGS: Final = Ceiling(32, "findings", "a person reads no more about one file")
 
 # Trust
@@ -266,4 +280,31 @@ MAX_TUF_DELEGATIONS: Final = Ceiling(
 )
 MAX_SIGNER_MS: Final = Ceiling(
     120_000, "milliseconds", "how long a program or token that signs may take: somebody may have to touch it"
+
+MAX_TEMPLATES: Final = Ceiling(64, "templates", "published models name three at most")
+
+# Chat templates
+MAX_TEMPLATE_CHARACTERS: Final = Ceiling(
+    262_144, "characters", "the longest published template has under 60,000; compiling takes time in proportion"
+)
+MAX_TEMPLATE_DEPTH: Final = Ceiling(
+    120, "levels", "published templates nest thirty; compilers recurse and have a stack"
+)
+MAX_TEMPLATE_ROUNDS: Final = Ceiling(
+    1_000_000, "rounds", "what loops and calls with fixed bounds may add up to: about a second of work"
+)
+MAX_TEMPLATE_OUTPUT: Final = Ceiling(
+    16 << 20, "characters", "fixed text that a template may build; the longest context holds less"
+)
+MAX_TEMPLATE_WIDTH: Final = Ceiling(
+    10_000, "characters", "the widest padding or indentation; published templates indent by four"
+)
+MAX_TEMPLATE_GROWTH: Final = Ceiling(
+    10_000, "times", "how often a template may repeat what it is given; published ones do it once or twice"
+)
+MAX_TEMPLATE_NUMBER_BITS: Final = Ceiling(
+    4_096, "bits", "numbers in published templates fit 64; powers of powers never end"
+)
+MAX_TEMPLATE_RANGE: Final = Ceiling(
+    100_000, "numbers", "the sandbox of jinja2 refuses longer ranges while rendering"
 )

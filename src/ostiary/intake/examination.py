@@ -57,9 +57,12 @@ class Examination:
 
 
 def order_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Refusing ones first, then by severity, path and offset; repeated ones once; cut at the ceiling."""
-    ordered = sorted(
-        dict.fromkeys(findings),
-        key=lambda f: (not f.is_refusing, f.rule.severity.rank, f.path, -1 if f.offset is None else f.offset),
-    )
-    return tuple(ordered[:MAX_FINDINGS])
+    """Refusing ones first, then by severity, place and offset; repeated ones once; cut at the ceiling."""
+    return tuple(sorted(dict.fromkeys(findings), key=_order_of)[:MAX_FINDINGS])
+
+
+def _order_of(finding: Finding) -> tuple[bool, int, bool, str, int]:
+    # What is wrong with the tree comes before what is wrong in it: names decide which bytes are meant.
+    in_file = not finding.rule.id.startswith(("tree.", "names."))
+    offset = -1 if finding.offset is None else finding.offset
+    return not finding.is_refusing, finding.rule.severity.rank, in_file, finding.path, offset

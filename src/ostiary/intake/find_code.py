@@ -148,12 +148,16 @@ def _find_end_of_zip(tail: bytes, size: int) -> int | None:
 
 
 def _is_end_of_zip(record: bytes, tail: bytes, position: int, size: int) -> bool:
-    entries = int.from_bytes(record[10:12], "little")
-    directory_bytes = int.from_bytes(record[12:16], "little")
+    """Readers trust different fields of the record: Python the directory's size, others its offset."""
     if tail[max(0, position - 20) : position].startswith(b"PK\x06\x07"):
         return True  # the 64-bit form: the numbers are elsewhere
-    before = size - len(tail) + position
-    if entries == 0 or directory_bytes < 46 * entries or directory_bytes > before:
-        return False
-    start = position - directory_bytes
-    return start < 0 or tail.startswith(b"PK\x01\x02", start)
+    tail_start = size - len(tail)
+    directory_bytes = int.from_bytes(record[12:16], "little")
+    by_size = tail_start + position - directory_bytes
+    by_offset = int.from_bytes(record[16:20], "little")
+    for start in (by_size, by_offset):
+        if start >= tail_start and tail.startswith(b"PK\x01\x02", start - tail_start):
+            return True
+    # The directory begins before the tail. Weights are random bytes: without its signature the rest must fit well.
+    has_one_disk = record[4:8] == bytes(4) and record[8:10] == record[10:12]
+    return has_one_disk and directory_bytes >= 46 and 0 <= by_size < tail_start

@@ -33,6 +33,7 @@ _LOCAL_HEADER: Final = b"PK\x03\x04"
 _STORED: Final = 0
 _DEFLATED: Final = 8
 _SHOWN_IMPORTS: Final = 8
+_LOOKED_AT_MEMBERS: Final = 10_000  # PyTorch writes its pickle first; a bound against millions of empty headers
 
 
 def find_in_pickle(data: bytes) -> tuple[Finding, ...]:
@@ -75,7 +76,9 @@ def _pickles_in_zip(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     """
     found = 0
     position = data.find(_LOCAL_HEADER)
-    while position >= 0 and found < MAX_PICKLES_IN_ARCHIVE:
+    for _ in range(_LOOKED_AT_MEMBERS):
+        if position < 0 or found >= MAX_PICKLES_IN_ARCHIVE:
+            return
         name_length = int.from_bytes(data[position + 26 : position + 28], "little")
         extra_length = int.from_bytes(data[position + 28 : position + 30], "little")
         name = data[position + 30 : position + 30 + name_length]

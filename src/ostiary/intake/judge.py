@@ -7,11 +7,11 @@ import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from ostiary.core.tickets import FileKind
 from ostiary.core.text import quote_untrusted
+from ostiary.core.tickets import FileKind
 from ostiary.errors import HOUSE_INTERNAL, Misuse, OstiaryError
-from ostiary.intake.examine import examine_model
 from ostiary.intake.examination import Examination
+from ostiary.intake.examine import examine_model
 from ostiary.record.events import Content, Emit, ModelFailed, ModelInspected, ModelRefused
 
 
@@ -52,9 +52,7 @@ def name_of(path: str | os.PathLike[str]) -> str:
     return quote_untrusted(os.path.basename(os.path.abspath(path)) or "/")  # noqa: PTH100, PTH119
 
 
-def _verdict_of(
-    examination: Examination, correlation_id: str, location: Content
-) -> ModelInspected | ModelRefused:
+def _verdict_of(examination: Examination, correlation_id: str, location: Content) -> ModelInspected | ModelRefused:
     refusal = examination.refusal
     if refusal is not None:
         worst = refusal.findings[0]

@@ -1,4 +1,4 @@
-"""How much of a file is kept in memory for the reader that will judge it. The rest only passes through the digest."""
+"""How much of a file is kept in memory for its reader. The rest only passes through the digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ostiary.core.limits import (
     MAX_MLXFN_BYTES,
     MAX_NPY_HEADER_BYTES,
     MAX_PICKLE_BYTES,
-    MAX_TEMPLATE_BYTES,
+    MAX_SEARCHED_BYTES,
+    MAX_TEMPLATE_CHARACTERS,
     MAX_VOCABULARY_FILE_BYTES,
 )
 from ostiary.core.tickets import FileKind
@@ -35,11 +36,13 @@ _WANTED: Final[Mapping[FileKind, int]] = {
     FileKind.JSON: MAX_JSON_BYTES + 1,
     FileKind.SENTENCEPIECE: MAX_VOCABULARY_FILE_BYTES + 1,
     FileKind.VOCABULARY: MAX_VOCABULARY_FILE_BYTES + 1,
-    FileKind.CHAT_TEMPLATE: MAX_TEMPLATE_BYTES + 1,
+    FileKind.CHAT_TEMPLATE: 4 * MAX_TEMPLATE_CHARACTERS + 1,
     FileKind.GGUF: MAX_GGUF_HEADER_BYTES + 1,
     FileKind.NPY: MAX_NPY_HEADER_BYTES + MAX_HEAD_BYTES,
     FileKind.MLXFN: MAX_MLXFN_BYTES + 1,
     FileKind.PICKLE: MAX_PICKLE_BYTES,
+    FileKind.DOCUMENT: MAX_SEARCHED_BYTES,
+    FileKind.UNKNOWN: MAX_SEARCHED_BYTES,
 }
 
 

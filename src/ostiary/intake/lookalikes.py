@@ -51,6 +51,7 @@ _DRAWN_ALIKE: Final = str.maketrans(
     }
 )
 _SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors")
+_LONGEST_IMITATION: Final = 64  # characters; twice the longest name that loaders open
 # Blank or shapeless although Unicode counts them as letters, marks or symbols.
 _SHAPELESS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
     chr(c)
@@ -76,7 +77,7 @@ def fold_name(name: str) -> str:
 
 def find_imitated(name: str) -> str | None:
     """The name that loaders open which `name` could be taken for without being it; None for all honest names."""
-    if name in LOADED_NAMES or (name.isascii() and name.islower()):
+    if name in LOADED_NAMES or len(name) > _LONGEST_IMITATION or (name.isascii() and name.islower()):
         return None
     drawn = unicodedata.normalize("NFKD", fold_name(name).translate(_DRAWN_ALIKE))
     plain = "".join(c for c in drawn if not unicodedata.combining(c)).translate(_DRAWN_ALIKE)

@@ -11,6 +11,7 @@ from typing import Final
 from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import MAX_JSON_BYTES, MAX_PATH_BYTES
 from ostiary.core.text import quote_untrusted
+from ostiary.intake.quote_few import quote_few
 from ostiary.intake.read_json import JsonValue, describe_type, parse_json_object
 from ostiary.intake.rules.index import (
     INDEX_MALFORMED,
@@ -27,7 +28,6 @@ from ostiary.intake.tensor import Tensor
 
 # A drive letter makes a path absolute on Windows, and nothing honest has a colon.
 _UNSAFE_IN_PATH: Final = re.compile(r"[\\:\x00-\x1f\x7f]")
-_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,7 @@ def _find_contradictions(index: ShardIndex, shards: Mapping[str, Mapping[str, Te
 def _tell(rule: Rule, what: str, names: list[str]) -> Iterator[Finding]:
     """One finding for all of a kind, naming the first few."""
     if names:
-        shown = ", ".join(f"'{quote_untrusted(name)}'" for name in names[:_NAMED])
-        more = f" (and {len(names) - _NAMED} more)" if len(names) > _NAMED else ""
-        yield Finding(rule, f"{shown}{more} {what}")
+        yield Finding(rule, f"{quote_few(names)} {what}")
 
 
 def _check_path(path: str) -> None:

@@ -202,10 +202,10 @@ class _Walk:
         self._import(parse_global(argument))
 
     def _instance(self, argument: bytes) -> None:
-        mark = self._pop_mark()
-        del self._stack[mark:]
+        # Python's own unpickler imports before it looks for the mark; the one in C after.
         self._import(parse_global(argument))
-        self._stack[-1] = Kind.OTHER
+        del self._stack[self._pop_mark() :]
+        self._stack.append(Kind.OTHER)
         self.calls = True
 
     def _object(self, _: bytes) -> None:

@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from ostiary.intake.names import find_in_names, judge_name
-
 from ostiary._hazmat.openat2 import open_beneath
 from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import (
@@ -27,6 +25,7 @@ from ostiary.core.limits import (
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import INTAKE_UNREADABLE, MODEL_NOT_FOUND, Misuse, SourceUnreadable
 from ostiary.intake.hub_cache import open_blobs, parse_blob_link
+from ostiary.intake.names import find_in_names, judge_name
 from ostiary.intake.rules import tree as rules
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import Final
 
 from ostiary.errors import RECORD_NONE, Misuse
 from ostiary.record.checkpoint import Checkpoint, sign_checkpoint
-from ostiary.record.entry import describe_actor, encode_event
+from ostiary.record.entry import describe_actor, encode_event, spell_time
 from ostiary.record.events import RecordBegun
 from ostiary.record.keys import KEY_FILE, create_signers, write_key_file
 from ostiary.record.log import Clock, Log, read_clock
@@ -69,9 +68,9 @@ def _begin(state: Path, clock: Clock) -> bool:
         store = Store(staging / DATABASE_FILE)
         try:
             with store.transaction():
-                now = clock().astimezone(UTC)
+                now = clock()
                 begun = RecordBegun(origin=origin, keys=keys, correlation_id=OWN_CORRELATION)
-                store.append((encode_event(begun),), f"{now:%Y-%m-%dT%H:%M:%S.%f}Z", describe_actor())
+                store.append((encode_event(begun),), spell_time(now), describe_actor())
                 store.add_keys(0, keys)
                 note = sign_checkpoint(Checkpoint(origin, store.size, store.root), signers, int(now.timestamp()))
                 store.add_checkpoint(store.size, note, is_kept=False)

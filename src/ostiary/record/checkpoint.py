@@ -88,8 +88,8 @@ def verify_checkpoint(claimed: bytes, keys: Iterable[VerifierKey]) -> SignedChec
     """Verifies a checkpoint against known keys.
 
     1. The note and its first three lines follow their formats.
-    2. Every key of `keys` that this installation can compute with has signed: a missing one is a refusal, or
-       striking out the stronger signature would be enough to fall back on the weaker.
+    2. Of each algorithm in `keys` that this installation can compute, one key has signed: or striking out the
+       stronger signature would be enough to fall back on the weaker.
     3. No signature of a known key is wrong; signatures of unknown keys are ignored, as C2SP asks.
     """
     note = parse_note(claimed)
@@ -107,9 +107,10 @@ def verify_checkpoint(claimed: bytes, keys: Iterable[VerifierKey]) -> SignedChec
             time, raw = struct.unpack(">Q", raw[:_TIME_BYTES])[0], raw[_TIME_BYTES:]
         verify_signature(key, raw, _signed_message(key, checkpoint, note.text, time))
         verified[signature.name, signature.key_id] = key
-    missing = [key.key_id.hex() for name_and_id, key in wanted.items() if name_and_id not in verified]
+    signed_with = {key.algorithm for key in verified.values()}
+    missing = [key.key_id.hex() for key in wanted.values() if key.algorithm not in signed_with]
     if missing or not verified:
-        which = ", ".join(missing) or "any known key"
+        which = " or ".join(missing) or "any known key"
         raise _refuse(f"the checkpoint of {quote_untrusted(checkpoint.origin)} is not signed by {which}")
     return SignedCheckpoint(checkpoint, tuple(verified.values()), claimed)
 

@@ -13,6 +13,7 @@ import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ostiary.core.limits import MAX_ENTRY_BYTES, MAX_EVENT_COUNTS, MAX_EVENT_TEXT_CHARACTERS
@@ -24,10 +25,13 @@ _SALT_BYTES: Final = 16
 _SALTED_PREFIX: Final = "hmac-sha256:"
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _TIME_PLACE: Final = slice(7, 34)
-"""Where the time stands in every entry: it is the first value, and of fixed width."""
+TIME_IN_BODY: Final = (8, 27)
+"""Where the time stands in every entry (it is the first value, and of fixed width), as SQL's substr counts."""
 _ENVELOPE_BYTES: Final = 4_096
 """Room for everything but the event itself, with the longest user name there can be."""
 _ENVELOPE: Final = frozenset({"at", "by", "data", "kind", "n", "v"})
+_names_by_kind: Final[dict[str, tuple[str, ...]]] = {}
+"""What `dataclasses.fields` says, remembered: it is slow, and an event is written often."""
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
@@ -78,18 +82,25 @@ def encode_event(event: Event) -> EncodedEvent:
     """The event's own part of the entry. Absent: what is None, and tables without counts."""
     data: dict[str, object] = {}
     salts = []
-    for field in fields(event):
-        value = getattr(event, field.name)
+    for name in _field_names(event):
+        value = getattr(event, name)
         if isinstance(value, Content):
             salt = os.urandom(_SALT_BYTES)
-            salts.append(Salt(field.name, salt))
-            data[field.name] = hash_content(value.clear, salt)
+            salts.append(Salt(name, salt))
+            data[name] = hash_content(value.clear, salt)
         elif value is not None and value != {}:
-            data[field.name] = _spell(value)
+            data[name] = _spell(value)
     spelled = _encode(data)
     if len(spelled.encode()) > MAX_ENTRY_BYTES - _ENVELOPE_BYTES:
         raise ValueError(f"an event of kind {event.kind} is larger than an entry may be")
     return EncodedEvent(event.kind, event.schema, spelled, tuple(salts))
+
+
+def _field_names(event: Event) -> tuple[str, ...]:
+    known = _names_by_kind.get(event.kind)
+    if known is None:
+        known = _names_by_kind[event.kind] = tuple(field.name for field in fields(event))
+    return known
 
 
 def hash_content(clear: bytes, salt: bytes) -> str:
@@ -103,6 +114,11 @@ def place_event(event: EncodedEvent, index: int, at: str, actor: str) -> bytes:
         f'{{"at":"{at}","by":{actor},"data":{event.data},"kind":"{event.kind}","n":{index},"v":{event.schema}}}'
     ).encode()
     return body
+
+
+def spell_time(moment: datetime) -> str:
+    """UTC, to the microsecond, always as many characters: so times compare as texts."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def read_time(body: bytes) -> str:
@@ -175,5 +191,7 @@ def _spell_counts(counts: Mapping[str, int]) -> dict[str, object]:
 
 def _spell_text(text: str) -> str:
     """As it is, but cut to the ceiling, and what UTF-8 cannot hold (a file name's odd bytes) escaped."""
+    if text.isascii() and len(text) <= MAX_EVENT_TEXT_CHARACTERS:
+        return text
     cut = text if len(text) <= MAX_EVENT_TEXT_CHARACTERS else f"{text[:MAX_EVENT_TEXT_CHARACTERS]}... ({len(text)})"
     return cut.encode("utf-8", "backslashreplace").decode("utf-8")

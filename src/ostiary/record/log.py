@@ -25,7 +25,7 @@ from ostiary.errors import (
 )
 from ostiary.record.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from ostiary.record.command import CommandFailed, run_command
-from ostiary.record.entry import EncodedEvent, describe_actor, encode_event
+from ostiary.record.entry import EncodedEvent, describe_actor, encode_event, spell_time
 from ostiary.record.events import Event, RecordClockSteppedBack, RecordHookFailed
 from ostiary.record.group import GroupWriter
 from ostiary.record.keys import Signer, load_active_signers
@@ -99,15 +99,16 @@ class Log:
             self._offers.put(event)
 
     def sign_checkpoint(self) -> bytes:
-        """A signed checkpoint over everything recorded so far; a new one is given to the hook."""
+        """A signed checkpoint over everything recorded so far, given to the hook where there is one."""
         self._check_usable()
         with self.change() as store:
             latest = store.reader.read_latest_checkpoint()
             if latest is not None and latest[0] == store.size:
-                return latest[1]
-            checkpoint, note = self.sign(self.load_signers())
+                size, note = latest
+            else:
+                size, note = self.sign(self.load_signers())
         if self._hook:
-            self._run_hook(checkpoint, note)
+            self._run_hook(size, note)
         return note
 
     @contextmanager
@@ -120,6 +121,12 @@ class Log:
     def place(self, event: Event) -> int:
         """Inside `change`: appends; returns the entry's number."""
         return self._place((encode_event(event),))
+
+    def give_back_room(self) -> None:
+        """Returns free pages to the disk and empties the write-ahead log, deleted bytes with it."""
+        self._check_usable()
+        with self._group.exclusively():
+            self._store.give_back_room()
 
     def close(self) -> None:
         """Writes what was offered, signs what is not yet signed. What then fails is told in `notices`."""
@@ -146,8 +153,8 @@ class Log:
             return [self._place(events) for events in members]
 
     def _place(self, events: Sequence[EncodedEvent]) -> int:
-        now = self._clock().astimezone(UTC)
-        at, last = f"{now:%Y-%m-%dT%H:%M:%S.%f}Z", self._store.last_time
+        now = self._clock()
+        at, last = spell_time(now), self._store.last_time
         if at < last:
             back = (datetime.fromisoformat(last) - now).total_seconds()
             if back < _TOLERATED_STEP_S:
@@ -178,14 +185,14 @@ class Log:
             raise RecordDamaged(RECORD_CORRUPT, "the record names no key")
         return load_active_signers(self.record, announced[-1][1])
 
-    def sign(self, signers: Sequence[Signer], *, is_kept: bool = False) -> tuple[Checkpoint, bytes]:
+    def sign(self, signers: Sequence[Signer], *, is_kept: bool = False) -> tuple[int, bytes]:
         """Inside `change`: a checkpoint over what is there. Never signs what does not continue the last one."""
         self._check_last_checkpoint()
         checkpoint = Checkpoint(signers[0].verifier.name, self._store.size, self._store.root)
         note = sign_checkpoint(checkpoint, signers, int(self._clock().timestamp()))
         self._store.add_checkpoint(checkpoint.size, note, is_kept=is_kept)
         self._signed_size = checkpoint.size
-        return checkpoint, note
+        return checkpoint.size, note
 
     def _sign_on_the_way(self) -> None:
         """The events before it are acknowledged: a checkpoint that fails now is told, and tried again later."""
@@ -195,12 +202,14 @@ class Log:
         except OstiaryError as error:
             self.notices.append(f"The record could not be signed: {error.message}.")
 
-    def _run_hook(self, checkpoint: Checkpoint, note: bytes) -> None:
+    def _run_hook(self, size: int, note: bytes) -> None:
         try:
             run_command(self._hook, note)
         except CommandFailed as error:
-            self.notices.append(f"The checkpoint of size {checkpoint.size} was not kept: the hook {error}.")
-            failed = RecordHookFailed(size=checkpoint.size, reason=str(error), correlation_id=OWN_CORRELATION)
+            # Once is enough: the entry below grows the record, and would bring on the next checkpoint and failure.
+            self._hook = ()
+            self.notices.append(f"The checkpoint of size {size} was not kept: the hook {error}.")
+            failed = RecordHookFailed(size=size, reason=str(error), correlation_id=OWN_CORRELATION)
             self._group.write((encode_event(failed),))
 
 

@@ -8,12 +8,12 @@ APPLICATION_ID: Final = 0x4F537452  # "OStR"
 SCHEMA_VERSION: Final = 1
 
 TABLES: Final = (
-    # The bytes that the tree's leaves are hashes of. Archived entries leave this table.
-    "CREATE TABLE entry (n INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
-    # For every entry, archived or not: its leaf hash, then the hash of each subtree that it completed. The node at
-    # (level, index) stands in row ((index + 1) << level) - 1 at byte 32 * level, so that any node is one look-up
-    # and the tree's state needs no row of its own: it is the last row.
-    "CREATE TABLE node (n INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT",
+    # An entry's bytes; before them its leaf hash and the hash of each subtree that it completed. The node at
+    # (level, index) stands in row ((index + 1) << level) - 1 at byte 32 * level, so that any node is one look-up,
+    # a commit touches one page, and the tree's state needs no row of its own: it is the last row.
+    "CREATE TABLE entry (n INTEGER PRIMARY KEY, hashes BLOB NOT NULL, body BLOB NOT NULL) STRICT",
+    # The hashes of entries whose bytes were moved to an archive file.
+    "CREATE TABLE archived (n INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT",
     # What can be deleted to make the salted hashes in an entry meaningless.
     "CREATE TABLE salt (n INTEGER NOT NULL, field TEXT NOT NULL, salt BLOB NOT NULL, "
     "PRIMARY KEY (n, field)) STRICT, WITHOUT ROWID",
@@ -41,8 +41,6 @@ OPEN_PRAGMAS: Final = (
     # On macOS fsync alone leaves the data in the drive's cache.
     "PRAGMA fullfsync = ON",
     "PRAGMA checkpoint_fullfsync = ON",
-    # Write-ahead frames go to the database only under the record's own lock: see store.py.
-    "PRAGMA wal_autocheckpoint = 0",
     # A database that somebody edited may carry hostile schema or pages.
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",

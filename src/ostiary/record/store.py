@@ -1,8 +1,8 @@
 """Writes a record's tables: one writer at a time, whichever thread or process, and every commit on the disk.
 
-Writers take a lock file before SQLite's own lock, and write-ahead frames are moved into the database only under it:
-SQLite before 3.51.3 has a race between a writer that restarts the write-ahead log and a checkpoint of another
-connection, which can lose committed pages. It also makes waiting fair enough to bound.
+Writers take a lock file before SQLite's own lock, and write-ahead frames are moved into the database (which COMMIT
+does every thousand pages) only under it: SQLite before 3.51.3 has a race between a writer that restarts the
+write-ahead log and another connection that moves frames, which can lose committed pages.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from ostiary.errors import (
 from ostiary.record.entry import EncodedEvent, place_event, read_time
 from ostiary.record.merkle import HASH_BYTES, add_leaf, hash_leaf, list_peaks, root_of_peaks
 from ostiary.record.place import LOCK_FILE
-from ostiary.record.reader import ArchiveRow, Reader, connect, sqlite_explained
+from ostiary.record.reader import ArchiveRow, Reader, connect, explain_sqlite, sqlite_explained
 from ostiary.record.schema import CREATE_PRAGMAS, OPEN_PRAGMAS, TABLES
 
-_MAX_WAL_BYTES: Final = 4 << 20
+_LEAVING: Final = "WHERE n >= ? AND n < ? AND n NOT IN (SELECT n FROM vkey UNION SELECT n FROM archive)"
 _FIRST_PAUSE_S: Final = 0.0002
 _LAST_PAUSE_S: Final = 0.005
 
@@ -62,21 +62,23 @@ class Store:
     """The writing side. Not for several threads at once: `log.py` sees to that."""
 
     def __init__(self, database: Path) -> None:
-        self._wal = database.with_name(f"{database.name}-wal")
-        self._connection = connect(database, mode="mode=rw")
+        try:
+            # First, as it says most plainly that a place is read-only.
+            self._lock_file = os.open(
+                database.with_name(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            raise explain_os(error, "taking its lock") from error
+        try:
+            self._connection = connect(database, mode="mode=rw")
+        except BaseException:
+            os.close(self._lock_file)
+            raise
         self.reader: Final = Reader(self._connection)
         self._mutex = threading.Lock()
         self._size = -1
         self._peaks: list[bytes] = []
         self._last_time = ""
-        self._next_move = int(_MAX_WAL_BYTES)
-        try:
-            self._lock_file = os.open(
-                database.with_name(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            self._connection.close()
-            raise explain_os(error, "taking its lock") from error
 
     def close(self) -> None:
         try:
@@ -105,31 +107,28 @@ class Store:
         """All or nothing, and on the disk when it ends without an exception."""
         with self._mutex, self._locked():
             try:
-                with sqlite_explained("writing to it"):
-                    self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute("BEGIN IMMEDIATE")
                 self._catch_up()
                 yield
-                with sqlite_explained("writing to it"):
-                    self._connection.execute("COMMIT")
-            except BaseException:
+                self._connection.execute("COMMIT")
+            except BaseException as error:
                 self._size = -1
                 self._roll_back()
+                if isinstance(error, sqlite3.Error):
+                    raise explain_sqlite(error, "writing to it") from error
                 raise
-            self._move_frames()
 
     def append(self, events: Sequence[EncodedEvent], at: str, actor: str) -> int:
         """Places the events at the end of the tree; returns the index of the first."""
         first = self._size
-        entries, nodes, salts = [], [], []
+        entries, salts = [], []
         for index, event in enumerate(events, first):
             body = place_event(event, index, at, actor)
-            entries.append((index, body))
-            nodes.append((index, add_leaf(self._peaks, index, hash_leaf(body))))
+            entries.append((index, add_leaf(self._peaks, index, hash_leaf(body)), body))
             salts += [(index, salt.field, salt.salt) for salt in event.salts]
         self._size = first + len(events)
         self._last_time = at
-        self._write_many("INSERT INTO entry (n, body) VALUES (?, ?)", entries)
-        self._write_many("INSERT INTO node (n, hashes) VALUES (?, ?)", nodes)
+        self._write_many("INSERT INTO entry (n, hashes, body) VALUES (?, ?, ?)", entries)
         self._write_many("INSERT INTO salt (n, field, salt) VALUES (?, ?, ?)", salts)
         return first
 
@@ -148,7 +147,7 @@ class Store:
         )
 
     def add_archive(self, row: ArchiveRow) -> None:
-        """The entries' bytes and salts leave; their hashes stay."""
+        """The entries' bytes and salts leave; their hashes stay, and so do entries about keys and archives."""
         self._write(
             "INSERT INTO archive (first, end, file, sha256, n) VALUES (?, ?, ?, ?, ?)",
             row.first,
@@ -157,7 +156,9 @@ class Store:
             row.sha256,
             row.n,
         )
-        self._write("DELETE FROM entry WHERE n >= ? AND n < ?", row.first, row.end)
+        move = f"INSERT INTO archived (n, hashes) SELECT n, hashes FROM entry {_LEAVING}"  # noqa: S608  # a constant
+        self._write(move, row.first, row.end)
+        self._write(f"DELETE FROM entry {_LEAVING}", row.first, row.end)  # noqa: S608  # a constant
         self.remove_salts(row.first, row.end)
 
     def count_salts(self, first: int, end: int) -> int:
@@ -173,16 +174,18 @@ class Store:
     def give_back_room(self) -> None:
         """Moves every frame into the database and returns free pages to the disk; outside `transaction`."""
         with self._locked(), sqlite_explained("giving room back"):
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # One step of it frees one page, and `execute` takes one step of a statement without columns.
+            self._connection.executescript("PRAGMA incremental_vacuum")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _catch_up(self) -> None:
         """Takes over what other processes wrote since this one last looked."""
-        size = self.reader.read_size()
-        if size == self._size:
+        (last,) = self._connection.execute("SELECT max(n) FROM entry").fetchone()
+        if last == self._size - 1:
             return
+        size = self.reader.read_size()
         if size:
-            hashes = self._connection.execute("SELECT hashes FROM node WHERE n = ?", (size - 1,)).fetchone()[0]
+            hashes = self.reader.read_hashes(size - 1)
             body = self.reader.read_body(size - 1)
             if (
                 body is None
@@ -203,16 +206,6 @@ class Store:
             except sqlite3.Error:
                 # The failure that led here is the one to tell; SQLite has rolled back by itself then.
                 return
-
-    def _move_frames(self) -> None:
-        """Keeps the write-ahead log short. What was acknowledged is durable either way: failing is no failure."""
-        try:
-            if self._wal.stat().st_size > self._next_move:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                # A reader may have stood in the way: ask again only after as many frames more.
-                self._next_move = self._wal.stat().st_size + _MAX_WAL_BYTES
-        except (OSError, sqlite3.Error):
-            self._next_move += _MAX_WAL_BYTES
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -235,10 +228,8 @@ class Store:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def _write(self, sql: str, *values: object) -> None:
-        with sqlite_explained("writing to it"):
-            self._connection.execute(sql, values)
+        self._connection.execute(sql, values)
 
     def _write_many(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
-            with sqlite_explained("writing to it"):
-                self._connection.executemany(sql, rows)
+            self._connection.executemany(sql, rows)

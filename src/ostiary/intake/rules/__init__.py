@@ -1,1 +1,36 @@
 """Every rule that intake looks for, by family. docs/reference/rules.md is generated from `ALL_RULES`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.core.findings import Rule
+from ostiary.intake.rules import (
+    adapter,
+    code,
+    config,
+    consistency,
+    formats,
+    index,
+    json,
+    names,
+    template,
+    tokenizer,
+    tree,
+    weights,
+)
+
+ALL_RULES: Final[tuple[Rule, ...]] = (
+    *tree.RULES,
+    *names.RULES,
+    *formats.RULES,
+    *weights.RULES,
+    *json.RULES,
+    *config.RULES,
+    *index.RULES,
+    *adapter.RULES,
+    *consistency.RULES,
+    *tokenizer.RULES,
+    *template.RULES,
+    *code.RULES,
+)

@@ -64,7 +64,7 @@ FOREIGN_WEIGHTS: Final = Rule(
 )
 DISGUISED: Final = Rule(
     "code.disguised",
-    Severity.HIGH,
+    Severity.MEDIUM,
     INTAKE_UNSAFE_FORMAT,
     "File whose bytes contradict its name",
     "A check that looks at names lets it pass, and a program that looks at bytes then reads something else.",
@@ -127,7 +127,7 @@ YAML_TAG: Final = Rule(
 )
 LFS_POINTER: Final = Rule(
     "code.lfs-pointer",
-    Severity.MEDIUM,
+    Severity.HIGH,
     INTAKE_INCOMPLETE,
     "Git LFS pointer instead of the file",
     "The file itself was never fetched; a loader could fail in a confusing way or load only a part.",

@@ -77,7 +77,7 @@ IMITATES: Final = Rule(
 )
 COLLIDES: Final = Rule(
     "names.collides",
-    Severity.HIGH,
+    Severity.CRITICAL,
     INTAKE_DUPLICATE_NAME,
     "Two names that some systems hold for one",
     "Where letter case or Unicode form does not count, one of the two files silently replaces the other.",

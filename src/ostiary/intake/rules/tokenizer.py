@@ -169,19 +169,19 @@ TOKENIZER_CONFIG_MALFORMED: Final = Rule(
     "Tokenizer configuration with a field of the wrong type",
     "Loaders disagree on what it means, or fail late and unclearly.",
 )
-TOKENIZER_CUSTOM_CODE: Final = Rule(
-    "tokenizer.custom-code",
-    Severity.CRITICAL,
-    INTAKE_CARRIES_CODE,
-    "Tokenizer that names Python code to run",
-    "The loader would import it from the model or from a repository of the publisher's choice.",
-)
 TOKENIZER_MODULE_NAME: Final = Rule(
     "tokenizer.module-name",
     Severity.CRITICAL,
     INTAKE_CARRIES_CODE,
     "Tokenizer that names a module that is not part of mlx-lm",
     "mlx-lm imports a module by this name, so the model would choose which Python code runs.",
+)
+TOKENIZER_DUPLICATE_TEMPLATE: Final = Rule(
+    "tokenizer.duplicate-template",
+    Severity.MEDIUM,
+    INTAKE_DUPLICATE_NAME,
+    "Two chat templates with the same name",
+    "One could be shown to a reviewer while the other writes the prompts.",
 )
 TOKENIZER_UNKNOWN_CLASS: Final = Rule(
     "tokenizer.unknown-class",
@@ -242,8 +242,8 @@ RULES: Final = (
     TOKENIZER_SPECIAL_IS_ORDINARY,
     TOKENIZER_SPECIAL_MISSING,
     TOKENIZER_CONFIG_MALFORMED,
-    TOKENIZER_CUSTOM_CODE,
     TOKENIZER_MODULE_NAME,
+    TOKENIZER_DUPLICATE_TEMPLATE,
     TOKENIZER_UNKNOWN_CLASS,
     TOKENIZER_OUTSIDE_FILE,
     TOKENIZER_PIECES_MALFORMED,

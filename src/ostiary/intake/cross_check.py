@@ -1,0 +1,178 @@
+"""Holds the parts of one model against one another. Each part has passed its own reader before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from ostiary.core.findings import Finding
+from ostiary.core.text import quote_untrusted
+from ostiary.core.tickets import FileEntry, FileKind
+from ostiary.intake.check_adapter import check_adapter
+from ostiary.intake.layouts import LayoutVerdict, check_layout
+from ostiary.intake.parse_files import Parts
+from ostiary.intake.read_config import Config
+from ostiary.intake.read_index import check_index
+from ostiary.intake.rules import consistency as rules
+from ostiary.intake.tensor import Tensor
+
+CONFIG: Final = "config.json"
+_WEIGHT_KINDS: Final = {
+    FileKind.SAFETENSORS,
+    FileKind.GGUF,
+    FileKind.NPZ,
+    FileKind.NPY,
+    FileKind.MLXFN,
+    FileKind.PICKLE,
+}
+_WHOLE: Final = "model.safetensors"
+_INDEX: Final = "model.safetensors.index.json"
+_ADAPTER_WEIGHTS: Final = ("adapters.safetensors", "adapter_model.safetensors")
+# The names under which loaders of the field keep the table that token ids index.
+_EMBEDDINGS: Final = (
+    "embed_tokens.weight",
+    "wte.weight",
+    "word_embeddings.weight",
+    "tok_embeddings.weight",
+    "embed_in.weight",
+    "embeddings.weight",
+)
+
+
+class CrossCheck:
+    """The parts seen together: findings, and what follows for the facts."""
+
+    def __init__(self, entries: Collection[FileEntry], parts: Parts) -> None:
+        self._parts: Final = parts
+        self._kinds: Final = {entry.kind for entry in entries}
+        weights = {entry.path for entry in entries if entry.kind is FileKind.SAFETENSORS}
+        self._has_all_weights: Final = weights == parts.weights.keys()
+        self.config: Final = parts.configs.get(CONFIG)
+        self.base_tensors: Final = _merge(parts, _base_paths(parts))
+        self.layout: LayoutVerdict | None = None
+
+    def find_in_model(self) -> Iterator[Finding]:
+        """Everything that is wrong with the parts of a directory together."""
+        yield from self._find_missing()
+        yield from self._find_in_indexes()
+        yield from self._find_unlisted()
+        yield from self._find_duplicates()
+        if self.config is not None and self.base_tensors and self._has_all_weights:
+            self.layout = check_layout(self.config, self.base_tensors)
+            yield from self.layout.findings
+        yield from self._find_in_adapters()
+        yield from self._find_past_embedding()
+        yield from self._find_vocabulary_mismatch()
+
+    def _find_missing(self) -> Iterator[Finding]:
+        # What is there but was refused by its reader is not missing.
+        has_config = bool(self._kinds & {FileKind.CONFIG, FileKind.ADAPTER_CONFIG})
+        has_weights = bool(self._kinds & _WEIGHT_KINDS)
+        if not has_config and not has_weights:
+            yield Finding(rules.NOTHING, "there is neither config.json nor a file of weights")
+        elif not has_config:
+            yield Finding(rules.NO_CONFIG, "there is no config.json beside the weights")
+        elif not has_weights or (self.config is not None and self._has_all_weights and not self._has_base()):
+            yield Finding(rules.NO_WEIGHTS, "there is no file of weights beside config.json")
+
+    def _has_base(self) -> bool:
+        return bool(self.base_tensors or self._parts.foreign_tensors)
+
+    def _find_in_indexes(self) -> Iterator[Finding]:
+        if not self._has_all_weights:
+            return
+        for path, index in self._parts.indexes.items():
+            folder = path.rpartition("/")[0]
+            shards = {
+                p.rpartition("/")[2]: {tensor.name: tensor for tensor in header.tensors}
+                for p, header in self._parts.weights.items()
+                if p.rpartition("/")[0] == folder and not p.endswith(_ADAPTER_WEIGHTS)
+            }
+            yield from (
+                Finding(f.rule, f.detail, f"{folder}/{f.path}".lstrip("/") if f.path else path, f.offset)
+                for f in check_index(index, shards)
+            )
+
+    def _find_unlisted(self) -> Iterator[Finding]:
+        """Without an index, one whole file is all that there should be; loaders read its neighbours too."""
+        if _INDEX in self._parts.indexes or _WHOLE not in self._parts.weights:
+            return
+        for path in _base_paths(self._parts):
+            if path != _WHOLE and path.startswith("model"):
+                yield Finding(rules.UNLISTED_SHARD, f"it lies beside {_WHOLE} and no index lists it", path)
+
+    def _find_duplicates(self) -> Iterator[Finding]:
+        owner: dict[str, str] = {}
+        told: set[tuple[str, str]] = set()
+        for path in _base_paths(self._parts):
+            for tensor in self._parts.weights[path].tensors:
+                first = owner.setdefault(tensor.name, path)
+                if first != path and (first, path) not in told:
+                    told.add((first, path))
+                    detail = f"'{quote_untrusted(tensor.name)}' is also in {quote_untrusted(first)}"
+                    yield Finding(rules.DUPLICATE_TENSOR, detail, path)
+
+    def _find_in_adapters(self) -> Iterator[Finding]:
+        for path, adapter in self._parts.adapters.items():
+            folder = path.rpartition("/")[0]
+            prefix = f"{folder}/" if folder else ""
+            tensors = _merge(self._parts, [f"{prefix}{name}" for name in _ADAPTER_WEIGHTS])
+            for finding in check_adapter(adapter, tensors, self.config, self.base_tensors):
+                yield Finding(finding.rule, finding.detail, finding.path or path, finding.offset)
+
+    def _find_past_embedding(self) -> Iterator[Finding]:
+        rows = measure_embedding(self.config, self.base_tensors)
+        if rows is None:
+            return
+        for path, what, highest in self._highest_ids():
+            if highest >= rows:
+                detail = f"{what} has the id {highest:,}, the embedding has {rows:,} rows"
+                yield Finding(rules.TOKEN_PAST_EMBEDDING, detail, path)
+
+    def _highest_ids(self) -> Iterator[tuple[str, str, int]]:
+        """Every file at the top that names token ids, and the highest that it names."""
+        parts = self._parts
+        for path, tokenizer in parts.tokenizers.items():
+            yield path, "a token", tokenizer.max_id
+        for path, pieces in parts.sentencepieces.items():
+            yield path, "a piece", pieces.size - 1
+        for path, vocabulary in parts.vocabularies.items():
+            yield path, "a token", vocabulary.max_id
+        for path, tokenizer_config in parts.tokenizer_configs.items():
+            yield path, "an added token", max((token.id for token in tokenizer_config.added), default=-1)
+        for path, generation in parts.generation_configs.items():
+            ids = (*generation.bos_ids, *generation.eos_ids, *generation.pad_ids, *generation.other_ids)
+            yield path, "a special token", max(ids, default=-1)
+        if self.config is not None:
+            ids = (*self.config.bos_ids, *self.config.eos_ids, *self.config.pad_ids)
+            yield CONFIG, "a special token", max(ids, default=-1)
+
+    def _find_vocabulary_mismatch(self) -> Iterator[Finding]:
+        tokenizer = self._parts.tokenizers.get("tokenizer.json")
+        pieces = self._parts.sentencepieces.get("tokenizer.model")
+        if tokenizer is not None and pieces is not None and len(tokenizer.vocabulary) != pieces.size:
+            detail = f"it has {pieces.size:,} pieces, tokenizer.json has {len(tokenizer.vocabulary):,} tokens"
+            yield Finding(rules.VOCABULARY_MISMATCH, detail, "tokenizer.model")
+
+
+def measure_embedding(config: Config | None, tensors: Mapping[str, Tensor]) -> int | None:
+    """Rows of the table that token ids index: the tensor's own, else what the configuration says."""
+    found = [
+        tensor.shape[0] for name, tensor in tensors.items() if name.endswith(_EMBEDDINGS) and len(tensor.shape) == 2
+    ]
+    claimed = None if config is None else config.vocab_size
+    if not found:
+        return claimed
+    # Encoders for images and sound have small tables of their own: the one of the claimed size is meant, if any is.
+    return claimed if claimed in found else max(found)
+
+
+def _base_paths(parts: Parts) -> list[str]:
+    """The files of weights that a loader of the whole model reads."""
+    return [path for path in parts.weights if "/" not in path and not path.endswith(_ADAPTER_WEIGHTS)]
+
+
+def _merge(parts: Parts, paths: list[str]) -> dict[str, Tensor]:
+    return {
+        tensor.name: tensor for path in paths if path in parts.weights for tensor in parts.weights[path].tensors
+    }

@@ -1,0 +1,57 @@
+"""The facts of a model, from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ostiary.core.tickets import DtypeTotal, FileEntry, FileKind, ModelFacts
+from ostiary.intake.cross_check import CrossCheck
+from ostiary.intake.memory import estimate_memory
+from ostiary.intake.parse_files import Parts
+from ostiary.intake.tensor import Tensor
+
+_FORMATS: Final = (
+    FileKind.SAFETENSORS,
+    FileKind.GGUF,
+    FileKind.NPZ,
+    FileKind.NPY,
+    FileKind.MLXFN,
+    FileKind.PICKLE,
+)
+
+
+def describe_model(files: Iterable[FileEntry], parts: Parts, check: CrossCheck) -> ModelFacts:
+    """What the model says it is."""
+    config, layout = check.config, check.layout
+    foreign = [tensor for tensors in parts.foreign_tensors.values() for tensor in tensors]
+    tensors = [*check.base_tensors.values(), *foreign]
+    if not tensors:  # an adapter alone, or a single file in a folder of its own
+        tensors = [tensor for header in parts.weights.values() for tensor in header.tensors]
+    need = None if config is None else estimate_memory(config, check.base_tensors)
+    kinds = {entry.kind for entry in files}
+    return ModelFacts(
+        format=next((str(kind) for kind in _FORMATS if kind in kinds), "none"),
+        architecture=None if config is None else config.model_type,
+        layers=None if config is None else config.layers,
+        hidden_size=None if config is None else config.hidden_size,
+        vocabulary=None if config is None else config.vocab_size,
+        context_tokens=None if config is None else config.context_tokens,
+        quantization=None if config is None or config.quantization is None else config.quantization.default,
+        parameters=layout.parameters if layout is not None else sum(tensor.elements for tensor in tensors) or None,
+        tensors=_total_by_dtype(tensors),
+        weight_bytes=sum(tensor.bytes for tensor in tensors),
+        cache_bytes_per_token=None if need is None else need.cache_bytes_per_token,
+        cache_bytes_at_context=None if need is None else need.cache_bytes_at_context,
+        layout_checked=layout is not None and layout.is_checked,
+    )
+
+
+def _total_by_dtype(tensors: Iterable[Tensor]) -> tuple[DtypeTotal, ...]:
+    """Largest first."""
+    totals: dict[str, tuple[int, int]] = {}
+    for tensor in tensors:
+        count, size = totals.get(tensor.dtype, (0, 0))
+        totals[tensor.dtype] = (count + 1, size + tensor.bytes)
+    ordered = sorted(totals.items(), key=lambda item: (-item[1][1], item[0]))
+    return tuple(DtypeTotal(dtype, count, size) for dtype, (count, size) in ordered)

@@ -1,0 +1,224 @@
+"""Hands each file that was read to the strict reader of its kind, and gathers what the readers made of it.
+
+A file that its reader refuses is one finding and no part; the other files are judged all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from ostiary.core.findings import Finding, Rule
+from ostiary.core.tickets import FileKind
+from ostiary.errors import IntakeRefused
+from ostiary.intake.find_code import find_in_file
+from ostiary.intake.find_code_in_json import find_code_in_json
+from ostiary.intake.read_adapter import Adapter, parse_adapter
+from ostiary.intake.read_config import Config, parse_config
+from ostiary.intake.read_file import ReadFile
+from ostiary.intake.read_generation_config import GenerationConfig, parse_generation_config
+from ostiary.intake.read_gguf import parse_gguf
+from ostiary.intake.read_index import ShardIndex, parse_index
+from ostiary.intake.read_json import parse_json, parse_json_object
+from ostiary.intake.read_mlxfn import parse_mlxfn
+from ostiary.intake.read_npy import parse_npy
+from ostiary.intake.read_safetensors import SafetensorsHeader, parse_safetensors_header
+from ostiary.intake.read_sentencepiece import Sentencepiece, parse_sentencepiece
+from ostiary.intake.read_template import find_in_template
+from ostiary.intake.read_tokenizer import parse_tokenizer
+from ostiary.intake.read_tokenizer_config import (
+    TokenizerConfig,
+    parse_tokenizer_config,
+    read_templates,
+)
+from ostiary.intake.read_vocabulary import Vocabulary, parse_vocabulary_file
+from ostiary.intake.rules import formats
+from ostiary.intake.rules.template import TEMPLATE_MALFORMED
+from ostiary.intake.tensor import Tensor
+from ostiary.intake.tokenizer import Tokenizer
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the readers made of the files of one model, by path."""
+
+    weights: dict[str, SafetensorsHeader] = field(default_factory=dict)
+    indexes: dict[str, ShardIndex] = field(default_factory=dict)
+    configs: dict[str, Config] = field(default_factory=dict)
+    generation_configs: dict[str, GenerationConfig] = field(default_factory=dict)
+    tokenizers: dict[str, Tokenizer] = field(default_factory=dict)
+    tokenizer_configs: dict[str, TokenizerConfig] = field(default_factory=dict)
+    sentencepieces: dict[str, Sentencepiece] = field(default_factory=dict)
+    vocabularies: dict[str, Vocabulary] = field(default_factory=dict)
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+    foreign_tensors: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
+    """Tensors of formats other than safetensors, where the operator lets them in."""
+
+
+def parse_file(file: ReadFile, parts: Parts, allowed_formats: Collection[FileKind]) -> tuple[Finding, ...]:
+    """Judge one file; what its reader made of it is put into `parts`."""
+    found = list(find_in_file(file.path, file.entry.kind, file.kept, file.tail, file.entry.size))
+    reader = _READERS.get(file.entry.kind)
+    if reader is not None:
+        try:
+            found += reader(file, parts)
+        except IntakeRefused as refusal:
+            found += refusal.findings
+    found += _judge_format(file, allowed_formats)
+    return tuple(finding if finding.path else replace(finding, path=file.path) for finding in found)
+
+
+_FORMAT_RULES: Final[Mapping[FileKind, Rule]] = MappingProxyType(
+    {
+        FileKind.GGUF: formats.GGUF,
+        FileKind.NPY: formats.NPY,
+        FileKind.NPZ: formats.NPZ,
+        FileKind.MLXFN: formats.MLXFN,
+    }
+)
+
+
+def _judge_format(file: ReadFile, allowed_formats: Collection[FileKind]) -> Iterator[Finding]:
+    rule = _FORMAT_RULES.get(file.entry.kind)
+    if rule is None:
+        return
+    if file.entry.kind in allowed_formats:
+        yield Finding(
+            formats.UNSAFE_ALLOWED, f"it is a {file.entry.kind} file, let in by --unsafe-allow", file.path
+        )
+    else:
+        yield Finding(rule, f"it is a {file.entry.kind} file", file.path)
+
+
+def _read_safetensors(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    header = parse_safetensors_header(file.kept, file.entry.size)
+    parts.weights[file.path] = header
+    return header.notes
+
+
+def _read_index(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    index = parse_index(file.kept)
+    parts.indexes[file.path] = index
+    return index.notes
+
+
+def _read_config(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    # Code first: a configuration that names it is refused for that, whatever else is wrong with it.
+    code = _find_code(file)
+    try:
+        config = parse_config(file.kept)
+    except IntakeRefused as refusal:
+        return (*code, *refusal.findings)
+    parts.configs[file.path] = config
+    return (*code, *config.notes)
+
+
+def _read_generation_config(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    config = parse_generation_config(file.kept)
+    parts.generation_configs[file.path] = config
+    return (*_find_code(file), *config.notes)
+
+
+def _read_adapter(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    adapter = parse_adapter(file.kept)
+    parts.adapters[file.path] = adapter
+    return (*_find_code(file), *adapter.notes)
+
+
+def _read_tokenizer(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    tokenizer = parse_tokenizer(file.kept)
+    parts.tokenizers[file.path] = tokenizer
+    return tokenizer.notes
+
+
+def _read_tokenizer_config(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    config = parse_tokenizer_config(file.kept)
+    parts.tokenizer_configs[file.path] = config
+    templates = [finding for _, text in config.templates for finding in find_in_template(text)]
+    return (*_find_code(file), *config.notes, *templates)
+
+
+def _read_sentencepiece(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    pieces = parse_sentencepiece(file.kept)
+    parts.sentencepieces[file.path] = pieces
+    return pieces.notes
+
+
+def _read_vocabulary(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    vocabulary = parse_vocabulary_file(file.path, file.kept)
+    parts.vocabularies[file.path] = vocabulary
+    return vocabulary.notes
+
+
+def _read_template(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+    if file.path.endswith(".json"):
+        entry = parse_json_object(file.kept)
+        texts = [text for _, text in read_templates(entry.get("chat_template"))]
+        return (*find_code_in_json(entry), *(finding for text in texts for finding in find_in_template(text)))
+    try:
+        return find_in_template(file.kept.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return (Finding(TEMPLATE_MALFORMED, "it is not UTF-8", file.path, error.start),)
+
+
+def _read_json(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+    return _find_code(file)
+
+
+def _find_code(file: ReadFile) -> tuple[Finding, ...]:
+    try:
+        return find_code_in_json(parse_json(file.kept, allow_infinity=True))
+    except IntakeRefused as refusal:
+        return refusal.findings
+
+
+def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    header = parse_gguf(file.kept, file.entry.size)
+    parts.foreign_tensors[file.path] = header.tensors
+    template = () if header.chat_template is None else find_in_template(header.chat_template)
+    return (*header.notes, *template)
+
+
+def _read_npy(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    header = parse_npy(file.kept, file.entry.size)
+    parts.foreign_tensors[file.path] = (Tensor("array", header.dtype, header.shape, 0, header.data_bytes),)
+    return ()
+
+
+def _read_npz(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    if isinstance(file.archive, IntakeRefused):
+        raise file.archive
+    if file.archive is not None:
+        parts.foreign_tensors[file.path] = tuple(
+            Tensor(member.name, member.header.dtype, member.header.shape, 0, member.header.data_bytes)
+            for member in file.archive.members
+        )
+    return ()
+
+
+def _read_mlxfn(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+    parse_mlxfn(file.kept)
+    return ()
+
+
+_READERS: Final[Mapping[FileKind, Callable[[ReadFile, Parts], tuple[Finding, ...]]]] = MappingProxyType(
+    {
+        FileKind.SAFETENSORS: _read_safetensors,
+        FileKind.INDEX: _read_index,
+        FileKind.CONFIG: _read_config,
+        FileKind.GENERATION_CONFIG: _read_generation_config,
+        FileKind.TOKENIZER: _read_tokenizer,
+        FileKind.TOKENIZER_CONFIG: _read_tokenizer_config,
+        FileKind.SENTENCEPIECE: _read_sentencepiece,
+        FileKind.VOCABULARY: _read_vocabulary,
+        FileKind.CHAT_TEMPLATE: _read_template,
+        FileKind.ADAPTER_CONFIG: _read_adapter,
+        FileKind.JSON: _read_json,
+        FileKind.GGUF: _read_gguf,
+        FileKind.NPY: _read_npy,
+        FileKind.NPZ: _read_npz,
+        FileKind.MLXFN: _read_mlxfn,
+    }
+)
