@@ -228,6 +228,7 @@ MAX_MISSING_TENSORS: Final = Ceiling(
 )
 MAX_LAYOUT_FINDINGS: Final = Ceiling(8, "findings", "a person reads no more about packed layers that do not fit")
 MAX_CODE_FINDINGS: Final = Ceiling(32, "findings", "a person reads no more about one file")
+MAX_TEMPLATES: Final = Ceiling(64, "templates", "published models name three at most")
 
 # Trust
 MAX_PEM_BYTES: Final = Ceiling(
@@ -280,8 +281,7 @@ MAX_TUF_DELEGATIONS: Final = Ceiling(
 )
 MAX_SIGNER_MS: Final = Ceiling(
     120_000, "milliseconds", "how long a program or token that signs may take: somebody may have to touch it"
-
-MAX_TEMPLATES: Final = Ceiling(64, "templates", "published models name three at most")
+)
 
 # Chat templates
 MAX_TEMPLATE_CHARACTERS: Final = Ceiling(
