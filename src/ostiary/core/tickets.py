@@ -104,7 +104,7 @@ class Manifest:
 
     name: str
     files: tuple[FileEntry, ...]
-    """In code-point order of their paths."""
+    """In code-point order of their paths, without the signature files (core/signature_files.py)."""
     root: str
     """SHA-256 over the raw file digests in that order, as OpenSSF Model Signing computes it."""
     facts: ModelFacts
@@ -136,7 +136,7 @@ class VerifiedModel:
     rule: str
     """What decided: the name of the policy's rule, or `key` where the operator named the key for this one time."""
     left_out: tuple[str, ...]
-    """Files of the manifest that nobody signed and that an operator chose to leave out; no later room may use them."""
+    """Unsigned files of the manifest that an operator chose to leave out; no later room may use them."""
     is_enforced: bool
     """False where the policy only warns or audits: then `objections` may hold what enforcing would have refused."""
     objections: tuple[str, ...] = ()
