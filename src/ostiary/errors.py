@@ -34,6 +34,8 @@ class OstiaryError(Exception):
         self.http: Final = code.http
         self.message: Final = message
         self.hint: Final = code.hint if hint is None else hint
+        self.correlation_id: str | None = None
+        """What joins it to the record, where somebody recorded it."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

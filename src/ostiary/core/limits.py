@@ -279,6 +279,9 @@ MAX_TUF_ROOT_ROTATIONS: Final = Ceiling(256, "rotations", "how many new roots on
 MAX_TUF_DELEGATIONS: Final = Ceiling(
     8, "roles", "how many roles are asked for one file; small repositories have one"
 )
+MAX_CHUNK_FILE_BYTES: Final = Ceiling(
+    64 << 20, "bytes", "4,096 leaves for each of 300 large files; the largest published models have 200"
+)
 MAX_SIGNER_MS: Final = Ceiling(
     120_000, "milliseconds", "how long a program or token that signs may take: somebody may have to touch it"
 )

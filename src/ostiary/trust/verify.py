@@ -136,7 +136,7 @@ def verify_manifest(
     unknown: list[UnknownSignature] = []
     for claim in claims:
         try:
-            signer = _verify_signature(claim, material, now)
+            signer = verify_claimed_signature(claim, material, now)
             vouchings.append(Vouching(signer, claim.statement, claim.path))
         except TrustRefused as refusal:
             if refusal.code in _TELLING:
@@ -213,7 +213,7 @@ def _list_paths(manifest: Manifest, statement: SignedStatement) -> Mapping[str, 
     return {file.path: file for file in files}
 
 
-def _verify_signature(claim: Claim, material: TrustMaterial, now: datetime) -> Signer:
+def verify_claimed_signature(claim: Claim, material: TrustMaterial, now: datetime) -> Signer:
     """Step 6: who signed, or a refusal."""
     bundle = claim.bundle
     if bundle.method is SignerMethod.SIGSTORE:

@@ -1,13 +1,37 @@
-"""A model's way through the house, top to bottom: directory -> intake. Later rooms follow here."""
+"""A model's way through the house, top to bottom: directory -> intake -> trust. Later rooms follow here."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from ostiary.core.tickets import FileKind
-from ostiary.intake import Judgement, judge_model
-from ostiary.record.events import Emit
+from ostiary.intake import (
+    ClaimedFile,
+    HashPlan,
+    Judgement,
+    judge_model,
+    read_detached_signature,
+    read_signature_files,
+)
+from ostiary.record.events import Content, Emit
+from ostiary.trust import (
+    NO_ALLOWANCES,
+    Decide,
+    Question,
+    Signable,
+    SignatureFile,
+    SignRequest,
+    TrustMaterial,
+    UnsafeAllowances,
+    Verification,
+    judge_manifest,
+    plan_chunks,
+    sign_judged,
+)
 
 
 def inspect_model(
@@ -20,3 +44,73 @@ def inspect_model(
 ) -> Judgement:
     """Read and judge the model at `path`; its verdict is in the record when this returns."""
     return judge_model(path, emit, allowed_formats=allowed_formats, start=start, advance=advance)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """What an operator wants to know of a model, and whom he believes."""
+
+    material: TrustMaterial
+    decide: Decide
+    now: datetime
+    source: str
+    signatures: Sequence[Path] = ()
+    """Signature files elsewhere; none for those of the model itself."""
+    allowances: UnsafeAllowances = NO_ALLOWANCES
+    by_chunks: bool = True
+
+
+def verify_model(
+    path: str | os.PathLike[str],
+    emit: Emit,
+    request: VerifyRequest,
+    *,
+    start: Callable[[int], None],
+    advance: Callable[[int], None],
+) -> Verification:
+    """Directory -> intake -> trust. Raises the first room's refusal; its verdict is in the record then, too."""
+    found = [read_detached_signature(file) for file in request.signatures] or read_signature_files(path)
+    signatures = [SignatureFile(name, data) for name, data in found]
+    trees = plan_chunks(signatures, request.material, request.now) if request.by_chunks else {}
+    claimed = {file: ClaimedFile(sha256, tree) for file, (sha256, tree) in trees.items()}
+    judgement = judge_model(path, emit, hashing=HashPlan(claimed), start=start, advance=advance)
+    refusal = judgement.examination.refusal
+    if refusal is not None:
+        refusal.correlation_id = judgement.correlation_id
+        raise refusal
+    question = Question(
+        signatures, request.material, request.decide, request.now, request.source, request.allowances
+    )
+    manifest = judgement.examination.to_manifest()
+    return judge_manifest(manifest, question, emit, judgement.correlation_id, locate(path))
+
+
+def sign_model(
+    path: str | os.PathLike[str],
+    emit: Emit,
+    request: SignRequest,
+    *,
+    start: Callable[[int], None],
+    advance: Callable[[int], None],
+) -> Path:
+    """Directory -> intake -> signature file beside what it signs. Only what intake accepts is signed."""
+    hashing = HashPlan(tree_from_bytes=request.tree_from_bytes)
+    judgement = judge_model(path, emit, hashing=hashing, start=start, advance=advance)
+    refusal = judgement.examination.refusal
+    if refusal is not None:
+        refusal.correlation_id = judgement.correlation_id
+        raise refusal
+    examination = judgement.examination
+    signable = Signable(
+        manifest=examination.to_manifest(),
+        place=Path(path),
+        is_single_file=examination.is_single_file,
+        leaves=examination.leaves,
+        existing=[SignatureFile(name, data) for name, data in read_signature_files(path)],
+    )
+    return sign_judged(signable, request, emit, judgement.correlation_id)
+
+
+def locate(path: str | os.PathLike[str]) -> Content:
+    """Where a model lay, for the record, which keeps a salted hash of it only."""
+    return Content(os.fsencode(os.path.abspath(path)))  # noqa: PTH100  no link is resolved
