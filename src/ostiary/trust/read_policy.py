@@ -8,6 +8,7 @@ from typing import Final
 
 from ostiary.core.limits import (
     MAX_BUNDLE_CERTIFICATES,
+    MAX_PEM_BYTES,
     MAX_POLICY_LIST_ITEMS,
     MAX_POLICY_RULES,
     MAX_POLICY_SIGNERS,
@@ -92,7 +93,9 @@ def _read_signer(name: str, table: Table) -> PolicySigner:
         signer = KeySigner(name, table.take_parsed("public_key", lambda pem: parse_public_key(pem.encode())))
     elif kind == "certificate":
         identity = _take_line(table, "identity")
-        signer = CertificateSigner(name, identity, table.take_parsed("authorities", _parse_authorities))
+        signer = CertificateSigner(
+            name, identity, table.take_parsed("authorities", _parse_authorities, MAX_PEM_BYTES)
+        )
     else:
         signer = SigstoreSigner(name, _take_line(table, "identity"), table.take_parsed("issuer", _parse_issuer))
     table.finish()

@@ -79,8 +79,10 @@ class Table:
     def take_text(self, name: str, max_characters: int = MAX_POLICY_TEXT_CHARACTERS) -> str:
         return self._check_text(name, self._take(name), max_characters)
 
-    def take_parsed(self, name: str, parse: Callable[[str], Value]) -> Value:
-        return self._parse(name, self.take_text(name), parse)
+    def take_parsed(
+        self, name: str, parse: Callable[[str], Value], max_characters: int = MAX_POLICY_TEXT_CHARACTERS
+    ) -> Value:
+        return self._parse(name, self.take_text(name, max_characters), parse)
 
     def take_choice(self, name: str, choices: Mapping[str, Value]) -> Value:
         text = self.take_text(name)
