@@ -36,6 +36,8 @@ class OstiaryError(Exception):
         self.hint: Final = code.hint if hint is None else hint
         self.correlation_id: str | None = None
         """What joins it to the record, where somebody recorded it."""
+        self.is_told = False
+        """Whether the answer, with all that belongs to it, was already given where it belongs."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
@@ -72,8 +74,6 @@ class RecordRefused(Refusal):
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.problems: Final = tuple(problems) or (self,)
-        self.is_told = False
-        """Whether the answer, problems and all, was already given where it belongs."""
 
 
 class TrustRefused(Refusal):

@@ -40,6 +40,10 @@ exit status:
 # The order is the order of --help.
 _VERBS: Final = {
     "inspect": ("ostiary.cli.inspect", "tell what is in a model and what in it could hurt"),
+    "verify": ("ostiary.cli.verify", "tell whether somebody who is believed vouches for a model"),
+    "sign": ("ostiary.cli.sign", "vouch for a model with a key"),
+    "keygen": ("ostiary.cli.keygen", "make a signing key"),
+    "key": ("ostiary.cli.key", "let a key vouch for the next one, or revoke it"),
     "record": ("ostiary.cli.record", "read, check and prove the record of what was decided"),
 }
 
@@ -104,7 +108,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 def _tell(error: OstiaryError, *, is_json: bool, is_debug: bool) -> int:
     """The one line that an operator's own terminal gets; with --debug also where it came from."""
-    correlation_id = getattr(error, "correlation_id", None) or secrets.token_hex(8)
+    correlation_id = error.correlation_id or secrets.token_hex(8)
     if is_debug and error.__cause__ is not None:
         import traceback
 

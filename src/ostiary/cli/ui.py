@@ -95,6 +95,11 @@ def _unwritable(name: str, error: OSError) -> OutputUnwritable:
     return OutputUnwritable(OUTPUT_UNWRITABLE, f"{name} cannot be written: {reason}", hint=hint)
 
 
+def is_attended() -> bool:
+    """Whether somebody can be asked: a terminal to read from and one to ask on."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def has_color(stream: TextIO) -> bool:
     """Colour only for a person: a terminal, no NO_COLOR, no dumb terminal."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()

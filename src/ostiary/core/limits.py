@@ -282,6 +282,7 @@ MAX_TUF_DELEGATIONS: Final = Ceiling(
 MAX_CHUNK_FILE_BYTES: Final = Ceiling(
     64 << 20, "bytes", "4,096 leaves for each of 300 large files; the largest published models have 200"
 )
+MAX_PASSPHRASE_BYTES: Final = Ceiling(4_096, "bytes", "one line that a person or a secret store gives")
 MAX_SIGNER_MS: Final = Ceiling(
     120_000, "milliseconds", "how long a program or token that signs may take: somebody may have to touch it"
 )

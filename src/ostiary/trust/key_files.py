@@ -23,11 +23,16 @@ class KeyFile:
 
 def write_key_pair(private: Path, public: Path, private_pem: bytes, public_pem: bytes) -> None:
     """Both files, the private one with mode 0600; neither is ever overwritten."""
-    for path in (private, public):
-        if os.path.lexists(path):
-            raise Misuse(KEY_EXISTS, f"{quote_untrusted(path.name)} exists already")
+    check_free(private, public)
     write_once(private, private_pem, 0o600)
     write_once(public, public_pem, 0o644)
+
+
+def check_free(*paths: Path) -> None:
+    """Refuses before any work is done where one of the names is taken."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise Misuse(KEY_EXISTS, f"{quote_untrusted(path.name)} exists already")
 
 
 def write_once(path: Path, data: bytes, mode: int) -> None:

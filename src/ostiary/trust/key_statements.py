@@ -128,6 +128,12 @@ def verify_revocation(data: bytes, believed: Sequence[PublicKey]) -> Revocation:
     return Revocation(key_id, signer_id, reason, signed_at)
 
 
+def is_rotation(data: bytes) -> bool:
+    """Which of the two it says it is; whether that is true is for the functions above."""
+    value, _, _ = _parse_envelope(data)
+    return value.get("statement") == _ROTATION
+
+
 def _encode(value: JsonObject) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
