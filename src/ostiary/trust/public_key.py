@@ -54,7 +54,7 @@ def choose_hash(curve: str) -> HashAlgorithm:
 
 
 def parse_public_key(pem: bytes) -> PublicKey:
-    """A key from PEM text. What follows the key or precedes it is refused, so that one file is one key."""
+    """A key from PEM text. Tools write remarks above it (RFC 7468, 2); a second block of any kind is refused."""
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
 
@@ -62,13 +62,12 @@ def parse_public_key(pem: bytes) -> PublicKey:
         raise TrustRefused(
             TRUST_TOO_LARGE, f"a public key of {len(pem)} bytes; the ceiling is {int(MAX_PEM_BYTES)}"
         )
-    stripped = pem.strip()
-    if stripped.count(b"-----BEGIN") != 1 or not stripped.startswith(b"-----BEGIN PUBLIC KEY-----"):
-        if b"PRIVATE KEY-----" in pem:
-            raise TrustRefused(TRUST_MALFORMED, "it holds a private key where a public one belongs")
+    if b"PRIVATE KEY-----" in pem:
+        raise TrustRefused(TRUST_MALFORMED, "it holds a private key where a public one belongs")
+    if pem.count(b"-----BEGIN") != 1 or b"-----BEGIN PUBLIC KEY-----" not in pem:
         raise TrustRefused(TRUST_MALFORMED, "it is not one public key as PEM text")
     try:
-        native = load_pem_public_key(stripped + b"\n")
+        native = load_pem_public_key(pem[pem.index(b"-----BEGIN") :])
     except UnsupportedAlgorithm as error:
         raise TrustRefused(TRUST_UNSUPPORTED, "its kind of key is not supported") from error
     except ValueError as error:
