@@ -266,9 +266,6 @@ MAX_SIGNER_NAME_CHARACTERS: Final = Ceiling(64, "characters", "a word that peopl
 # Memory of versions
 MAX_REMEMBERED_MODELS: Final = Ceiling(10_000, "models", "one line of 300 bytes each; a house serves a few hundred")
 MAX_MEMORY_BYTES: Final = Ceiling(8 << 20, "bytes", "10,000 models with the longest ids and versions take 5 MiB")
-MAX_MEMORY_WAIT_MS: Final = Ceiling(
-    10_000, "milliseconds", "how long one process waits for another to finish changing the memory; it takes one"
-)
 
 # Distributed trust
 MAX_TUF_ROOT_BYTES: Final = Ceiling(524_288, "bytes", "a root with 50 keys and signatures of the largest kind")

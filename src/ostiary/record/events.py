@@ -120,6 +120,19 @@ class ModelVerified(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRemembered(Event):
+    """A version of a model is the newest that was let in here, or somebody said that it is the right one."""
+
+    kind: ClassVar[str] = "model.remembered"
+
+    model_id: Annotated[str, "the id that was signed"]
+    root: Annotated[str, "SHA-256 root digest over all files, hexadecimal"]
+    is_pinned: Annotated[bool, "whether somebody said so, rather than it being let in"]
+    memory: Annotated[str, "SHA-256 over everything that is remembered from here on"]
+    model_version: Annotated[str | None, "the version that was signed"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustChanged(Event):
     """Somebody changed whom this house believes."""
 
@@ -243,6 +256,7 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             ModelFailed,
             ModelSigned,
             ModelVerified,
+            ModelRemembered,
             TrustChanged,
             KeyMade,
             KeyRevoked,

@@ -4,7 +4,7 @@ In: Manifest and its evidence
 Out: VerifiedModel
 Trusts: the pinned policy, the keys it names, the injected clock
 Refuses: TrustRefused
-Emits: model.refused, model.signed, model.verified, unsafe.used
+Emits: model.refused, model.remembered, model.signed, model.verified, unsafe.used
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ def test_one_person_under_two_names_is_refused() -> None:
 
 
 def test_a_private_key_is_refused_and_not_shown() -> None:
-    secret = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
-    refused = _refuse(policy_text() + f'[signers.x]\nkind = "key"\npublic_key = """\n{secret}"""\n'.encode())
+    private = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
+    refused = _refuse(policy_text() + f'[signers.x]\nkind = "key"\npublic_key = """\n{private}"""\n'.encode())
     assert "private key" in refused.message
     assert "c2VjcmV0" not in refused.message + refused.hint
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from ostiary.errors import TrustRefused
@@ -11,7 +13,7 @@ RISING = ["0", "0.0.1", "0.9", "0.10", "1.0-alpha", "1.0-alpha.1", "1.0-alpha.be
 RISING += ["1.0-beta.11", "1.0-rc.1", "1", "1.0.0.0.0.1", "1.1", "2", "10", "2024.11.3", "9999999999"]
 
 
-@pytest.mark.parametrize(("older", "newer"), list(zip(RISING, RISING[1:], strict=False)))
+@pytest.mark.parametrize(("older", "newer"), list(itertools.pairwise(RISING)))
 def test_each_is_older_than_the_next(older: str, newer: str) -> None:
     assert parse_version(older) < parse_version(newer)
     assert not parse_version(newer) <= parse_version(older)
