@@ -392,6 +392,12 @@ SIGNER_FAILED: Final = _declare(
     "Run it by hand to see why; docs/signing.md says what it is given and what it must print.",
     502,
 )
+SOURCE_UNREACHABLE: Final = _declare(
+    "SOURCE_UNREACHABLE",
+    "The place that trust is fetched from does not answer.",
+    "Check the network and the place itself; what was fetched before is good until it expires.",
+    503,
+)
 EXTRA_MISSING: Final = _declare(
     "EXTRA_MISSING",
     "A part of Ostiary that this needs is not installed.",

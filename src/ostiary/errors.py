@@ -126,6 +126,12 @@ class SignerFailed(Fault):
     codes = "SIGNER_FAILED"
 
 
+class SourceUnreachable(Fault):
+    """The place that trust is fetched from does not answer."""
+
+    codes = "SOURCE_UNREACHABLE"
+
+
 class InternalFault(Fault):
     """A failure that nobody foresaw; always keeps its cause."""
 
