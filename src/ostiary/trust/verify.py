@@ -23,7 +23,7 @@ from typing import Final
 from ostiary.core.digests import compute_root
 from ostiary.core.limits import MAX_SIGNATURE_FILES
 from ostiary.core.text import quote_untrusted
-from ostiary.core.tickets import FileEntry, Manifest
+from ostiary.core.tickets import Manifest
 from ostiary.errors import (
     CODES,
     TRUST_BAD_SIGNATURE,
@@ -207,9 +207,8 @@ def _check_digests(manifest: Manifest, claim: Claim) -> None:
 def _list_paths(manifest: Manifest, statement: SignedStatement) -> Mapping[str, SignedFile]:
     """Path to signed file, under the names that the manifest has: '.' is the file of a single-file model."""
     files = statement.files
-    if len(files) == 1 and files[0].path == SINGLE_FILE and len(manifest.files) == 1:
-        only: FileEntry = manifest.files[0]
-        return {only.path: files[0]}
+    if len(files) == 1 and files[0].path == SINGLE_FILE and [e.path for e in manifest.files] == [manifest.name]:
+        return {manifest.name: files[0]}
     return {file.path: file for file in files}
 
 
