@@ -39,7 +39,11 @@ Bend = Callable[[dict[str, Any]], object]
 
 @cache
 def make_key(number: int = 1, curve: str = "P-256") -> PrivateKey:
-    curves: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
+    curves: dict[str, ec.EllipticCurve] = {
+        "P-256": ec.SECP256R1(),
+        "P-384": ec.SECP384R1(),
+        "P-521": ec.SECP521R1(),
+    }
     native = ec.derive_private_key(1_000 + number, curves[curve])
     return PrivateKey(wrap_public_key(native.public_key()), False, native)
 
@@ -58,7 +62,10 @@ def make_manifest(files: Mapping[str, bytes] = FILES, name: str = "llama") -> Ma
 
 
 def sign(
-    manifest: Manifest | None = None, holder: FileHolder = ALICE, claims: ModelClaims = CLAIMS, name: str = "model.sig"
+    manifest: Manifest | None = None,
+    holder: FileHolder = ALICE,
+    claims: ModelClaims = CLAIMS,
+    name: str = "model.sig",
 ) -> SignatureFile:
     return SignatureFile(name, sign_manifest(manifest or make_manifest(), holder, claims))
 
@@ -158,7 +165,9 @@ class Authority:
             .serial_number(7)
             .not_valid_before(begins)
             .not_valid_after(ends)
-            .add_extension(x509.BasicConstraints(is_authority, path_length if is_authority else None), critical=True)
+            .add_extension(
+                x509.BasicConstraints(is_authority, path_length if is_authority else None), critical=True
+            )
         )
         if usage is not None:
             names = (
@@ -177,7 +186,9 @@ class Authority:
             builder = builder.add_extension(unknown, critical=True)
         return builder.sign(self.native, hashes.SHA256())
 
-    def sign_as(self, holder: FileHolder = ALICE, *between: Authority, manifest: Manifest | None = None, **bent: Any) -> SignatureFile:
+    def sign_as(
+        self, holder: FileHolder = ALICE, *between: Authority, manifest: Manifest | None = None, **bent: Any
+    ) -> SignatureFile:
         """A signature with a certificate of this authority, without our own checks on what we sign with."""
         leaf = self.issue(holder.public_key.native, **bent).public_bytes(Encoding.DER)
         payload = write_payload(manifest or make_manifest(), CLAIMS)

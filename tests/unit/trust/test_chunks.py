@@ -92,7 +92,6 @@ TREE = ChunkTree(CHUNK, compute_tree_root(LEAVES).hex())
 MATERIAL = TrustMaterial(keys=[ALICE.public_key])
 
 
-
 def _signed() -> SignatureFile:
     manifest = make_manifest({"w": DATA})
     return SignatureFile("model.sig", sign_manifest(manifest, ALICE, CLAIMS, chunks={"w": TREE}))
@@ -113,7 +112,11 @@ def test_a_file_read_by_another_tree_than_was_signed() -> None:
 
     manifest = make_manifest({"w": DATA})
     entry = manifest.files[0]
-    for chunks, is_right in ((TREE, True), (ChunkTree(CHUNK, "00" * 32), False), (ChunkTree(2 * CHUNK, TREE.root), False)):
+    for chunks, is_right in (
+        (TREE, True),
+        (ChunkTree(CHUNK, "00" * 32), False),
+        (ChunkTree(2 * CHUNK, TREE.root), False),
+    ):
         claimed = replace(manifest, files=(replace(entry, chunks=chunks),))
         if is_right:
             assert verify_manifest(claimed, [_signed()], MATERIAL, NOW).vouchings

@@ -213,7 +213,9 @@ def test_a_rotation_to_itself_goes_nowhere() -> None:
 
 
 def test_a_key_revokes_itself_and_another_only_where_it_is_believed() -> None:
-    own = verify_revocation(write_revocation(ALICE, ALICE.public_key.key_id, "laptop stolen", NOW), [ALICE.public_key])
+    own = verify_revocation(
+        write_revocation(ALICE, ALICE.public_key.key_id, "laptop stolen", NOW), [ALICE.public_key]
+    )
     assert (own.key_id, own.reason) == (ALICE.public_key.key_id, "laptop stolen")
     other = write_revocation(BOB, ALICE.public_key.key_id, "left the company", NOW)
     assert verify_revocation(other, [BOB.public_key]).key_id == ALICE.public_key.key_id

@@ -187,7 +187,8 @@ def test_a_key_that_stands_twice(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["./config.json", "../config.json", "/config.json", "a//b", "a/", "a/./b", "a/../b", "a\\b", "a\0b", "", "."]
+    "name",
+    ["./config.json", "../config.json", "/config.json", "a//b", "a/", "a/./b", "a/../b", "a\\b", "a\0b", "", "."],
 )
 def test_a_name_that_is_not_canonical(name: str) -> None:
     """The reference takes `./x` and `../x`."""
@@ -211,7 +212,9 @@ def test_one_name_twice() -> None:
 # --- 3: no ignore hides a file -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [".git/hooks/post-checkout", ".github/run.yml", ".gitattributes", "hidden/model.py"])
+@pytest.mark.parametrize(
+    "path", [".git/hooks/post-checkout", ".github/run.yml", ".gitattributes", "hidden/model.py"]
+)
 @pytest.mark.parametrize("ignored", [[], [".git", ".github", ".gitattributes", "hidden"], ["."]])
 def test_a_file_where_nobody_looks(path: str, ignored: list[str]) -> None:
     """The reference looks away from .git and .github, and from whatever the statement tells it to."""
