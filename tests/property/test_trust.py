@@ -23,6 +23,7 @@ from ostiary.trust.verify import SignatureFile, read_claim
 SIGNED = sign()
 PAYLOAD = b64decode(json.loads(SIGNED.data)["dsseEnvelope"]["payload"])
 ANY_FORM = {"TRUST_MALFORMED", "TRUST_TOO_LARGE", "TRUST_UNSUPPORTED"}
+ANY_CONTENT = {"TRUST_BAD_SIGNATURE", "TRUST_DIGEST_MISMATCH", "TRUST_EXTRA_FILE", "TRUST_MISSING_FILE"}
 
 
 def refused(*signatures: SignatureFile, **named: Any) -> str:
@@ -42,12 +43,8 @@ def test_any_byte_of_the_signature_file_flipped(position: int, flip: int) -> Non
     try:
         evidence = verify(file)
     except TrustRefused as refusal:
-        assert refusal.code in ANY_FORM | {
-            "TRUST_BAD_SIGNATURE",
-            "TRUST_DIGEST_MISMATCH",
-            "TRUST_EXTRA_FILE",
-            "TRUST_MISSING_FILE",
-        }
+        if refusal.code not in ANY_FORM | ANY_CONTENT:
+            raise
         return
     before, after = json.loads(SIGNED.data), json.loads(bytes(data))
     after["verificationMaterial"]["publicKey"]["hint"] = before["verificationMaterial"]["publicKey"]["hint"]
@@ -64,12 +61,7 @@ def test_any_byte_of_the_payload_flipped_under_the_old_signature(position: int, 
     value = json.loads(SIGNED.data)
     value["dsseEnvelope"]["payload"] = b64encode(payload).decode()
     code = refused(SignatureFile("model.sig", json.dumps(value).encode()))
-    assert code in ANY_FORM | {
-        "TRUST_BAD_SIGNATURE",
-        "TRUST_DIGEST_MISMATCH",
-        "TRUST_EXTRA_FILE",
-        "TRUST_MISSING_FILE",
-    }
+    assert code in ANY_FORM | ANY_CONTENT
 
 
 @settings(max_examples=200, deadline=None)
