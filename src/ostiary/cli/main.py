@@ -44,6 +44,7 @@ _VERBS: Final = {
     "sign": ("ostiary.cli.sign", "vouch for a model with a key"),
     "keygen": ("ostiary.cli.keygen", "make a signing key"),
     "key": ("ostiary.cli.key", "let a key vouch for the next one, or revoke it"),
+    "trust": ("ostiary.cli.trust", "say whom to believe for what, and ask why"),
     "record": ("ostiary.cli.record", "read, check and prove the record of what was decided"),
 }
 

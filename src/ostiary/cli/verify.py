@@ -12,6 +12,9 @@ from ostiary.cli import ui
 from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ostiary.record.log import Log
     from ostiary.trust import Decide, TrustMaterial
 
 _DESCRIPTION: Final = """\
@@ -73,20 +76,21 @@ def run(options: argparse.Namespace) -> int:
     from ostiary.walks.model_walk import VerifyRequest, verify_model
 
     now = datetime.now(UTC)
-    material, decide = _choose_belief(options, now)
-    request = VerifyRequest(
-        material=material,
-        decide=decide,
-        now=now,
-        source=str(Path(options.model).absolute()),
-        signatures=options.signature,
-        allowances=UnsafeAllowances(
-            frozenset(options.unsafe_ignore), options.unsafe_ignore_unsigned, options.unsafe_legacy
-        ),
-        by_chunks=not options.whole,
+    material, bind = _choose_belief(options, now)
+    allowances = UnsafeAllowances(
+        frozenset(options.unsafe_ignore), options.unsafe_ignore_unsigned, options.unsafe_legacy
     )
     try:
         with open_log() as log, ui.Progress("verifying") as progress:
+            request = VerifyRequest(
+                material=material,
+                decide=bind(log),
+                now=now,
+                source=str(Path(options.model).resolve()),
+                signatures=options.signature,
+                allowances=allowances,
+                by_chunks=not options.whole,
+            )
             verification = verify_model(
                 options.model, log.emit, request, start=progress.start, advance=progress.advance
             )
@@ -102,8 +106,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _choose_belief(options: argparse.Namespace, now: datetime) -> tuple[TrustMaterial, Decide]:
-    """Whom to believe, and how that is decided: by what the command line names, or by a policy."""
+def _choose_belief(options: argparse.Namespace, now: datetime) -> tuple[TrustMaterial, Callable[[Log], Decide]]:
+    """Whom to believe, and how that is decided: by what the command line names, or by a policy and its memory."""
     named_by_hand = bool(options.key or options.root or options.issuer)
     if options.policy is not None:
         if named_by_hand or options.identity:
@@ -127,18 +131,14 @@ def _choose_belief(options: argparse.Namespace, now: datetime) -> tuple[TrustMat
         use_sigstore=options.issuer is not None,
     )
     named = None if options.identity is None else NamedSigner(options.identity, options.issuer)
-    return material, lambda evidence: decide_by_key(evidence, now, model_id=options.id, named=named)
+    return material, lambda _log: lambda evidence: decide_by_key(evidence, now, model_id=options.id, named=named)
 
 
-def _believe_policy(options: argparse.Namespace, now: datetime) -> tuple[TrustMaterial, Decide]:
-    from ostiary.trust.decide import decide
-    from ostiary.trust.explanation import Circumstances
-    from ostiary.trust.key_files import read_key_file
-    from ostiary.trust.read_policy import parse_policy
+def _believe_policy(options: argparse.Namespace, now: datetime) -> tuple[TrustMaterial, Callable[[Log], Decide]]:
+    from ostiary.cli.belief import ask_to_pin, load_belief
 
-    policy = parse_policy(read_key_file(options.policy).data)
-    circumstances = Circumstances(now, options.id)
-    return policy.material, lambda evidence: decide(policy, evidence, circumstances)
+    belief = load_belief(options.policy, now)
+    return belief.policy.material, lambda log: belief.bind(log, now, options.id, ask=ask_to_pin)
 
 
 def _read_roots(path: Path) -> tuple[bytes, ...]:

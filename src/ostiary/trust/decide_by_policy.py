@@ -27,6 +27,7 @@ class PolicyDecider:
         *,
         correlation_id: str,
         ask: Ask | None = None,
+        is_pinning: bool = False,
         is_rehearsal: bool = False,
     ) -> None:
         self.explanation: Explanation | None = None
@@ -35,12 +36,20 @@ class PolicyDecider:
         self._circumstances = circumstances
         self._correlation_id = correlation_id
         self._ask = ask
+        self._is_pinning = is_pinning
         self._is_rehearsal = is_rehearsal
 
     def __call__(self, evidence: Evidence) -> Decision:
-        """The yes, or the refusal. Nothing is remembered in a rehearsal, nor on less than a whole yes."""
+        """The yes, or the refusal. Nothing is remembered in a rehearsal, nor on less than a whole yes.
+
+        Who pins says that this version is the right one, also after a newer one; nothing else is overruled by it.
+        """
         answer = self._explain(evidence)
-        if answer.is_only_unpinned and self._ask is not None and self._ask(answer):
+        if self._is_pinning:
+            has_word = answer.needs_only_a_word
+        else:
+            has_word = answer.is_only_unpinned and self._ask is not None and self._ask(answer)
+        if has_word:
             self._remember(answer, evidence, is_pinned=True)
             answer = self._explain(evidence)
         self.explanation = answer

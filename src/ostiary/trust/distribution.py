@@ -1,9 +1,9 @@
 """Policy and revocations from a TUF repository (https://theupdateframework.github.io/specification/latest/).
 
 Whoever runs a repository publishes `policy.toml`, `revocations.toml` or both as targets. Its first root, given once
-by an operator, decides who may publish; from then on a mirror, a thief of old files or somebody who holds the network
-can only make the update fail. What was fetched is good until its metadata expires, also without a network, and not
-a moment longer. The metadata is read by python-tuf (the extra `tuf`); nothing of it is read here.
+by an operator, decides who may publish; from then on a mirror, a thief of old files or somebody who holds the
+network can only make the update fail. What was fetched is good until its metadata expires, also without a network,
+and not a moment longer. The metadata is read by python-tuf (the extra `tuf`); nothing of it is read here.
 
 In the state directory, below trust/distribution: root.json (the root an operator gave), source (a directory or an
 https address), metadata and targets as fetched.
@@ -49,8 +49,8 @@ from ostiary.trust.read_policy import parse_policy
 from ostiary.trust.revocation import parse_revocations
 
 if TYPE_CHECKING:
-    from tuf.ngclient import Updater
     from tuf.ngclient.fetcher import FetcherInterface
+    from tuf.ngclient.updater import Updater
 
 POLICY_TARGET: Final = "policy.toml"
 REVOCATIONS_TARGET: Final = "revocations.toml"
@@ -179,7 +179,8 @@ def _read_expiry(metadata: Path) -> tuple[datetime, int]:
 
 
 def _open_updater(place: Path, metadata: Path, targets: Path, source: str, fetcher: FetcherInterface) -> Updater:
-    from tuf.ngclient import Updater, UpdaterConfig  # noqa: PLC0415
+    from tuf.ngclient.config import UpdaterConfig  # noqa: PLC0415
+    from tuf.ngclient.updater import Updater  # noqa: PLC0415
 
     config = UpdaterConfig(
         max_root_rotations=MAX_TUF_ROOT_ROTATIONS,

@@ -130,6 +130,11 @@ class Explanation:
         """Whether somebody's word would be enough: asking makes sense only then."""
         return [condition.code for condition in self.failing] == [TRUST_NOT_PINNED]
 
+    @property
+    def needs_only_a_word(self) -> bool:
+        """Whether everything holds but what is remembered, which a pin can change."""
+        return self.model_id is not None and all(condition.topic is Topic.MEMORY for condition in self.failing)
+
     def decision(self) -> Decision:
         """The yes that the ticket is printed from, or the refusal."""
         if not self.is_yes:
