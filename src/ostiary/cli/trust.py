@@ -1,0 +1,300 @@
+"""`ostiary trust`: whom this house believes for what, and why it says what it says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ostiary.cli import ui
+from ostiary.cli.belief import find_policy_path, load_belief
+from ostiary.errors import USAGE, Misuse, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ostiary.cli.belief import Belief
+    from ostiary.trust.decide_by_policy import PolicyDecider
+
+_DESCRIPTION: Final = """\
+Say whom this house believes for what, and ask why it says what it says.
+
+The policy is one TOML file, edited here or by hand: comments stay. Everything that no rule allows is refused.
+docs/policy.md explains it."""
+
+_FORMATS: Final = ("safetensors", "gguf", "npy", "npz", "mlxfn")
+_LEVELS: Final = ("enforce", "warn", "audit")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = _DESCRIPTION
+    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=type(parser))
+    init = _add(actions, "init", "begin a policy that allows nothing", _run_init)
+    adding = actions.add_parser("add", help="add a signer or a rule to the policy").add_subparsers(
+        metavar="WHAT", required=True, parser_class=type(parser)
+    )
+    signer = _add(adding, "signer", "name somebody: by a key, a certificate or a keyless identity", _run_add_signer)
+    signer.add_argument("name", metavar="NAME", help="what rules call the signer")
+    signer.add_argument("--key", metavar="PUB", type=Path, help="a public key file")
+    signer.add_argument("--root", metavar="PEM", type=Path, help="root certificates that certify --identity")
+    signer.add_argument("--identity", metavar="WHO", help="what the certificate says of its holder")
+    signer.add_argument("--issuer", metavar="URL", help="the identity provider that sigstore asked")
+    rule = _add(adding, "rule", "say what models of some ids must fulfil", _run_add_rule)
+    _configure_rule(rule)
+    listing = _add(actions, "list", "show signers, rules, revocations and what is remembered", _run_list)
+    check = _add(
+        actions, "check", "tell which rule decides on a model, and what would change the answer", _run_check
+    )
+    revoke = _add(actions, "revoke", "believe a key, an identity, a content or a version no more", _run_revoke)
+    _configure_revoke(revoke)
+    pin = _add(actions, "pin", "say that this version of a model is the right one", _run_pin)
+    pin.add_argument("--rebuild", action="store_true", help="build the memory of versions anew from the record")
+    for one in (check, pin):
+        one.add_argument(
+            "model", metavar="MODEL", nargs="?" if one is pin else None, help="a model directory or file"
+        )
+        one.add_argument("--id", metavar="ID", help="the id that the model must be signed with")
+    check.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    update = _add(
+        actions, "update", "fetch policy and revocations from the repository that is followed", _run_update
+    )
+    update.add_argument(
+        "--from", dest="source", metavar="SOURCE", help="follow this one: a directory or https address"
+    )
+    update.add_argument("--root", metavar="FILE", type=Path, help="its root.json, from somebody you believe")
+    for one in (init, signer, rule, listing, check, revoke, pin):
+        one.add_argument(
+            "--policy", metavar="FILE", type=Path, help="the policy file (else OSTIARY_POLICY, or the usual)"
+        )
+
+
+def _configure_rule(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", metavar="PATTERN", help="a model id, or the beginning of ids and a '*'")
+    parser.add_argument(
+        "--signer", metavar="NAME", required=True, action="append", help="who may vouch; repeatable"
+    )
+    parser.add_argument("--need", metavar="N", type=int, help="how many of them must (all)")
+    parser.add_argument("--minimum-version", metavar="V", required=True, help="a version, or 'any'")
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        action="append",
+        default=[],
+        help="a format of weights (safetensors); repeatable",
+    )
+    parser.add_argument("--source", metavar="PLACE", required=True, action="append", help="where it may come from")
+    parser.add_argument(
+        "--code", metavar="RULE", action="append", default=[], help="a finding on code to allow; repeatable"
+    )
+    parser.add_argument("--first-use", choices=("ask", "accept"), help="what to do with a model never seen (ask)")
+    parser.add_argument("--unnamed", action="store_true", help="count signatures that name no model")
+    parser.add_argument("--level", choices=_LEVELS, help="what a no is worth (enforce)")
+
+
+def _configure_revoke(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--key", metavar="PUB", type=Path, help="a public key file")
+    what.add_argument("--key-id", metavar="SHA256", help="a key's id, or a certificate's digest")
+    what.add_argument("--identity", metavar="WHO", help="whom certificates name")
+    what.add_argument("--digest", metavar="SHA256", help="a model's root digest")
+    what.add_argument("--model", metavar="ID", help="one version of this model; needs --model-version")
+    parser.add_argument("--model-version", metavar="V")
+    parser.add_argument("--reason", required=True, help="one line for whoever asks why")
+
+
+def _add(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    run: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _run_init(options: argparse.Namespace) -> int:
+    from ostiary.trust.edit_policy import NEW_POLICY
+    from ostiary.trust.policy_file import create_policy_file
+
+    path = find_policy_path(options.policy)
+    create_policy_file(path, NEW_POLICY.encode())
+    _record("init", path.name, NEW_POLICY.encode())
+    ui.note(f"ostiary: {path} allows nothing yet. Next: ostiary trust add signer, ostiary trust add rule.")
+    return 0
+
+
+def _run_add_signer(options: argparse.Namespace) -> int:
+    from ostiary.cli.key_options import read_public_key
+    from ostiary.trust.edit_policy import add_signer
+    from ostiary.trust.key_files import read_key_file
+
+    given = [name for name in ("key", "root", "issuer") if getattr(options, name) is not None]
+    if len(given) != 1 or (given == ["key"]) != (options.identity is None):
+        raise Misuse(USAGE, "name one: --key, --root with --identity, or --issuer with --identity")
+    fields: dict[str, object]
+    if options.key is not None:
+        fields = {"kind": "key", "public_key": read_public_key(options.key).pem.decode()}
+    elif options.root is not None:
+        pem = read_key_file(options.root).data.decode("utf-8", "replace").replace("\r\n", "\n").strip()
+        fields = {"kind": "certificate", "identity": options.identity, "authorities": f"{pem}\n"}
+    else:
+        fields = {"kind": "sigstore", "identity": options.identity, "issuer": options.issuer}
+    return _edit(options, "add", options.name, lambda data: add_signer(data, options.name, fields))
+
+
+def _run_add_rule(options: argparse.Namespace) -> int:
+    from ostiary.trust.edit_policy import add_rule
+
+    fields: dict[str, object] = {
+        "models": options.models,
+        "signers": options.signer,
+        "need": len(options.signer) if options.need is None else options.need,
+        "minimum_version": options.minimum_version,
+        "formats": options.format or ["safetensors"],
+        "sources": options.source,
+    }
+    optional = {
+        "code": options.code,
+        "first_use": options.first_use,
+        "unnamed": options.unnamed,
+        "level": options.level,
+    }
+    fields |= {name: value for name, value in optional.items() if value}
+    return _edit(options, "add", options.models, lambda data: add_rule(data, fields))
+
+
+def _run_revoke(options: argparse.Namespace) -> int:
+    from ostiary.cli.key_options import read_public_key
+    from ostiary.trust.edit_policy import add_revocation
+
+    if (options.model is None) != (options.model_version is None):
+        raise Misuse(USAGE, "--model and --model-version go together")
+    fields: dict[str, object]
+    if options.key is not None or options.key_id is not None:
+        key_id = options.key_id if options.key is None else read_public_key(options.key).key_id
+        fields, subject = {"kind": "key", "sha256": key_id}, key_id
+    elif options.identity is not None:
+        fields, subject = {"kind": "identity", "identity": options.identity}, options.identity
+    elif options.digest is not None:
+        digest = options.digest.removeprefix("sha256:")
+        fields, subject = {"kind": "root", "sha256": digest}, digest
+    else:
+        fields = {"kind": "version", "model": options.model, "version": options.model_version}
+        subject = f"{options.model} {options.model_version}"
+    fields |= {"revoked_at": datetime.now(UTC).replace(microsecond=0), "reason": options.reason}
+    return _edit(options, "revoke", subject, lambda data: add_revocation(data, fields))
+
+
+def _run_list(options: argparse.Namespace) -> int:
+    from ostiary.cli.trust_text import render_policy
+    from ostiary.record.begin import open_log
+    from ostiary.trust.rollback import VersionMemory
+
+    belief = load_belief(options.policy, datetime.now(UTC))
+    with open_log() as log:
+        memory = VersionMemory(log).read()
+    ui.out("\n".join(render_policy(belief, memory)))
+    return 0
+
+
+def _run_check(options: argparse.Namespace) -> int:
+    from ostiary.cli.trust_text import describe_answer, render_answer
+
+    belief = load_belief(options.policy, datetime.now(UTC))
+    decider, refusal = _verify(options, belief, is_rehearsal=True)
+    answer = decider.explanation
+    if answer is None:  # what was found was no evidence yet, so the policy was not asked
+        if refusal is None:
+            raise Misuse(USAGE, "nothing was decided")
+        raise refusal
+    if options.json:
+        correlation_id = "" if refusal is None else refusal.correlation_id or ""
+        ui.out(json.dumps(describe_answer(answer, belief.origin, correlation_id), indent=2))
+    else:
+        color = ui.has_color_on_stdout()
+        ui.out("\n".join(render_answer(answer, belief.origin, color=color, width=ui.measure_width())))
+    if refusal is not None:
+        refusal.is_told = True
+        raise refusal
+    return 0
+
+
+def _run_pin(options: argparse.Namespace) -> int:
+    from ostiary.record.begin import open_log
+    from ostiary.trust.rollback import VersionMemory
+
+    if options.rebuild:
+        with open_log() as log:
+            count = VersionMemory(log).rebuild()
+        _record("rebuild", "versions", None)
+        ui.note(f"ostiary: the memory of versions was built anew from the record: {count} models.")
+        return 0
+    if options.model is None:
+        raise Misuse(USAGE, "name the model that should be pinned")
+    decider, refusal = _verify(options, load_belief(options.policy, datetime.now(UTC)), is_pinning=True)
+    if refusal is not None:
+        raise refusal
+    answer = decider.explanation
+    if answer is not None:
+        ui.note(f"ostiary: pinned {answer.model_id} {answer.version or 'without a version'}.")
+    return 0
+
+
+def _run_update(options: argparse.Namespace) -> int:
+    from ostiary.record.place import find_state_directory
+    from ostiary.trust.distribution import follow_repository, update_trust
+    from ostiary.trust.key_files import read_key_file
+
+    if (options.source is None) != (options.root is None):
+        raise Misuse(USAGE, "--from and --root go together")
+    state = find_state_directory()
+    if options.source is not None:
+        source = options.source if "://" in options.source else str(Path(options.source).resolve())
+        follow_repository(state, source, read_key_file(options.root).data)
+        _record("follow", "repository", None)
+    fetched = update_trust(state, datetime.now(UTC))
+    _record("update", f"repository version {fetched.version}", fetched.policy)
+    ui.note(f"ostiary: version {fetched.version}, good until {fetched.expires_at:%Y-%m-%d %H:%M} UTC.")
+    return 0
+
+
+def _verify(
+    options: argparse.Namespace, belief: Belief, *, is_rehearsal: bool = False, is_pinning: bool = False
+) -> tuple[PolicyDecider, Refusal | None]:
+    from ostiary.record.begin import open_log
+    from ostiary.walks.model_walk import VerifyRequest, verify_model
+
+    now = datetime.now(UTC)
+    with open_log() as log, ui.Progress("verifying") as progress:
+        decider = belief.bind(log, now, options.id, is_rehearsal=is_rehearsal, is_pinning=is_pinning)
+        source = str(Path(options.model).resolve())
+        request = VerifyRequest(material=belief.policy.material, decide=decider, now=now, source=source)
+        try:
+            verify_model(options.model, log.emit, request, start=progress.start, advance=progress.advance)
+        except Refusal as refusal:
+            return decider, refusal
+    return decider, None
+
+
+def _edit(options: argparse.Namespace, action: str, subject: str, edit: Callable[[bytes], bytes]) -> int:
+    from ostiary.trust.policy_file import edit_policy_file
+
+    path = find_policy_path(options.policy)
+    edit_policy_file(path, edit, lambda data: _record(action, subject, data))
+    return 0
+
+
+def _record(action: str, subject: str, policy: bytes | None) -> None:
+    """Who believes whom is in the record before it is in force."""
+    from ostiary.record.begin import open_log
+    from ostiary.record.events import TrustChanged
+    from ostiary.trust.policy import hash_policy
+
+    digest = None if policy is None else hash_policy(policy)
+    with open_log() as log:
+        log.emit(TrustChanged(correlation_id=secrets.token_hex(8), action=action, subject=subject, policy=digest))
