@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ostiary.cli.belief import Belief
-    from ostiary.trust.decide_by_policy import PolicyDecider
+    from ostiary.trust.explanation import Explanation
 
 _DESCRIPTION: Final = """\
 Say whom this house believes for what, and ask why it says what it says.
@@ -69,6 +70,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--policy", metavar="FILE", type=Path, help="the policy file (else OSTIARY_POLICY, or the usual)"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What came of a verification by policy: its explanation, if it came so far, and the refusal, if it was one."""
+
+    explanation: Explanation | None
+    refusal: Refusal | None
+    correlation_id: str
 
 
 def _configure_rule(parser: argparse.ArgumentParser) -> None:
@@ -206,15 +216,14 @@ def _run_check(options: argparse.Namespace) -> int:
     from ostiary.cli.trust_text import describe_answer, render_answer
 
     belief = load_belief(options.policy, datetime.now(UTC))
-    decider, refusal = _verify(options, belief, is_rehearsal=True)
-    answer = decider.explanation
+    verified = _verify(options, belief, is_rehearsal=True)
+    answer, refusal = verified.explanation, verified.refusal
     if answer is None:  # what was found was no evidence yet, so the policy was not asked
         if refusal is None:
             raise Misuse(USAGE, "nothing was decided")
         raise refusal
     if options.json:
-        correlation_id = "" if refusal is None else refusal.correlation_id or ""
-        ui.out(json.dumps(describe_answer(answer, belief.origin, correlation_id), indent=2))
+        ui.out(json.dumps(describe_answer(answer, belief.origin, verified.correlation_id), indent=2))
     else:
         color = ui.has_color_on_stdout()
         ui.out("\n".join(render_answer(answer, belief.origin, color=color, width=ui.measure_width())))
@@ -236,10 +245,10 @@ def _run_pin(options: argparse.Namespace) -> int:
         return 0
     if options.model is None:
         raise Misuse(USAGE, "name the model that should be pinned")
-    decider, refusal = _verify(options, load_belief(options.policy, datetime.now(UTC)), is_pinning=True)
-    if refusal is not None:
-        raise refusal
-    answer = decider.explanation
+    verified = _verify(options, load_belief(options.policy, datetime.now(UTC)), is_pinning=True)
+    if verified.refusal is not None:
+        raise verified.refusal
+    answer = verified.explanation
     if answer is not None:
         ui.note(f"ostiary: pinned {answer.model_id} {answer.version or 'without a version'}.")
     return 0
@@ -265,7 +274,7 @@ def _run_update(options: argparse.Namespace) -> int:
 
 def _verify(
     options: argparse.Namespace, belief: Belief, *, is_rehearsal: bool = False, is_pinning: bool = False
-) -> tuple[PolicyDecider, Refusal | None]:
+) -> _Verified:
     from ostiary.record.begin import open_log
     from ostiary.walks.model_walk import VerifyRequest, verify_model
 
@@ -273,12 +282,14 @@ def _verify(
     with open_log() as log, ui.Progress("verifying") as progress:
         decider = belief.bind(log, now, options.id, is_rehearsal=is_rehearsal, is_pinning=is_pinning)
         source = str(Path(options.model).resolve())
-        request = VerifyRequest(material=belief.policy.material, decide=decider, now=now, source=source)
+        request = VerifyRequest(
+            material=belief.policy.material, decide=decider, now=now, source=source, needs_vouching=False
+        )
         try:
-            verify_model(options.model, log.emit, request, start=progress.start, advance=progress.advance)
+            done = verify_model(options.model, log.emit, request, start=progress.start, advance=progress.advance)
         except Refusal as refusal:
-            return decider, refusal
-    return decider, None
+            return _Verified(decider.explanation, refusal, refusal.correlation_id or "")
+    return _Verified(decider.explanation, None, done.correlation_id)
 
 
 def _edit(options: argparse.Namespace, action: str, subject: str, edit: Callable[[bytes], bytes]) -> int:

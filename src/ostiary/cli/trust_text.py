@@ -58,7 +58,7 @@ def render_answer(answer: Explanation, origin: str, *, color: bool, width: int) 
     lines.append(f"  rule          {answer.rule} of {origin}, level {answer.level}")
     for condition in answer.conditions:
         mark = paint("yes", "green", enabled=color) if condition.holds else paint("no ", "red", enabled=color)
-        lines += _wrap(f"  {mark} {condition.topic:<10}", f"asked: {condition.asked}", width, 16)
+        lines += _wrap(f"  {mark} {condition.topic:<9}", f"asked: {condition.asked}", width, 16)
         lines += _wrap(_INDENT, f"found: {condition.found}", width, 16)
         if condition.remedy:
             lines += _wrap(_INDENT, f"change: {condition.remedy}", width, 16)
@@ -82,7 +82,7 @@ def render_policy(belief: Belief, memory: Mapping[str, Remembered]) -> list[str]
     lines += ["", "remembered"]
     for name, seen in sorted(memory.items()):
         pinned = "  pinned" if seen.is_pinned else ""
-        lines.append(f"  {name:<32}{seen.version or 'no version':<16}sha256:{seen.root[:16]}{pinned}")
+        lines.append(f"  {name:<32}{seen.version or 'no version'!s:<16}sha256:{seen.root[:16]}{pinned}")
     return lines
 
 

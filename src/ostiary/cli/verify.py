@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ostiary.record.log import Log
-    from ostiary.trust import Decide, TrustMaterial
+    from ostiary.trust.judge import Decide
+    from ostiary.trust.material import TrustMaterial
 
 _DESCRIPTION: Final = """\
 Tell whether somebody who is believed vouches for a model: for these files, all of them and no others.
 
-Name a key, a root certificate with an identity, or a policy file. Every byte is read once, and judged as
+Name a key, or a root certificate with an identity; else the policy decides. Every byte is read once, and judged as
 `ostiary inspect` judges it; then the signatures are checked, in the steps of docs/verify.md. The verdict is
 written to the record."""
 
@@ -90,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
                 signatures=options.signature,
                 allowances=allowances,
                 by_chunks=not options.whole,
+                needs_vouching=options.policy is None,
             )
             verification = verify_model(
                 options.model, log.emit, request, start=progress.start, advance=progress.advance
@@ -115,12 +117,10 @@ def _choose_belief(options: argparse.Namespace, now: datetime) -> tuple[TrustMat
                 USAGE, "--policy says whom to believe; --key, --root, --identity and --issuer do not go with it"
             )
         return _believe_policy(options, now)
-    if not named_by_hand:
-        raise Misuse(
-            USAGE, "name whom to believe: --key, --root with --identity, --issuer with --identity, or --policy"
-        )
     if bool(options.root or options.issuer) != bool(options.identity):
         raise Misuse(USAGE, "--root and --issuer need --identity, and it needs one of them")
+    if not named_by_hand:
+        return _believe_policy(options, now)
     from ostiary.cli.key_options import read_public_key
     from ostiary.trust.decide_by_key import NamedSigner, decide_by_key
     from ostiary.trust.material import TrustMaterial

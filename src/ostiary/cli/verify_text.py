@@ -11,8 +11,8 @@ from ostiary.errors import Refusal, TrustRefused
 from ostiary.trust.dates import render_moment
 
 if TYPE_CHECKING:
-    from ostiary.trust import Verification
     from ostiary.trust.evidence import Vouching
+    from ostiary.trust.judge import Verification
 
 SCHEMA: Final = 1
 

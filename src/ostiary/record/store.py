@@ -36,7 +36,7 @@ from ostiary.record.schema import CREATE_PRAGMAS, OPEN_PRAGMAS, TABLES
 
 _LEAVING: Final = (
     "WHERE n >= ? AND n < ? AND n NOT IN (SELECT n FROM vkey UNION SELECT n FROM archive) "
-    f"AND instr(body, X'{MARK_OF_MEMORY.hex()}') = 0"
+    f"AND instr(body, X'{MARK_OF_MEMORY.hex()}') = 0"  # noqa: S608  # constants
 )
 """What an archive takes away. What was remembered of models stays: without it an older model could come back."""
 _FIRST_PAUSE_S: Final = 0.0002

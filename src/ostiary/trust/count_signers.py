@@ -139,5 +139,7 @@ def _conclude(
     clauses += [f"{quote_untrusted(u.path, 60)}: {quote_untrusted(u.reason)}" for u in evidence.unknown]
     missing = [name for name in rule.signers if name not in counted]
     remedy = f"A signature by {rule.need - len(counted)} of {', '.join(missing)} for this id and version would do."
+    if code is TRUST_REVOKED:
+        remedy = "Have it signed by somebody whose key still stands, and let the rule name them."
     found = "; ".join([f"only {names}" if names else "none of them", *dict.fromkeys(clauses)])
     return Condition(Topic.SIGNERS, asked, found, code, remedy)

@@ -48,6 +48,8 @@ class Question:
     now: datetime
     source: str = ""
     allowances: UnsafeAllowances = NO_ALLOWANCES
+    needs_vouching: bool = True
+    """False where `decide` itself refuses what nobody vouches for."""
 
 
 def plan_chunks(
@@ -95,6 +97,7 @@ def judge_manifest(
             question.now,
             source=question.source,
             allowances=question.allowances,
+            needs_vouching=question.needs_vouching,
         )
         decision = question.decide(evidence)
     except TrustRefused as refusal:

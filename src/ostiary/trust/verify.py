@@ -112,10 +112,14 @@ def verify_manifest(
     *,
     source: str = "",
     allowances: UnsafeAllowances = NO_ALLOWANCES,
+    needs_vouching: bool = True,
 ) -> Evidence:
-    """Steps 1 to 6. Raises TrustRefused where a step fails or no signature is by anybody who is known."""
+    """Steps 1 to 6. Raises TrustRefused where a step fails or no signature is by anybody who is known.
+
+    Without `needs_vouching` the latter is left to step 7: a policy explains it, and may only warn.
+    """
     # 1. bounds
-    if not signatures:
+    if not signatures and needs_vouching:
         raise TrustRefused(TRUST_UNSIGNED, f"{quote_untrusted(manifest.name)} has no signature file")
     if len(signatures) > MAX_SIGNATURE_FILES:
         raise TrustRefused(TRUST_TOO_LARGE, f"{len(signatures)} signature files")
@@ -143,7 +147,7 @@ def verify_manifest(
                 raise _at(claim.path, refusal) from refusal
             bundle = claim.bundle
             unknown.append(UnknownSignature(claim.path, bundle.method, bundle.hint, refusal.message, refusal.code))
-    if not vouchings:
+    if not vouchings and needs_vouching:
         first = unknown[0]
         raise TrustRefused(CODES[first.code], f"{quote_untrusted(first.path)}: {first.reason}", path=first.path)
     entries = [entry for entry in manifest.files if entry.path not in left_out]

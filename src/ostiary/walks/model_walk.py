@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ostiary.core.tickets import FileKind
 from ostiary.intake import (
@@ -18,20 +19,12 @@ from ostiary.intake import (
     read_signature_files,
 )
 from ostiary.record.events import Content, Emit
-from ostiary.trust import (
-    NO_ALLOWANCES,
-    Decide,
-    Question,
-    Signable,
-    SignatureFile,
-    SignRequest,
-    TrustMaterial,
-    UnsafeAllowances,
-    Verification,
-    judge_manifest,
-    plan_chunks,
-    sign_judged,
-)
+
+if TYPE_CHECKING:  # the trust room is loaded by those who walk into it
+    from ostiary.trust.judge import Decide, Verification
+    from ostiary.trust.material import TrustMaterial
+    from ostiary.trust.sign_model import SignRequest
+    from ostiary.trust.verify import UnsafeAllowances
 
 
 def inspect_model(
@@ -56,8 +49,10 @@ class VerifyRequest:
     source: str
     signatures: Sequence[Path] = ()
     """Signature files elsewhere; none for those of the model itself."""
-    allowances: UnsafeAllowances = NO_ALLOWANCES
+    allowances: UnsafeAllowances | None = None
     by_chunks: bool = True
+    needs_vouching: bool = True
+    """False where `decide` itself refuses what nobody vouches for, as a policy does."""
 
 
 def verify_model(
@@ -69,6 +64,9 @@ def verify_model(
     advance: Callable[[int], None],
 ) -> Verification:
     """Directory -> intake -> trust. Raises the first room's refusal; its verdict is in the record then, too."""
+    from ostiary.trust.judge import Question, judge_manifest, plan_chunks  # noqa: PLC0415
+    from ostiary.trust.verify import SignatureFile  # noqa: PLC0415
+
     found = [read_detached_signature(file) for file in request.signatures] or read_signature_files(path)
     signatures = [SignatureFile(name, data) for name, data in found]
     trees = plan_chunks(signatures, request.material, request.now) if request.by_chunks else {}
@@ -79,7 +77,13 @@ def verify_model(
         refusal.correlation_id = judgement.correlation_id
         raise refusal
     question = Question(
-        signatures, request.material, request.decide, request.now, request.source, request.allowances
+        signatures,
+        request.material,
+        request.decide,
+        request.now,
+        request.source,
+        request.allowances,
+        request.needs_vouching,
     )
     manifest = judgement.examination.to_manifest()
     return judge_manifest(manifest, question, emit, judgement.correlation_id, locate(path))
@@ -94,6 +98,9 @@ def sign_model(
     advance: Callable[[int], None],
 ) -> Path:
     """Directory -> intake -> signature file beside what it signs. Only what intake accepts is signed."""
+    from ostiary.trust.sign_model import Signable, sign_judged  # noqa: PLC0415
+    from ostiary.trust.verify import SignatureFile  # noqa: PLC0415
+
     hashing = HashPlan(tree_from_bytes=request.tree_from_bytes)
     judgement = judge_model(path, emit, hashing=hashing, start=start, advance=advance)
     refusal = judgement.examination.refusal
