@@ -36,6 +36,8 @@ def test_chat_template_types() -> None:
 def test_tokenizer_classes() -> None:
     shipped = set()
     for path in (package_directory("transformers") / "models").glob("*/tokenization_*.py"):
-        shipped |= set(re.findall(r"^class (\w+Tokenizer)(?:Fast)?\(", path.read_text(encoding="utf-8"), re.MULTILINE))
+        shipped |= set(
+            re.findall(r"^class (\w+Tokenizer)(?:Fast)?\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+        )
     assert len(shipped) > 50
     assert shipped <= TOKENIZER_CLASSES

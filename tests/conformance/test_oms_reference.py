@@ -22,10 +22,12 @@ from ostiary.core.tickets import FileKind
 from ostiary.errors import Misuse, Refusal, TrustRefused
 from ostiary.record.events import Event
 from ostiary.testing import HostilePublisher
-from ostiary.trust import SignRequest, TrustMaterial, Verification
 from ostiary.trust.annotations import ModelClaims
 from ostiary.trust.decide_by_key import NamedSigner, decide_by_key
+from ostiary.trust.judge import Verification
+from ostiary.trust.material import TrustMaterial
 from ostiary.trust.private_key import CURVE_NAMES, PrivateKey, render_private_key
+from ostiary.trust.sign_model import SignRequest
 from ostiary.trust.signers import FileHolder
 from ostiary.walks.model_walk import VerifyRequest, sign_model, verify_model
 

@@ -82,7 +82,7 @@ def verify_model(
         request.decide,
         request.now,
         request.source,
-        request.allowances,
+        request.allowances or NO_ALLOWANCES,
         request.needs_vouching,
     )
     manifest = judgement.examination.to_manifest()
