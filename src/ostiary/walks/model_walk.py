@@ -65,7 +65,7 @@ def verify_model(
 ) -> Verification:
     """Directory -> intake -> trust. Raises the first room's refusal; its verdict is in the record then, too."""
     from ostiary.trust.judge import Question, judge_manifest, plan_chunks  # noqa: PLC0415
-    from ostiary.trust.verify import SignatureFile  # noqa: PLC0415
+    from ostiary.trust.verify import NO_ALLOWANCES, SignatureFile  # noqa: PLC0415
 
     found = [read_detached_signature(file) for file in request.signatures] or read_signature_files(path)
     signatures = [SignatureFile(name, data) for name, data in found]
