@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 
 CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 """The curves of the OMS algorithm registry, by the name that `cryptography` has for each."""
+
+
+_BEGIN: Final = b"-----BEGIN PUBLIC KEY-----"
+_END: Final = b"-----END PUBLIC KEY-----"
+# SubjectPublicKeyInfo of RFC 5480 up to an uncompressed point, which is of fixed length on each curve.
+_SPKI_STARTS: Final = {
+    "P-256": bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200"),
+    "P-384": bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200"),
+    "P-521": bytes.fromhex("30819b301006072a8648ce3d020106052b8104002303818600"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +66,45 @@ def choose_hash(curve: str) -> HashAlgorithm:
 
 def parse_public_key(pem: bytes) -> PublicKey:
     """A key from PEM text. Tools write remarks above it (RFC 7468, 2); a second block of any kind is refused."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
-
     if len(pem) > MAX_PEM_BYTES:
         raise TrustRefused(
             TRUST_TOO_LARGE, f"a public key of {len(pem)} bytes; the ceiling is {int(MAX_PEM_BYTES)}"
         )
     if b"PRIVATE KEY-----" in pem:
         raise TrustRefused(TRUST_MALFORMED, "it holds a private key where a public one belongs")
-    if pem.count(b"-----BEGIN") != 1 or b"-----BEGIN PUBLIC KEY-----" not in pem:
+    if pem.count(b"-----BEGIN") != 1 or _BEGIN not in pem:
         raise TrustRefused(TRUST_MALFORMED, "it is not one public key as PEM text")
+    return _parse_plain_key(pem) or _parse_any_key(pem)
+
+
+def _parse_plain_key(pem: bytes) -> PublicKey | None:
+    """A key in the form that every tool writes, without the library's readers of all forms, which load slowly."""
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    body = pem[pem.index(_BEGIN) + len(_BEGIN) :].partition(_END)[0]
+    try:
+        der = b64decode(b"".join(body.split()), validate=True)
+    except ValueError:
+        return None
+    for curve, native_curve in (("P-256", ec.SECP256R1()), ("P-384", ec.SECP384R1()), ("P-521", ec.SECP521R1())):
+        start = _SPKI_STARTS[curve]
+        point = der[len(start) :]
+        if not der.startswith(start) or len(point) != 1 + 2 * ((native_curve.key_size + 7) // 8):
+            continue
+        try:
+            native = ec.EllipticCurvePublicKey.from_encoded_point(native_curve, point)
+        except ValueError as error:  # not on the curve
+            raise TrustRefused(TRUST_MALFORMED, "it is not a public key that can be read") from error
+        lines = b64encode(der)
+        text = b"\n".join(lines[i : i + 64] for i in range(0, len(lines), 64))
+        return PublicKey(b"%b\n%b\n%b\n" % (_BEGIN, text, _END), curve, native)
+    return None
+
+
+def _parse_any_key(pem: bytes) -> PublicKey:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
+
     try:
         native = load_pem_public_key(pem[pem.index(b"-----BEGIN") :])
     except UnsupportedAlgorithm as error:

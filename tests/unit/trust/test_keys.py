@@ -239,3 +239,19 @@ def test_a_rotation_is_no_revocation() -> None:
         verify_revocation(write_rotation(ALICE, BOB, NOW), [ALICE.public_key])
     with pytest.raises(TrustRefused):
         verify_rotation(write_revocation(ALICE, ALICE.public_key.key_id, "x", NOW), ALICE.public_key)
+
+
+@pytest.mark.parametrize("curve", CURVE_NAMES)
+def test_the_quick_reader_of_public_keys_sees_what_the_library_sees(curve: str) -> None:
+    from ostiary.trust.public_key import _parse_any_key, _parse_plain_key
+
+    pem = make_key(3, curve).public_key.pem
+    plain, slow = _parse_plain_key(pem), _parse_any_key(pem)
+    assert plain == slow
+    assert plain is not None
+    plain.verify(make_key(3, curve).sign(b"x"), b"x")
+    compressed = make_key(3, curve).native.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    assert len(compressed) < len(pem)
+    off_the_curve = pem.replace(pem[100:104], b"AAAA")
+    with pytest.raises(TrustRefused):
+        parse_public_key(off_the_curve)
