@@ -35,8 +35,8 @@ from ostiary.record.reader import ArchiveRow, Reader, connect, explain_sqlite, s
 from ostiary.record.schema import CREATE_PRAGMAS, OPEN_PRAGMAS, TABLES
 
 _LEAVING: Final = (
-    "WHERE n >= ? AND n < ? AND n NOT IN (SELECT n FROM vkey UNION SELECT n FROM archive) "
-    f"AND instr(body, X'{MARK_OF_MEMORY.hex()}') = 0"  # noqa: S608  # constants
+    "WHERE n >= ? AND n < ? AND n NOT IN (SELECT n FROM vkey UNION SELECT n FROM archive) "  # noqa: S608  # constants
+    f"AND instr(body, X'{MARK_OF_MEMORY.hex()}') = 0"
 )
 """What an archive takes away. What was remembered of models stays: without it an older model could come back."""
 _FIRST_PAUSE_S: Final = 0.0002
