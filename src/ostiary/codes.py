@@ -365,7 +365,7 @@ TRUST_UNSUPPORTED: Final = _declare(
 TRUST_TAMPERED: Final = _declare(
     "TRUST_TAMPERED",
     "What was remembered about models was changed by somebody else.",
-    "Find out who changed the state directory; `ostiary trust pin` builds the memory anew.",
+    "Find out who changed the state directory; `ostiary trust pin --rebuild` builds the memory anew.",
     409,
 )
 KEY_UNUSABLE: Final = _declare(
