@@ -253,8 +253,9 @@ MAX_SIGNED_FINDINGS: Final = Ceiling(1_000, "findings", "as many as an examinati
 MAX_POLICY_BYTES: Final = Ceiling(
     262_144, "bytes", "a policy is read by people; 200 signers with their keys and as many rules fill 150 KiB"
 )
-MAX_POLICY_LINE_CHARACTERS: Final = Ceiling(
-    4_096, "characters", "one line of a policy; the TOML reader takes quadratic time in a dotted key's parts"
+MAX_POLICY_LINE_CHARACTERS: Final = Ceiling(4_096, "characters", "one line of a policy; nobody reads longer ones")
+MAX_POLICY_LINE_DOTS: Final = Ceiling(
+    128, "dots", "the TOML reader takes quadratic time in the parts of a dotted key; a long list has several lines"
 )
 MAX_POLICY_SIGNERS: Final = Ceiling(256, "signers", "each one's key is tried against every signature of a model")
 MAX_POLICY_RULES: Final = Ceiling(512, "rules", "each is held against every other, so that no two overlap unsaid")

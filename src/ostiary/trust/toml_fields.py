@@ -11,6 +11,7 @@ from typing import Final, NoReturn, TypeVar
 from ostiary.core.limits import (
     MAX_POLICY_BYTES,
     MAX_POLICY_LINE_CHARACTERS,
+    MAX_POLICY_LINE_DOTS,
     MAX_POLICY_LIST_ITEMS,
     MAX_POLICY_TEXT_CHARACTERS,
 )
@@ -35,6 +36,9 @@ def read_toml(data: bytes, what: str) -> Table:
         if len(line) > MAX_POLICY_LINE_CHARACTERS:
             detail = f"line {number} has {len(line)} characters; the ceiling is {int(MAX_POLICY_LINE_CHARACTERS)}"
             raise TrustRefused(TRUST_TOO_LARGE, f"{what}: {detail}")
+        if line.count(".") > MAX_POLICY_LINE_DOTS:
+            detail = f"line {number} has more than {int(MAX_POLICY_LINE_DOTS)} dots"
+            raise TrustRefused(TRUST_TOO_LARGE, f"{what}: {detail}", hint="Break the line in two.")
         if not line.isascii() or not line.isprintable():
             for character in line:
                 if is_invisible(character) and character not in _LAYOUT:
