@@ -165,3 +165,16 @@ def test_leaves_that_lead_to_no_signed_root() -> None:
 def test_a_chunk_file_of_the_wrong_form(data: bytes) -> None:
     with pytest.raises(TrustRefused):
         parse_chunk_file(data)
+
+
+def test_the_vectors_of_the_format_page() -> None:
+    import re
+
+    page = Path(__file__).resolve().parents[3] / "docs" / "formats" / "chunk-tree.md"
+    rows = re.findall(r"^\| ([\d,]+) x (\d) \| `([0-9a-f]{64})` \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) == 5
+    for count, value, root in rows:
+        data = bytes([int(value)]) * int(count.replace(",", ""))
+        hasher = LeafHasher(CHUNK)
+        hasher.update(data)
+        assert compute_tree_root(hasher.finish()).hex() == root
