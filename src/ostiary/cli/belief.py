@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import USAGE, Misuse
 
 if TYPE_CHECKING:

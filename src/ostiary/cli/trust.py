@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
 from ostiary.cli.belief import find_policy_path, load_belief
+from ostiary.core.values import dataclass
 from ostiary.errors import USAGE, Misuse, Refusal
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ docs/formats/chunk-tree.md is the format, with vectors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
+
+from ostiary.core.values import dataclass
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -6,13 +6,13 @@ A house test reads the source and fails where another package calls a ticket's c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
+from ostiary.core.values import dataclass
 
 
 class FileKind(StrEnum):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ostiary.core.digests import compute_root
 from ostiary.core.findings import Finding, refusal_of
 from ostiary.core.limits import MAX_FINDINGS
 from ostiary.core.signature_files import EVIDENCE_FILES
 from ostiary.core.tickets import FileEntry, Manifest, ModelFacts
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 
 

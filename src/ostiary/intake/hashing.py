@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ostiary.core.chunk_tree import ChunkTree
+from ostiary.core.values import dataclass
 
 _WORTH_CHUNKS_BYTES: Final = 32 << 20  # below, one core hashes a file before threads have shared it out
 

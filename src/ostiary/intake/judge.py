@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.errors import HOUSE_INTERNAL, Misuse, OstiaryError
 from ostiary.intake.examination import Examination
 from ostiary.intake.examine import examine_model

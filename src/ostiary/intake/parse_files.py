@@ -6,12 +6,13 @@ A file that its reader refuses is one finding and no part; the other files are j
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Final
 
 from ostiary.core.findings import Finding, Rule
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.find_code import find_in_file
 from ostiary.intake.find_code_in_json import find_code_in_json

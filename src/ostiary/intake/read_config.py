@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from ostiary.core.findings import Finding, refuse
 from ostiary.core.limits import MAX_CONFIG_BYTES, MAX_HEAD_WIDTH, MAX_TOKEN_ID, USUAL_CONTEXT_TOKENS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.architectures import find_architecture
 from ostiary.intake.config_fields import PER_LAYER_LISTS, check_fields, check_inner_fields
 from ostiary.intake.quantization import QuantizationPlan, parse_packing

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
@@ -17,6 +16,7 @@ from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_HEAD_BYTES, MAX_TAIL_BYTES
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
+from ostiary.core.values import dataclass
 from ostiary.errors import INTAKE_UNREADABLE, IntakeRefused, SourceUnreadable
 from ostiary.intake.hashing import ClaimedFile
 from ostiary.intake.keep import KeepBudget, measure_kept_bytes

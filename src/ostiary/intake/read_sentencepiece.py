@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +17,7 @@ from ostiary.core.limits import (
     MAX_VOCABULARY_FILE_BYTES,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.check_charsmap import check_charsmap
 from ostiary.intake.read_protobuf import Field, WireType, read_fields
 from ostiary.intake.rules.tokenizer import (

@@ -12,11 +12,12 @@ import os
 import pwd
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from ostiary.core.limits import MAX_ENTRY_BYTES, MAX_EVENT_COUNTS, MAX_EVENT_TEXT_CHARACTERS
+from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_CHANGED, RecordRefused
 from ostiary.record.events import Content, Event, ModelRemembered
 

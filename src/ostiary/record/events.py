@@ -12,9 +12,11 @@ A field may be added with a default under the same `schema`; anything else needs
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
+
+from ostiary.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

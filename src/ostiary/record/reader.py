@@ -7,10 +7,10 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     RECORD_BUSY,
     RECORD_CORRUPT,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +23,7 @@ from ostiary.core.limits import (
     MAX_SIGNED_FINDINGS,
 )
 from ostiary.core.text import is_invisible, quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_TOO_LARGE, TRUST_UNSUPPORTED, TrustRefused
 from ostiary.trust.dates import parse_moment, render_moment
 from ostiary.trust.evidence import SignedFinding

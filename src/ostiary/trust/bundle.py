@@ -7,12 +7,12 @@ spelling, so that two programs cannot see two different bundles in the same byte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_BUNDLE_CERTIFICATES, MAX_LOG_ENTRIES, MAX_SIGNATURE_BYTES
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.trust.evidence import SignerMethod
 from ostiary.trust.json_fields import (
     JsonObject,

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     TRUST_EXPIRED,
     TRUST_MALFORMED,

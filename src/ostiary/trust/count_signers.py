@@ -8,11 +8,11 @@ which a choice made one by one could not promise.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     TRUST_EXPIRED,
     TRUST_NOT_YET_VALID,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     TRUST_CODE_NOT_ALLOWED,
     TRUST_FORMAT_NOT_ALLOWED,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_WRONG_MODEL, TRUST_WRONG_SIGNER, TrustRefused
 from ostiary.trust.dates import check_dates
 from ostiary.trust.decision import Decision

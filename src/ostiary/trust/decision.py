@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from ostiary.core.tickets import Manifest, VerifiedModel
+from ostiary.core.values import dataclass
 from ostiary.trust.evidence import Evidence, Vouching
 
 

@@ -16,7 +16,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +28,7 @@ from ostiary.core.limits import (
     MAX_TUF_ROOT_ROTATIONS,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     EXTRA_MISSING,
     SOURCE_UNREACHABLE,

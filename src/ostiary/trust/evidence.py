@@ -6,12 +6,13 @@ bundles (untrusted bytes) -> SignedStatement (claimed) -> Vouching (a right sign
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 
 
 class SignerMethod(StrEnum):

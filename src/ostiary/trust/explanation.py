@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from ostiary.core.values import dataclass
 from ostiary.errors import HOUSE_INTERNAL, TRUST_NOT_PINNED, Code, TrustRefused
 from ostiary.trust.decision import Decision, Level, Objection
 from ostiary.trust.evidence import Vouching

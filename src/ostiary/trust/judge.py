@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import Manifest, VerifiedModel
+from ostiary.core.values import dataclass
 from ostiary.errors import TrustRefused
 from ostiary.record.events import Content, Emit, ModelRefused, ModelVerified, UnsafeUsed
 from ostiary.trust.decision import Decision, print_ticket

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from ostiary.core.limits import MAX_PEM_BYTES
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import KEY_EXISTS, KEY_UNUSABLE, OUTPUT_UNWRITABLE, Misuse, OutputUnwritable
 from ostiary.record.durable import write_new_file
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from ostiary.core.limits import MAX_CLAIM_CHARACTERS, MAX_PEM_BYTES
 from ostiary.core.text import is_invisible
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_BAD_SIGNATURE, TRUST_WRONG_SIGNER, TrustRefused
 from ostiary.trust.dates import parse_moment, render_moment
 from ostiary.trust.json_fields import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ostiary.core.values import dataclass
 from ostiary.trust.public_key import PublicKey
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.json_text import parse_json_object
 from ostiary.core.limits import MAX_MEMORY_BYTES, MAX_REMEMBERED_MODELS
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_TAMPERED, IntakeRefused, TrustRefused
 from ostiary.trust.explanation import Remembered
 from ostiary.trust.model_id import parse_model_id

@@ -8,11 +8,11 @@ them an id belongs to can be seen by eye.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.limits import MAX_MODEL_ID_CHARACTERS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_MALFORMED, TrustRefused
 
 _WORD: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?"

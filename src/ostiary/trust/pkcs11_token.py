@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
+from ostiary.core.values import dataclass
 from ostiary.errors import EXTRA_MISSING, KEY_UNUSABLE, SIGNER_FAILED, USAGE, Misuse, SignerFailed
 from ostiary.trust.public_key import PublicKey, wrap_public_key
 from ostiary.trust.signers import check_signature, compute_digest

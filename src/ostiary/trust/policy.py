@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.trust.decision import Level
 from ostiary.trust.evidence import Signer, SignerMethod
 from ostiary.trust.material import TrustMaterial

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from ostiary.core.limits import MAX_PEM_BYTES
+from ostiary.core.values import dataclass
 from ostiary.errors import KEY_LOCKED, KEY_UNUSABLE, Misuse, TrustRefused
 from ostiary.trust.encrypted_key import encrypt_private_key
 from ostiary.trust.public_key import PublicKey, choose_hash, wrap_public_key

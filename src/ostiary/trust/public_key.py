@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from ostiary.core.limits import MAX_PEM_BYTES
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_BAD_SIGNATURE, TRUST_MALFORMED, TRUST_TOO_LARGE, TRUST_UNSUPPORTED, TrustRefused
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ was made, so a stolen key could always sign for the time before its theft.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from ostiary.core.limits import MAX_REVOCATIONS
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_MALFORMED, TrustRefused
 from ostiary.trust.evidence import Signer
 from ostiary.trust.model_id import parse_model_id

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_
 from ostiary.core.signature_files import CHUNKS_FILE, EVIDENCE_FILES, SIGNATURE_FILES
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import Manifest
+from ostiary.core.values import dataclass
 from ostiary.errors import KEY_EXISTS, OUTPUT_UNWRITABLE, Misuse, OutputUnwritable, TrustRefused
 from ostiary.record.durable import sync_directory
 from ostiary.record.events import Emit, ModelSigned, UnsafeUsed

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import subprocess  # an operator's own program is what CommandSigner is for
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ostiary.core.limits import MAX_SIGNER_MS
+from ostiary.core.values import dataclass
 from ostiary.errors import SIGNER_FAILED, SignerFailed, TrustRefused
 from ostiary.trust.private_key import PrivateKey
 from ostiary.trust.public_key import PublicKey

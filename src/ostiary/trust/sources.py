@@ -6,11 +6,11 @@ A place is named as evidence names it: an absolute directory, `hub:owner/name` o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_MALFORMED, TrustRefused
 from ostiary.trust.model_id import is_model_id, parse_pattern
 

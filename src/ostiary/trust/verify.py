@@ -16,7 +16,6 @@ Steps 1 to 5 hold for every signature file, whoever made it: a directory with on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -24,6 +23,7 @@ from ostiary.core.digests import compute_root
 from ostiary.core.limits import MAX_SIGNATURE_FILES
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import Manifest
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     CODES,
     TRUST_BAD_SIGNATURE,

@@ -9,12 +9,13 @@ that two programs could see differently is no protection against a rollback.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import total_ordering
 from typing import Final
 
 from ostiary.core.limits import MAX_MODEL_VERSION_CHARACTERS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_MALFORMED, TrustRefused
 
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,9})"

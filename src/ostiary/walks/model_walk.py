@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.intake import (
     ClaimedFile,
     HashPlan,
