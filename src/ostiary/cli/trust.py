@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
-from ostiary.cli.belief import find_policy_path, load_belief
+from ostiary.cli.belief import load_belief
+from ostiary.cli.trust_edit import (
+    record_change,
+    run_add_rule,
+    run_add_signer,
+    run_init,
+    run_revoke,
+    run_rotate,
+)
 from ostiary.core.values import dataclass
 from ostiary.errors import USAGE, Misuse, Refusal
 
@@ -33,24 +40,30 @@ _LEVELS: Final = ("enforce", "warn", "audit")
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=type(parser))
-    init = _add(actions, "init", "begin a policy that allows nothing", _run_init)
+    init = _add(actions, "init", "begin a policy that allows nothing", run_init)
     adding = actions.add_parser("add", help="add a signer or a rule to the policy").add_subparsers(
         metavar="WHAT", required=True, parser_class=type(parser)
     )
-    signer = _add(adding, "signer", "name somebody: by a key, a certificate or a keyless identity", _run_add_signer)
+    signer = _add(adding, "signer", "name somebody: by a key, a certificate or a keyless identity", run_add_signer)
     signer.add_argument("name", metavar="NAME", help="what rules call the signer")
     signer.add_argument("--key", metavar="PUB", type=Path, help="a public key file")
     signer.add_argument("--root", metavar="PEM", type=Path, help="root certificates that certify --identity")
     signer.add_argument("--identity", metavar="WHO", help="what the certificate says of its holder")
     signer.add_argument("--issuer", metavar="URL", help="the identity provider that sigstore asked")
-    rule = _add(adding, "rule", "say what models of some ids must fulfil", _run_add_rule)
+    rule = _add(adding, "rule", "say what models of some ids must fulfil", run_add_rule)
     _configure_rule(rule)
     listing = _add(actions, "list", "show signers, rules, revocations and what is remembered", _run_list)
     check = _add(
         actions, "check", "tell which rule decides on a model, and what would change the answer", _run_check
     )
-    revoke = _add(actions, "revoke", "believe a key, an identity, a content or a version no more", _run_revoke)
+    revoke = _add(actions, "revoke", "believe a key, an identity, a content or a version no more", run_revoke)
     _configure_revoke(revoke)
+    rotate = _add(
+        actions, "rotate", "let the key that a signer vouched for take its place in every rule", run_rotate
+    )
+    rotate.add_argument("old", metavar="OLD", help="the signer's name until now")
+    rotate.add_argument("new", metavar="NEW", help="the name of the signer with the next key")
+    rotate.add_argument("statement", metavar="FILE", type=Path, help="what `ostiary key rotate` wrote")
     pin = _add(actions, "pin", "say that this version of a model is the right one", _run_pin)
     pin.add_argument("--rebuild", action="store_true", help="build the memory of versions anew from the record")
     for one in (check, pin):
@@ -66,7 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--from", dest="source", metavar="SOURCE", help="follow this one: a directory or https address"
     )
     update.add_argument("--root", metavar="FILE", type=Path, help="its root.json, from somebody you believe")
-    for one in (init, signer, rule, listing, check, revoke, pin):
+    for one in (init, signer, rule, listing, check, revoke, rotate, pin):
         one.add_argument(
             "--policy", metavar="FILE", type=Path, help="the policy file (else OSTIARY_POLICY, or the usual)"
         )
@@ -111,8 +124,11 @@ def _configure_revoke(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--identity", metavar="WHO", help="whom certificates name")
     what.add_argument("--digest", metavar="SHA256", help="a model's root digest")
     what.add_argument("--model", metavar="ID", help="one version of this model; needs --model-version")
+    what.add_argument(
+        "--statement", metavar="FILE", type=Path, help="what a signer's own `ostiary key revoke` wrote"
+    )
     parser.add_argument("--model-version", metavar="V")
-    parser.add_argument("--reason", required=True, help="one line for whoever asks why")
+    parser.add_argument("--reason", help="one line for whoever asks why; not with --statement, which has its own")
 
 
 def _add(
@@ -125,79 +141,6 @@ def _add(
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
     return parser
-
-
-def _run_init(options: argparse.Namespace) -> int:
-    from ostiary.trust.edit_policy import NEW_POLICY
-    from ostiary.trust.policy_file import create_policy_file
-
-    path = find_policy_path(options.policy)
-    create_policy_file(path, NEW_POLICY.encode())
-    _record("init", path.name, NEW_POLICY.encode())
-    ui.note(f"ostiary: {path} allows nothing yet. Next: ostiary trust add signer, ostiary trust add rule.")
-    return 0
-
-
-def _run_add_signer(options: argparse.Namespace) -> int:
-    from ostiary.cli.key_options import read_public_key
-    from ostiary.trust.edit_policy import add_signer
-    from ostiary.trust.key_files import read_key_file
-
-    given = [name for name in ("key", "root", "issuer") if getattr(options, name) is not None]
-    if len(given) != 1 or (given == ["key"]) != (options.identity is None):
-        raise Misuse(USAGE, "name one: --key, --root with --identity, or --issuer with --identity")
-    fields: dict[str, object]
-    if options.key is not None:
-        fields = {"kind": "key", "public_key": read_public_key(options.key).pem.decode()}
-    elif options.root is not None:
-        pem = read_key_file(options.root).data.decode("utf-8", "replace").replace("\r\n", "\n").strip()
-        fields = {"kind": "certificate", "identity": options.identity, "authorities": f"{pem}\n"}
-    else:
-        fields = {"kind": "sigstore", "identity": options.identity, "issuer": options.issuer}
-    return _edit(options, "add", options.name, lambda data: add_signer(data, options.name, fields))
-
-
-def _run_add_rule(options: argparse.Namespace) -> int:
-    from ostiary.trust.edit_policy import add_rule
-
-    fields: dict[str, object] = {
-        "models": options.models,
-        "signers": options.signer,
-        "need": len(options.signer) if options.need is None else options.need,
-        "minimum_version": options.minimum_version,
-        "formats": options.format or ["safetensors"],
-        "sources": options.source,
-    }
-    optional = {
-        "code": options.code,
-        "first_use": options.first_use,
-        "unnamed": options.unnamed,
-        "level": options.level,
-    }
-    fields |= {name: value for name, value in optional.items() if value}
-    return _edit(options, "add", options.models, lambda data: add_rule(data, fields))
-
-
-def _run_revoke(options: argparse.Namespace) -> int:
-    from ostiary.cli.key_options import read_public_key
-    from ostiary.trust.edit_policy import add_revocation
-
-    if (options.model is None) != (options.model_version is None):
-        raise Misuse(USAGE, "--model and --model-version go together")
-    fields: dict[str, object]
-    if options.key is not None or options.key_id is not None:
-        key_id = options.key_id if options.key is None else read_public_key(options.key).key_id
-        fields, subject = {"kind": "key", "sha256": key_id}, key_id
-    elif options.identity is not None:
-        fields, subject = {"kind": "identity", "identity": options.identity}, options.identity
-    elif options.digest is not None:
-        digest = options.digest.removeprefix("sha256:")
-        fields, subject = {"kind": "root", "sha256": digest}, digest
-    else:
-        fields = {"kind": "version", "model": options.model, "version": options.model_version}
-        subject = f"{options.model} {options.model_version}"
-    fields |= {"revoked_at": datetime.now(UTC).replace(microsecond=0), "reason": options.reason}
-    return _edit(options, "revoke", subject, lambda data: add_revocation(data, fields))
 
 
 def _run_list(options: argparse.Namespace) -> int:
@@ -240,7 +183,7 @@ def _run_pin(options: argparse.Namespace) -> int:
     if options.rebuild:
         with open_log() as log:
             count = VersionMemory(log).rebuild()
-        _record("rebuild", "versions", None)
+        record_change("rebuild", "versions", None)
         ui.note(f"ostiary: the memory of versions was built anew from the record: {count} models.")
         return 0
     if options.model is None:
@@ -265,9 +208,9 @@ def _run_update(options: argparse.Namespace) -> int:
     if options.source is not None:
         source = options.source if "://" in options.source else str(Path(options.source).resolve())
         follow_repository(state, source, read_key_file(options.root).data)
-        _record("follow", "repository", None)
+        record_change("follow", "repository", None)
     fetched = update_trust(state, datetime.now(UTC))
-    _record("update", f"repository version {fetched.version}", fetched.policy)
+    record_change("update", f"repository version {fetched.version}", fetched.policy)
     ui.note(f"ostiary: version {fetched.version}, good until {fetched.expires_at:%Y-%m-%d %H:%M} UTC.")
     return 0
 
@@ -290,22 +233,3 @@ def _verify(
         except Refusal as refusal:
             return _Verified(decider.explanation, refusal, refusal.correlation_id or "")
     return _Verified(decider.explanation, None, done.correlation_id)
-
-
-def _edit(options: argparse.Namespace, action: str, subject: str, edit: Callable[[bytes], bytes]) -> int:
-    from ostiary.trust.policy_file import edit_policy_file
-
-    path = find_policy_path(options.policy)
-    edit_policy_file(path, edit, lambda data: _record(action, subject, data))
-    return 0
-
-
-def _record(action: str, subject: str, policy: bytes | None) -> None:
-    """Who believes whom is in the record before it is in force."""
-    from ostiary.record.begin import open_log
-    from ostiary.record.events import TrustChanged
-    from ostiary.trust.policy import hash_policy
-
-    digest = None if policy is None else hash_policy(policy)
-    with open_log() as log:
-        log.emit(TrustChanged(correlation_id=secrets.token_hex(8), action=action, subject=subject, policy=digest))

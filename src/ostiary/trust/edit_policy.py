@@ -42,6 +42,22 @@ def add_signer(data: bytes, name: str, fields: Fields) -> bytes:
     return _close(text + _render_table(f"[signers.{_render_key(name)}]", fields), tree)
 
 
+def replace_signer(data: bytes, old: str, new: str, fields: Fields) -> bytes:
+    """Appends the signer who comes after another and puts the new name into every rule in place of the old one.
+
+    In place of it, not beside it: the two are one person, who would be two of n.
+    """
+    text, tree = _open(data)
+    if new in tree["signers"]:
+        raise Misuse(USAGE, f"there is a signer {new!r} already", hint="Choose another name.")
+    tree["signers"][new] = dict(fields)
+    for number, rule in enumerate(tree.get("rules", [])):
+        if old in rule["signers"]:
+            rule["signers"] = [new if name == old else name for name in rule["signers"]]
+            text = _set_in_block(text, "[[rules]]", number, "signers", rule["signers"])
+    return _close(text + _render_table(f"[signers.{_render_key(new)}]", fields), tree)
+
+
 def add_rule(data: bytes, fields: Fields) -> bytes:
     """Appends a rule; a wider rule that spoke for these models until now gets it into its `except`."""
     text, tree = _open(data)

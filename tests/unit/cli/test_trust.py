@@ -142,6 +142,42 @@ def test_a_revoked_key(believing: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["trust", "revoke", "--key", "alice.pub", "--reason", "again"]) == 2
 
 
+def test_a_key_that_vouches_for_the_next_one(believing: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keygen", "alice-2"]) == 0
+    assert main(["key", "rotate", "--key", "alice.key", "--to", "alice-2.key", "--output", "rotation.json"]) == 0
+    assert main(["trust", "rotate", "alice", "alice-2", "rotation.json"]) == 0
+    assert main(["trust", "pin", "models/honest"]) == 3
+    assert "alice is not asked for this model" in capsys.readouterr().err
+    Path("models/honest/model.sig").unlink()
+    signed = ["sign", "models/honest", "--key", "alice-2.key", "--id", "acme/llama", "--model-version", "1.3"]
+    assert main(signed) == 0
+    assert main(["trust", "pin", "models/honest"]) == 0
+    assert main(["trust", "rotate", "nobody", "x", "rotation.json"]) == 2
+    assert main(["trust", "rotate", "alice-2", "x", "rotation.json"]) == 3
+
+
+def test_a_stolen_key_cannot_name_its_heir(believing: Path) -> None:
+    assert main(["keygen", "mallory"]) == 0
+    assert main(["key", "rotate", "--key", "alice.key", "--to", "mallory.key", "--output", "rotation.json"]) == 0
+    assert main(["trust", "revoke", "--key", "alice.pub", "--reason", "stolen"]) == 0
+    assert main(["trust", "rotate", "alice", "mallory", "rotation.json"]) == 2
+
+
+def test_a_key_that_revokes_itself_and_one_that_revokes_another(believing: Path) -> None:
+    assert main(["keygen", "bob"]) == 0
+    assert main(["trust", "add", "signer", "bob", "--key", "bob.pub"]) == 0
+    words = ["key", "revoke", "--key", "bob.key", "--reason", "lost"]
+    assert main([*words, "--of", "alice.pub", "--output", "other.json"]) == 0
+    assert main([*words, "--output", "own.json"]) == 0
+    assert main(["trust", "revoke", "--statement", "other.json"]) == 2
+    assert main(["trust", "revoke", "--statement", "own.json", "--reason", "x"]) == 2
+    assert main(["trust", "revoke", "--statement", "own.json"]) == 0
+    assert 'reason = "lost"' in Path("policy.toml").read_text()
+    assert main(["keygen", "eve"]) == 0
+    assert main(["key", "revoke", "--key", "eve.key", "--output", "eve.json"]) == 0
+    assert main(["trust", "revoke", "--statement", "eve.json"]) == 3
+
+
 @pytest.mark.parametrize(
     "what",
     [
