@@ -297,6 +297,34 @@ def test_a_certificate_that_expired_years_ago_or_was_issued_for_tls(model: Path,
         assert caught.value.code == code
 
 
+@pytest.mark.parametrize("by_chunks", [True, False])
+def test_bytes_written_behind_the_hasher(model: Path, monkeypatch: pytest.MonkeyPatch, by_chunks: bool) -> None:
+    """The reference hashes and never looks back. What is written after the verdict is for the vault."""
+    from ostiary.intake import hashing
+
+    monkeypatch.setattr(hashing, "_WORTH_CHUNKS_BYTES", 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    key = make_key(9)
+    sign_here(model, key)
+    assert verify_here(model, key, by_chunks=by_chunks).ticket
+    weights = model / "model.safetensors"
+    done = 0
+
+    def write_behind(count: int) -> None:
+        nonlocal done
+        done += count
+        if done > 20_000:
+            with weights.open("r+b") as file:
+                file.seek(-1, 2)
+                file.write(b"\x01")
+
+    material = TrustMaterial(keys=[key.public_key])
+    request = VerifyRequest(material, lambda e: decide_by_key(e, NOW), NOW, "", by_chunks=by_chunks)
+    with pytest.raises(Refusal) as caught:
+        verify_model(model, [].append, request, start=_ignore, advance=write_behind)
+    assert caught.value.code == "INTAKE_CHANGED"
+
+
 def test_an_older_version_and_another_name_are_told_from_the_asked_one(model: Path) -> None:
     key = make_key(9)
     sign_here(model, key, model_id="acme/small", model_version="1.0")
