@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ostiary.core.findings import Finding
@@ -105,6 +104,8 @@ def _map(
     threads = min(_MAX_THREADS, os.cpu_count() or 1, sum(file.size > 0 for file in files))
     if threads <= 1 or _total(files) < _WORTH_THREADS_BYTES:
         return [read(file) for file in files]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # slow to import, and small models need none
+
     # The largest first, so that no thread is left with one at the end.
     largest = sorted(files, key=lambda file: -file.size)
     with ThreadPoolExecutor(threads) as pool:

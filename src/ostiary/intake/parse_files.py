@@ -20,11 +20,8 @@ from ostiary.intake.read_adapter import Adapter, parse_adapter
 from ostiary.intake.read_config import Config, parse_config
 from ostiary.intake.read_file import ReadFile
 from ostiary.intake.read_generation_config import GenerationConfig, parse_generation_config
-from ostiary.intake.read_gguf import parse_gguf
 from ostiary.intake.read_index import ShardIndex, parse_index
 from ostiary.intake.read_json import parse_json, parse_json_object
-from ostiary.intake.read_mlxfn import parse_mlxfn
-from ostiary.intake.read_npy import parse_npy
 from ostiary.intake.read_safetensors import SafetensorsHeader, parse_safetensors_header
 from ostiary.intake.read_sentencepiece import Sentencepiece, parse_sentencepiece
 from ostiary.intake.read_template import find_in_template
@@ -176,6 +173,8 @@ def _find_code(file: ReadFile) -> tuple[Finding, ...]:
 
 
 def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.read_gguf import parse_gguf  # noqa: PLC0415  # few models hold one
+
     header = parse_gguf(file.kept, file.entry.size)
     parts.foreign_tensors[file.path] = header.tensors
     template = () if header.chat_template is None else find_in_template(header.chat_template)
@@ -183,6 +182,8 @@ def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_npy(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.read_npy import parse_npy  # noqa: PLC0415  # few models hold one
+
     header = parse_npy(file.kept, file.entry.size)
     parts.foreign_tensors[file.path] = (Tensor("array", header.dtype, header.shape, 0, header.data_bytes),)
     return ()
@@ -200,6 +201,8 @@ def _read_npz(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_mlxfn(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.read_mlxfn import parse_mlxfn  # noqa: PLC0415  # few models hold one
+
     parse_mlxfn(file.kept)
     return ()
 

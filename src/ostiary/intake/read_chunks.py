@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ostiary.core.chunk_tree import Digest, begin_leaf, count_chunks
@@ -64,6 +63,8 @@ class ChunkReader:
 
     def read(self, threads: int) -> tuple[bytes, ...]:
         """The leaves, in order."""
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # slow to import, for large files
+
         with ThreadPoolExecutor(threads) as pool:
             return tuple(pool.map(self._read_chunk, range(count_chunks(self._size, self._chunk_bytes))))
 
