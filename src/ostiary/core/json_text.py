@@ -50,7 +50,13 @@ _NO_LIMIT: Final = "1000000000000000019884624838656"
 _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
-def parse_json(data: bytes, *, max_bytes: int = MAX_JSON_BYTES, allow_infinity: bool = False) -> JsonValue:
+def parse_json(
+    data: bytes,
+    *,
+    max_bytes: int = MAX_JSON_BYTES,
+    max_values: int = MAX_JSON_VALUES,
+    allow_infinity: bool = False,
+) -> JsonValue:
     """The value that `data` spells.
 
     `allow_infinity` lets the words Infinity and -Infinity through, for configurations where Python's own writer
@@ -67,7 +73,7 @@ def parse_json(data: bytes, *, max_bytes: int = MAX_JSON_BYTES, allow_infinity: 
     # Two bytes for two, so that offsets stay true. What is left of backslashes starts an escape,
     # and what is left of quotes delimits a string.
     masked = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
-    _check_shape(masked)
+    _check_shape(masked, max_values)
     _check_surrogates(masked)
     decoder = json.JSONDecoder(
         object_pairs_hook=_object_of,
@@ -85,10 +91,14 @@ def parse_json(data: bytes, *, max_bytes: int = MAX_JSON_BYTES, allow_infinity: 
 
 
 def parse_json_object(
-    data: bytes, *, max_bytes: int = MAX_JSON_BYTES, allow_infinity: bool = False
+    data: bytes,
+    *,
+    max_bytes: int = MAX_JSON_BYTES,
+    max_values: int = MAX_JSON_VALUES,
+    allow_infinity: bool = False,
 ) -> dict[str, JsonValue]:
     """As `parse_json`, for files that must hold an object."""
-    value = parse_json(data, max_bytes=max_bytes, allow_infinity=allow_infinity)
+    value = parse_json(data, max_bytes=max_bytes, max_values=max_values, allow_infinity=allow_infinity)
     if not isinstance(value, dict):
         raise refuse(JSON_NOT_AN_OBJECT, f"it holds {describe_type(value)}, not an object")
     return value
@@ -107,7 +117,7 @@ def describe_type(value: JsonValue) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _check_shape(masked: bytes) -> None:
+def _check_shape(masked: bytes, max_values: int) -> None:
     """Depth and number of values, counted before a parser recurses or allocates.
 
     Up to the first error in the text this counts exactly what a parser would meet; after it no parser goes.
@@ -122,8 +132,8 @@ def _check_shape(masked: bytes) -> None:
         steps = b"".join(pieces[in_string::2]).translate(_TO_STEPS)
         in_string = (in_string + len(pieces) - 1) % 2
         values += len(steps) - steps.count(b"\xff")
-        if values > MAX_JSON_VALUES:
-            raise refuse(JSON_TOO_MANY_VALUES, f"more than {int(MAX_JSON_VALUES)} values")
+        if values > max_values:
+            raise refuse(JSON_TOO_MANY_VALUES, f"more than {int(max_values)} values")
         depths = list(accumulate(memoryview(steps).cast("b"), initial=depth))
         if max(depths) > MAX_JSON_DEPTH:
             raise refuse(JSON_TOO_DEEP, f"nested deeper than {int(MAX_JSON_DEPTH)} levels")

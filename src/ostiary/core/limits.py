@@ -239,6 +239,10 @@ MAX_STATEMENT_BYTES: Final = Ceiling(
     8 << 20, "bytes", "a line for each of the most files a model may have fills 2 MiB, with chunk trees 3"
 )
 MAX_STATEMENT_FILES: Final = Ceiling(4_096, "files", "as many as a model may have; see MAX_TREE_FILES")
+MAX_BUNDLE_VALUES: Final = Ceiling(10_000, "values", "a keyless bundle has a hundred; each one costs memory")
+MAX_STATEMENT_VALUES: Final = Ceiling(
+    131_072, "values", "twelve for each of the most files a model may have, and as many findings again"
+)
 MAX_BUNDLE_CERTIFICATES: Final = Ceiling(
     8, "certificates", "published chains have three; each one costs a signature check"
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.core.json_text import JsonValue
-from ostiary.core.limits import MAX_BUNDLE_CERTIFICATES, MAX_LOG_ENTRIES, MAX_SIGNATURE_BYTES
+from ostiary.core.limits import MAX_BUNDLE_CERTIFICATES, MAX_BUNDLE_VALUES, MAX_LOG_ENTRIES, MAX_SIGNATURE_BYTES
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.trust.evidence import SignerMethod
@@ -59,7 +59,7 @@ class Bundle:
 
 def parse_bundle(data: bytes) -> Bundle:
     """The bundle in `data`, or a TrustRefused: MALFORMED, TOO_LARGE or UNSUPPORTED."""
-    value = parse_object(data, "the bundle", MAX_SIGNATURE_BYTES)
+    value = parse_object(data, "the bundle", MAX_SIGNATURE_BYTES, MAX_BUNDLE_VALUES)
     check_keys(value, "the bundle", ("mediaType", "verificationMaterial", "dsseEnvelope"))
     take_constant(value, "mediaType", "the bundle", BUNDLE_TYPE)
     method, hint, certificates = _parse_material(take_object(value, "verificationMaterial", "the bundle"))

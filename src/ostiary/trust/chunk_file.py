@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ostiary.core.chunk_tree import HASH_BYTES, begin_leaf, compute_tree_root
-from ostiary.core.limits import MAX_CHUNK_FILE_BYTES
+from ostiary.core.limits import MAX_CHUNK_FILE_BYTES, MAX_STATEMENT_VALUES
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import TRUST_DIGEST_MISMATCH, TRUST_MISSING_FILE, TrustRefused
 from ostiary.trust.evidence import SignedFile
@@ -29,7 +29,7 @@ def write_chunk_file(leaves: Mapping[str, Sequence[bytes]]) -> bytes:
 
 def parse_chunk_file(data: bytes) -> Mapping[str, tuple[bytes, ...]]:
     """Path to leaves, or a TrustRefused."""
-    value = parse_object(data, "the chunk file", MAX_CHUNK_FILE_BYTES)
+    value = parse_object(data, "the chunk file", MAX_CHUNK_FILE_BYTES, MAX_STATEMENT_VALUES)
     check_keys(value, "the chunk file", ("format", "files"))
     if take_text(value, "format", "the chunk file") != _FORMAT:
         raise malformed(f"the chunk file is not of the format {_FORMAT}")

@@ -22,10 +22,10 @@ def malformed(detail: str) -> TrustRefused:
     return TrustRefused(TRUST_MALFORMED, detail)
 
 
-def parse_object(data: bytes, what: str, max_bytes: int) -> JsonObject:
+def parse_object(data: bytes, what: str, max_bytes: int, max_values: int) -> JsonObject:
     """The one object that `data` holds, read as strictly as a model's own JSON."""
     try:
-        return parse_json_object(data, max_bytes=max_bytes)
+        return parse_json_object(data, max_bytes=max_bytes, max_values=max_values)
     except IntakeRefused as refusal:
         code = TRUST_TOO_LARGE if refusal.code == INTAKE_TOO_LARGE.name else TRUST_MALFORMED
         raise TrustRefused(code, f"{what}: {refusal.findings[0].detail}") from refusal

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from ostiary.core.limits import MAX_CLAIM_CHARACTERS, MAX_PEM_BYTES
+from ostiary.core.limits import MAX_BUNDLE_VALUES, MAX_CLAIM_CHARACTERS, MAX_PEM_BYTES
 from ostiary.core.text import is_invisible
 from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_BAD_SIGNATURE, TRUST_WRONG_SIGNER, TrustRefused
@@ -153,7 +153,7 @@ def _write_envelope(payload: bytes, holders: Sequence[KeyHolder]) -> bytes:
 
 def _parse_envelope(data: bytes) -> tuple[JsonObject, bytes, dict[str, bytes]]:
     """The statement, its raw bytes, and key id to signature."""
-    envelope = parse_object(data, "the key statement", 4 * MAX_PEM_BYTES)
+    envelope = parse_object(data, "the key statement", 4 * MAX_PEM_BYTES, MAX_BUNDLE_VALUES)
     check_keys(envelope, "the envelope", ("payload", "payloadType", "signatures"))
     take_constant(envelope, "payloadType", "the envelope", PAYLOAD_TYPE)
     signatures: dict[str, bytes] = {}
@@ -165,7 +165,7 @@ def _parse_envelope(data: bytes) -> tuple[JsonObject, bytes, dict[str, bytes]]:
             raise malformed("a key signed twice")
         signatures[key_id] = decode_base64(take_text(signature, "sig", "a signature"), "a signature")
     payload = decode_base64(take_text(envelope, "payload", "the envelope"), "the payload")
-    value = parse_object(payload, "the key statement", MAX_PEM_BYTES)
+    value = parse_object(payload, "the key statement", MAX_PEM_BYTES, MAX_BUNDLE_VALUES)
     take_constant(value, "format", "the key statement", _FORMAT)
     return value, payload, signatures
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.core.digests import compute_root
-from ostiary.core.limits import MAX_STATEMENT_BYTES, MAX_STATEMENT_FILES
+from ostiary.core.limits import MAX_STATEMENT_BYTES, MAX_STATEMENT_FILES, MAX_STATEMENT_VALUES
 from ostiary.errors import TRUST_BAD_SIGNATURE, TrustRefused
 from ostiary.trust.bundle import PAYLOAD_TYPE, Bundle
 from ostiary.trust.evidence import SignedFile, SignedStatement
@@ -32,12 +32,12 @@ LEGACY_PREDICATE: Final = "https://model_signing/Digests/v0.1"
 
 
 def is_legacy_statement(payload: bytes) -> bool:
-    value = parse_object(payload, "the statement", MAX_STATEMENT_BYTES)
+    value = parse_object(payload, "the statement", MAX_STATEMENT_BYTES, MAX_STATEMENT_VALUES)
     return value.get("predicateType") == LEGACY_PREDICATE
 
 
 def parse_legacy_statement(payload: bytes) -> SignedStatement:
-    value = parse_object(payload, "the statement", MAX_STATEMENT_BYTES)
+    value = parse_object(payload, "the statement", MAX_STATEMENT_BYTES, MAX_STATEMENT_VALUES)
     check_keys(value, "the statement", ("_type", "subject", "predicateType", "predicate"))
     take_constant(value, "_type", "the statement", STATEMENT_TYPE)
     take_constant(value, "predicateType", "the statement", LEGACY_PREDICATE)

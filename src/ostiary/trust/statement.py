@@ -12,7 +12,7 @@ from typing import Final
 
 from ostiary.core.digests import compute_root
 from ostiary.core.json_text import JsonValue
-from ostiary.core.limits import MAX_STATEMENT_BYTES, MAX_STATEMENT_FILES
+from ostiary.core.limits import MAX_STATEMENT_BYTES, MAX_STATEMENT_FILES, MAX_STATEMENT_VALUES
 from ostiary.errors import TRUST_UNSUPPORTED, TrustRefused
 from ostiary.trust.annotations import ModelClaims, describe_chunks, describe_claims, parse_chunks, parse_claims
 from ostiary.trust.evidence import SignedFile, SignedStatement
@@ -41,7 +41,7 @@ def parse_statement(payload: bytes) -> SignedStatement:
 
     Names are not judged here, and the root is taken as it stands: see the steps in verify.py.
     """
-    value = parse_object(payload, "the statement", MAX_STATEMENT_BYTES)
+    value = parse_object(payload, "the statement", MAX_STATEMENT_BYTES, MAX_STATEMENT_VALUES)
     check_keys(value, "the statement", ("_type", "subject", "predicateType", "predicate"))
     take_constant(value, "_type", "the statement", STATEMENT_TYPE)
     take_constant(value, "predicateType", "the statement", PREDICATE_TYPE)

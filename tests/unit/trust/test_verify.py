@@ -26,8 +26,10 @@ from forge import (
     verify,
 )
 
+from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.limits import MAX_SIGNATURE_BYTES, MAX_SIGNATURE_FILES
 from ostiary.errors import TrustRefused
+from ostiary.trust.sign import sign_manifest
 from ostiary.trust.verify import SignatureFile, UnsafeAllowances
 
 
@@ -61,6 +63,22 @@ def test_an_empty_signature_file() -> None:
 
 def test_a_signature_file_larger_than_its_ceiling() -> None:
     refused("TRUST_TOO_LARGE", lambda: verify(SignatureFile("model.sig", b" " * (MAX_SIGNATURE_BYTES + 1))))
+
+
+def test_a_small_bundle_of_very_many_values() -> None:
+    """Parsed, it would take hundreds of megabytes."""
+
+    def bend(value: dict[str, Any]) -> None:
+        value["verificationMaterial"]["tlogEntries"] = [{} for _ in range(1_000_000)]
+
+    refused("TRUST_TOO_LARGE", lambda: verify(bend_bundle(bend)))
+
+
+def test_the_largest_model_there_may_be_fits() -> None:
+    manifest = make_manifest({f"{'d' * 60}/{n:05d}.safetensors": b"%d" % n for n in range(4_096)})
+    trees = {entry.path: ChunkTree(1 << 20, "ab" * 32) for entry in manifest.files}
+    data = sign_manifest(manifest, ALICE, CLAIMS, chunks=trees)
+    assert verify(SignatureFile("model.sig", data), manifest=manifest).vouchings
 
 
 def test_more_signature_files_than_anybody_needs() -> None:
