@@ -9,7 +9,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ostiary.core.tickets import FileKind
-from ostiary.trust.evidence import Evidence, SignedFile, SignedFinding, SignedStatement, Signer, SignerMethod, Vouching
+from ostiary.trust.evidence import (
+    Evidence,
+    SignedFile,
+    SignedFinding,
+    SignedStatement,
+    Signer,
+    SignerMethod,
+    Vouching,
+)
 from ostiary.trust.explanation import Circumstances, Remembered
 from ostiary.trust.public_key import parse_public_key
 from ostiary.trust.version import parse_version
