@@ -54,7 +54,7 @@ def parse_json(
     data: bytes,
     *,
     max_bytes: int = MAX_JSON_BYTES,
-    max_values: int = MAX_JSON_VALUES,
+    max_values: int | None = None,
     allow_infinity: bool = False,
 ) -> JsonValue:
     """The value that `data` spells.
@@ -73,7 +73,7 @@ def parse_json(
     # Two bytes for two, so that offsets stay true. What is left of backslashes starts an escape,
     # and what is left of quotes delimits a string.
     masked = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
-    _check_shape(masked, max_values)
+    _check_shape(masked, MAX_JSON_VALUES if max_values is None else max_values)
     _check_surrogates(masked)
     decoder = json.JSONDecoder(
         object_pairs_hook=_object_of,
@@ -94,7 +94,7 @@ def parse_json_object(
     data: bytes,
     *,
     max_bytes: int = MAX_JSON_BYTES,
-    max_values: int = MAX_JSON_VALUES,
+    max_values: int | None = None,
     allow_infinity: bool = False,
 ) -> dict[str, JsonValue]:
     """As `parse_json`, for files that must hold an object."""
