@@ -51,7 +51,7 @@ bench: $(VENV)/installed ## measure, side by side with peers
 	@for b in bench/*.py; do echo "== $$b"; $(BIN)/python "$$b" || exit 1; done
 
 soak-record: $(VENV)/installed ## kill writers of the record thousands of times
-	$(BIN)/python tools/soak_record.py
+	$(BIN)/python tests/record_kill/soak.py --rounds $${ROUNDS:-5000}
 
 clean: ## remove everything that was built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

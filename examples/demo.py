@@ -25,8 +25,8 @@ def main() -> None:
         directory = Path(name)
         publisher = HostilePublisher(directory)
         publisher.publish_honest()
-        publisher.publish("reaching-template")
-        for model in ("honest", "reaching-template"):
+        publisher.publish("renamed-pickle")
+        for model in ("honest", "renamed-pickle"):
             show(f"ostiary inspect {model}", directory, directory / "state")
 
 

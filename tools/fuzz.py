@@ -1,6 +1,6 @@
 """Fuzzes every parser for a while: each tests/fuzz/fuzz_*.py in turn, one process at a time.
 
-    python tools/fuzz.py --seconds 300
+python tools/fuzz.py --seconds 300
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("mlx_lm")
 
-from ostiary.intake.architectures import ARCHITECTURES, REMAPPED, REMAPPED_BY_CLASS
+from ostiary.intake.architectures import ARCHITECTURES, REMAPPED, REMAPPED_BY_CLASS, WITH_TEXT_CONFIG
 
 pytestmark = pytest.mark.mlx
 
@@ -47,3 +47,17 @@ def test_remapping_is_mlx_lms() -> None:
     }
     assert constants["MODEL_REMAPPING"] == dict(REMAPPED)
     assert constants["MODEL_ARCHITECTURE_REMAPPING"] == dict(REMAPPED_BY_CLASS)
+
+
+def test_only_these_read_a_text_config() -> None:
+    def reads_it(path: Path) -> bool:
+        return any(
+            isinstance(part, ast.AnnAssign) and ast.unparse(part.target) == "text_config"
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.ClassDef) and node.name == "ModelArgs"
+            for part in node.body
+        )
+
+    inheriting = {"prism_hadamard_qwen35"}  # from qwen3_5
+    stems = {path.stem for path in (package() / "models").glob("*.py") if reads_it(path)}
+    assert stems | inheriting == WITH_TEXT_CONFIG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def test_the_demo_prints_what_the_readme_shows() -> None:
         text=True,
         timeout=120,
         check=True,
+        env={**os.environ, "COLUMNS": "100"},
     )
     assert done.stdout.rstrip() == shown.rstrip()
 
@@ -52,7 +54,9 @@ def test_the_python_block_prints_the_text_block(
 
 
 def test_every_command_of_the_readme_parses(tmp_path: Path) -> None:
-    lines = [line for block in _blocks("console")[1:] for line in block.splitlines() if line.startswith("$ ostiary ")]
+    lines = [
+        line for block in _blocks("console")[1:] for line in block.splitlines() if line.startswith("$ ostiary ")
+    ]
     assert len(lines) >= 5
     for line in lines:
         words = line.partition("#")[0].split()[2:]

@@ -20,7 +20,9 @@ def test_an_error_carries_code_message_and_hint() -> None:
 
 
 def test_a_stranger_sees_nothing_of_the_message() -> None:
-    error = IntakeRefused(errors.INTAKE_MALFORMED, "secret-project/model.json at byte 3", hint="look in secret-project")
+    error = IntakeRefused(
+        errors.INTAKE_MALFORMED, "secret-project/model.json at byte 3", hint="look in secret-project"
+    )
     shown = render_public(error, "0123")
     assert "secret" not in repr(shown)
     assert (shown.code, shown.exit_status, shown.correlation_id) == ("INTAKE_MALFORMED", 3, "0123")
@@ -39,8 +41,6 @@ def test_every_code_belongs_to_exactly_one_class() -> None:
     for name in CODES:
         exact = [c for c in classes(OstiaryError) if name in c.codes.split()]
         by_prefix = [
-            c
-            for c in classes(OstiaryError)
-            if any(p.endswith("_") and name.startswith(p) for p in c.codes.split())
+            c for c in classes(OstiaryError) if any(p.endswith("_") and name.startswith(p) for p in c.codes.split())
         ]
         assert len(exact or by_prefix) == 1, name

@@ -47,6 +47,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="let in a format that MLX does not read safely: " + ", ".join(sorted(_ALLOWABLE)),
     )
     parser.add_argument(
+        "--state", metavar="DIR", type=Path, help="the state directory (else OSTIARY_STATE_DIR, or the platform's)"
+    )
+    parser.add_argument(
+        "--record-location",
+        action="store_true",
+        help="record where the model lay too, as a salted hash that 'record forget' makes untestable",
+    )
+    parser.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
     )
     parser.set_defaults(run=run)
@@ -56,14 +64,19 @@ def run(options: argparse.Namespace) -> int:
     from ostiary.record.begin import open_log
     from ostiary.walks.model_walk import inspect_model
 
-    with open_log() as log, ui.Progress("reading") as progress:
+    with open_log(options.state) as log, ui.Progress("reading") as progress:
         judgement = inspect_model(
             options.model,
             log.emit,
             allowed_formats=[_ALLOWABLE[name] for name in options.unsafe_allow],
+            record_location=options.record_location,
             start=progress.start,
             advance=progress.advance,
         )
+    if log.is_new:  # said aloud, as somebody may have taken the old one away
+        ui.note("ostiary: a new record was begun; 'ostiary record --help' says what it is for")
+    for notice in log.notices:
+        ui.note(f"ostiary: {notice}")
     examination = judgement.examination
     if options.json:
         from ostiary.cli.inspect_json import describe_inspection

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 from ostiary.cli.ui import paint, paint_severity, render_bytes, render_count
-from ostiary.core.findings import Finding
+from ostiary.core.findings import Finding, Rule
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import ModelFacts
 from ostiary.intake.examination import Examination
 
 _LABEL_WIDTH: Final = 12
 _SHOWN_FINDINGS: Final = 12
-_SHOWN_FILES: Final = 0
+_PLAIN_WORD: Final = re.compile(r"[a-z]+(?=[ ,])")
 
 
 def render_inspection(examination: Examination, *, color: bool, width: int, show_all: bool) -> list[str]:
@@ -87,27 +89,34 @@ def _render_findings(examination: Examination, *, color: bool, width: int, show_
     counts = Counter(finding.rule.severity for finding in findings)
     yield _row("findings", ", ".join(f"{counts[s]} {s}" for s in sorted(counts, key=lambda s: s.rank)))
     shown = findings if show_all else findings[:_SHOWN_FINDINGS]
-    for finding in shown:
+    # What one rule found in one file is told together: the place and the harm once, each case in a line.
+    for (rule, path), group in groupby(shown, key=lambda finding: (finding.rule, finding.path)):
         yield ""
-        yield from _render_finding(finding, color=color, width=width)
+        yield from _render_group(rule, path, list(group), color=color, width=width)
     if len(shown) < len(findings):
         yield ""
         yield f"  ... and {len(findings) - len(shown)} more: --all shows them"
 
 
-def _render_finding(finding: Finding, *, color: bool, width: int) -> Iterator[str]:
-    severity = paint_severity(finding.rule.severity, 9, enabled=color)
-    where = quote_untrusted(finding.path) if finding.path else "the whole model"
-    if finding.offset is not None:
-        where += f", byte {finding.offset:,}"
-    verdict = "" if finding.is_refusing else paint("  (a note: it does not refuse)", "dim", enabled=color)
+def _render_group(rule: Rule, path: str, group: list[Finding], *, color: bool, width: int) -> Iterator[str]:
+    severity = paint_severity(rule.severity, 9, enabled=color)
+    where = quote_untrusted(path) if path else "the whole model"
+    verdict = "" if rule.code is not None else paint("  (a note: it does not refuse)", "dim", enabled=color)
     yield f"  {severity} {paint(where, 'bold', enabled=color)}{verdict}"
     indent = " " * _LABEL_WIDTH
-    for text in (f"{finding.detail[:1].upper()}{finding.detail[1:]}.", finding.rule.harm):
+    for text in (*map(_render_detail, group), rule.harm):
         yield from textwrap.wrap(
             text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
         )
-    yield indent + paint(finding.rule.id, "dim", enabled=color)
+    yield indent + paint(rule.id, "dim", enabled=color)
+
+
+def _render_detail(finding: Finding) -> str:
+    if finding.offset is not None:
+        return f"Byte {finding.offset:,}: {finding.detail}."
+    if _PLAIN_WORD.match(finding.detail):  # a name that begins the sentence keeps its spelling
+        return f"{finding.detail[:1].upper()}{finding.detail[1:]}."
+    return f"{finding.detail}."
 
 
 def _verdict(examination: Examination, *, color: bool) -> str:

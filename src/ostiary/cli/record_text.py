@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ostiary.cli import ui
 from ostiary.core.text import quote_untrusted
 from ostiary.record.entry import Entry, Salt
 from ostiary.record.export import render_json_line
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def show_entries(entries: Iterable[Entry], *, is_json: bool) -> None:
@@ -18,11 +21,26 @@ def show_entries(entries: Iterable[Entry], *, is_json: bool) -> None:
 
 
 def render_line(entry: Entry) -> str:
-    """One entry on one line."""
-    values = [f"{quote_untrusted(name)}={_render_value(value)}" for name, value in entry.data.items()]
+    """One entry on one line: what a person looks for. `show` tells the rest."""
+    data = {name: value for name, value in entry.data.items() if not _is_for_machines(name, value)}
+    name = data.pop("name", None)
+    # What was decided on, then why, then the rest.
+    first = [name for name in ("code", "rule", "path") if name in data]
+    words = [] if name is None else [_render_value(name)]
+    words += [_render_value(data.pop(name)) for name in first]
+    words += [f"{quote_untrusted(name)}={_shorten(value)}" for name, value in data.items()]
     at = f"{entry.at[:10]} {entry.at[11:19]}Z"
     who, kind = quote_untrusted(entry.user, 32), quote_untrusted(entry.kind)
-    return f"{entry.index:>7}  {at}  {who}  {kind}  {' '.join(values)}"
+    return f"{entry.index:>7}  {at}  {who}  {kind}  {' '.join(words)}"
+
+
+def _is_for_machines(name: str, value: object) -> bool:
+    return name == "correlation_id" or (isinstance(value, str) and value.startswith("hmac-sha256:"))
+
+
+def _shorten(value: object) -> str:
+    is_digest = isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+    return f"{value}"[:12] if is_digest else _render_value(value)
 
 
 def show_entry(entry: Entry, *, salts: Sequence[Salt], is_content: bool | None, is_json: bool) -> None:

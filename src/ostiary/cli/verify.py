@@ -53,6 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--whole", action="store_true", help="hash every file from end to end, never by its chunks")
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
     parser.add_argument(
+        "--record-location", action="store_true", help="record a salted hash of where the model lies, too"
+    )
+    parser.add_argument(
         "--unsafe-ignore",
         metavar="PATH",
         action="append",
@@ -91,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
                 signatures=options.signature,
                 allowances=allowances,
                 by_chunks=not options.whole,
+                record_location=options.record_location,
                 needs_vouching=options.policy is None,
             )
             verification = verify_model(

@@ -38,6 +38,8 @@ class Rule:
     title: str
     harm: str
     """One sentence: what it could do."""
+    hint: str | None = None
+    """What a person can do, where the code's own hint does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +72,5 @@ def refusal_of(finding: Finding, *others: Finding) -> IntakeRefused:
     """The refusal for a model whose worst finding is `finding`; `others` travel along."""
     if finding.rule.code is None:
         raise ValueError(f"rule {finding.rule.id} does not refuse")
-    return IntakeRefused(finding.rule.code, finding.sentence, findings=(finding, *others))
+    hint = finding.rule.hint
+    return IntakeRefused(finding.rule.code, finding.sentence, hint=hint, findings=(finding, *others))

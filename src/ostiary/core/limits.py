@@ -70,6 +70,9 @@ MAX_TENSOR_NAME_INDEX: Final = Ceiling(
 MAX_TENSOR_LIST_SLOTS: Final = Ceiling(
     1 << 20, "positions", "what all lists built from the names of one file may hold together"
 )
+MAX_UNUSUAL_NAME_CHARACTERS: Final = Ceiling(
+    65_536, "characters", "all names of one file that are not plain ASCII together; published names are ASCII"
+)
 MAX_METADATA_ENTRIES: Final = Ceiling(4_096, "entries", "published files have below 100")
 MAX_METADATA_KEY_CHARACTERS: Final = Ceiling(512, "characters", "a key is a short word")
 MAX_METADATA_VALUE_CHARACTERS: Final = Ceiling(4 << 20, "characters", "training notes of adapters reach 1 MiB")
@@ -141,6 +144,11 @@ MAX_TOKEN_ID: Final = Ceiling(
 MAX_TOKEN_CHARACTERS: Final = Ceiling(
     4_096, "characters", "the longest published tokens are runs of a few hundred spaces or dashes"
 )
+MAX_TOKENIZER_FILES: Final = Ceiling(
+    16,
+    "files",
+    "tokenizer.json in all folders of one model; published models have one for each part, at most three",
+)
 MAX_TOKENIZER_MERGES: Final = Ceiling(
     4_000_000, "merges", "the largest published tokenizers have 0.6 million; each one costs a table entry"
 )
@@ -164,6 +172,9 @@ MAX_WORD_CHARACTERS: Final = Ceiling(
 )
 MAX_REGEX_CHARACTERS: Final = Ceiling(
     8_192, "characters", "the longest published pre-tokenizer pattern has under 4,000"
+)
+MAX_TOKENIZER_REGEX_CHARACTERS: Final = Ceiling(
+    32_768, "characters", "all patterns of one tokenizer: published ones have under 6,000; each is parsed twice"
 )
 MAX_REGEX_DEPTH: Final = Ceiling(
     32, "groups", "published patterns nest three; a parser that recurses needs a bound"
@@ -292,6 +303,11 @@ MAX_SIGNER_MS: Final = Ceiling(
 # Chat templates
 MAX_TEMPLATE_CHARACTERS: Final = Ceiling(
     262_144, "characters", "the longest published template has under 60,000; compiling takes time in proportion"
+)
+MAX_MODEL_TEMPLATE_CHARACTERS: Final = Ceiling(
+    524_288,
+    "characters",
+    "all templates of one model, several seconds of judging; published models have under 100,000",
 )
 MAX_TEMPLATE_DEPTH: Final = Ceiling(
     120, "levels", "published templates nest thirty; compilers recurse and have a stack"

@@ -18,5 +18,10 @@ def is_invisible(character: str) -> bool:
 def quote_untrusted(text: str, max_characters: int = MAX_QUOTED_CHARACTERS) -> str:
     """`text` on one line: what a terminal could interpret or an eye not see is escaped, the rest cut short."""
     cut = text[:max_characters]
-    safe = "".join(c.encode("unicode_escape").decode("ascii") if is_invisible(c) or c == "\\" else c for c in cut)
+    if cut.isprintable() and "\\" not in cut:  # nearly always, and a hundred times as fast
+        safe = cut
+    else:
+        safe = "".join(
+            c.encode("unicode_escape").decode("ascii") if is_invisible(c) or c == "\\" else c for c in cut
+        )
     return safe if len(cut) == len(text) else f"{safe}... ({len(text)} characters)"

@@ -61,6 +61,15 @@ REMAPPED_BY_CLASS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 """Where only the name in `architectures` tells two modules apart; looked at first, as MLX-LM does."""
 
 
+WITH_TEXT_CONFIG: Final = frozenset(
+    """
+    gemma3 gemma3n gemma4 kimi_k25 kimi_k3 kimi_vl lfm2-vl llama4 minimax_m3_vl mistral3 muse_spark pixtral
+    prism_hadamard_qwen35 qwen2_vl qwen3_5 qwen3_5_moe qwen3_vl qwen3_vl_moe
+    """.split()
+)
+"""The modules that take their text model from text_config; all others do not look at it."""
+
+
 def find_architecture(claimed_type: JsonValue, claimed_classes: JsonValue) -> str:
     """The module that would serve a configuration's `model_type` and `architectures`."""
     if claimed_type is None:

@@ -34,7 +34,7 @@ def find_packing(
         return None
     groups = scales.shape[-1] if scales.shape else 0
     words = weight.shape[-1] if weight.shape else 0
-    if groups == 0 or inputs == 0 or inputs % groups or (words * 32) % inputs:
+    if groups == 0 or inputs == 0:
         return _bad(path, f"{words} words and {groups} groups do not hold {inputs} numbers")
     bits, group_size = words * 32 // inputs, inputs // groups
     mode = AFFINE

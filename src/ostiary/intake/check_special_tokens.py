@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ostiary.core.findings import Finding
+from ostiary.core.limits import MAX_FINDINGS
 from ostiary.core.text import quote_untrusted
 from ostiary.intake.read_tokenizer_config import TokenizerConfig
 from ostiary.intake.rules.tokenizer import TOKENIZER_SPECIAL_IS_ORDINARY, TOKENIZER_SPECIAL_MISSING
@@ -19,8 +20,10 @@ def find_special_token_conflicts(
     findings: list[Finding] = []
     seen: set[str] = set()
     for role, content in (*config.special_tokens, *further):
-        if content in seen or content in added:
+        if not content or content in seen or content in added:
             continue
+        if len(findings) >= MAX_FINDINGS:
+            break
         seen.add(content)
         quoted, named = quote_untrusted(content), quote_untrusted(role)
         if content in tokenizer.vocabulary:

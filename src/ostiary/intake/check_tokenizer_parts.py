@@ -17,6 +17,7 @@ from ostiary.core.limits import (
     MAX_TOKEN_CHARACTERS,
     MAX_TOKENIZER_DEPTH,
     MAX_TOKENIZER_PARTS,
+    MAX_TOKENIZER_REGEX_CHARACTERS,
 )
 from ostiary.core.text import quote_untrusted
 from ostiary.intake.check_charsmap import check_charsmap_text
@@ -127,7 +128,7 @@ _FAMILIES: Final[Mapping[str, tuple[Mapping[str, Fields], str]]] = {
 class TokenizerParts:
     """Checks the four chains one after the other and gathers what the whole needs to know of them."""
 
-    __slots__ = ("_growth", "_left", "added_tokens", "ids", "notes")
+    __slots__ = ("_growth", "_left", "_regex_characters", "added_tokens", "ids", "notes")
 
     def __init__(self) -> None:
         self.notes: list[Finding] = []
@@ -137,6 +138,7 @@ class TokenizerParts:
         """How many tokens a post-processor adds to a text, or to a pair of them."""
         self._growth = 1
         self._left = 0
+        self._regex_characters = 0
 
     def check(self, family: str, value: JsonValue) -> None:
         """`value` as the chain of that family; null for none."""
@@ -198,6 +200,10 @@ class TokenizerParts:
                     raise refuse(TOKENIZER_MALFORMED, f"{where} looks for a text of {len(text)} characters")
                 return len(text)
             case {"Regex": str() as text} if len(pattern) == 1:
+                self._regex_characters += len(text)
+                if self._regex_characters > MAX_TOKENIZER_REGEX_CHARACTERS:
+                    detail = f"{self._regex_characters} characters of regular expressions"
+                    raise refuse(TOKENIZER_TOO_LARGE, detail)
                 self.notes += find_backtracking(text)
                 return 0 if can_match_nothing(text) else 1
             case _:

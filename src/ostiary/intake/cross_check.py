@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from ostiary.core.findings import Finding
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.intake.check_adapter import check_adapter
+from ostiary.intake.check_special_tokens import find_highest_id, find_special_token_conflicts
 from ostiary.intake.layouts import LayoutVerdict, check_layout
 from ostiary.intake.parse_files import Parts
 from ostiary.intake.read_config import Config
-from ostiary.intake.read_index import check_index
+from ostiary.intake.read_index import ShardIndex, check_index
 from ostiary.intake.rules import consistency as rules
 from ostiary.intake.tensor import Tensor
+
+_Part = TypeVar("_Part")
 
 CONFIG: Final = "config.json"
 _WEIGHT_KINDS: Final = {
@@ -25,7 +29,11 @@ _WEIGHT_KINDS: Final = {
     FileKind.MLXFN,
     FileKind.PICKLE,
 }
+_NO_PARTS: Final = {FileKind.DOCUMENT, FileKind.SIGNATURE, FileKind.UNKNOWN}
+_TOKENIZER: Final = "tokenizer.json"
+_TOKENIZER_CONFIG: Final = "tokenizer_config.json"
 _WHOLE: Final = "model.safetensors"
+_LOADED: Final = "model"
 _INDEX: Final = "model.safetensors.index.json"
 _ADAPTER_WEIGHTS: Final = ("adapters.safetensors", "adapter_model.safetensors")
 # The names under which loaders of the field keep the table that token ids index.
@@ -42,20 +50,23 @@ _EMBEDDINGS: Final = (
 class CrossCheck:
     """The parts seen together: findings, and what follows for the facts."""
 
-    def __init__(self, entries: Collection[FileEntry], parts: Parts) -> None:
+    def __init__(self, entries: Collection[FileEntry], parts: Parts, *, is_wholly_read: bool) -> None:
         self._parts: Final = parts
+        self._is_wholly_read: Final = is_wholly_read
         self._kinds: Final = {entry.kind for entry in entries}
         weights = {entry.path for entry in entries if entry.kind is FileKind.SAFETENSORS}
-        self._has_all_weights: Final = weights == parts.weights.keys()
+        self._has_all_weights: Final = is_wholly_read and weights == parts.weights.keys()
         self.config: Final = parts.configs.get(CONFIG)
         self.base_tensors: Final = _merge(parts, _base_paths(parts))
         self.layout: LayoutVerdict | None = None
 
     def find_in_model(self) -> Iterator[Finding]:
         """Everything that is wrong with the parts of a directory together."""
-        yield from self._find_missing()
+        if self._is_wholly_read:  # else what is missing here was refused before
+            yield from self._find_missing()
         yield from self._find_in_indexes()
         yield from self._find_unlisted()
+        yield from self._find_unused()
         yield from self._find_duplicates()
         if self.config is not None and self.base_tensors and self._has_all_weights:
             self.layout = check_layout(self.config, self.base_tensors)
@@ -63,6 +74,12 @@ class CrossCheck:
         yield from self._find_in_adapters()
         yield from self._find_past_embedding()
         yield from self._find_vocabulary_mismatch()
+        yield from self._find_in_special_tokens()
+
+    def find_in_single_file(self) -> Iterator[Finding]:
+        """A file that is no part of any model is not a model."""
+        if self._is_wholly_read and not self._kinds - _NO_PARTS:
+            yield Finding(rules.NOTHING, "it is not a file that loaders of models read")
 
     def _find_missing(self) -> Iterator[Finding]:
         # What is there but was refused by its reader is not missing.
@@ -86,7 +103,7 @@ class CrossCheck:
             shards = {
                 p.rpartition("/")[2]: {tensor.name: tensor for tensor in header.tensors}
                 for p, header in self._parts.weights.items()
-                if p.rpartition("/")[0] == folder and not p.endswith(_ADAPTER_WEIGHTS)
+                if p.rpartition("/")[0] == folder and _is_loaded(p, index)
             }
             yield from (
                 Finding(f.rule, f.detail, f"{folder}/{f.path}".lstrip("/") if f.path else path, f.offset)
@@ -98,8 +115,14 @@ class CrossCheck:
         if _INDEX in self._parts.indexes or _WHOLE not in self._parts.weights:
             return
         for path in _base_paths(self._parts):
-            if path != _WHOLE and path.startswith("model"):
+            if path != _WHOLE:
                 yield Finding(rules.UNLISTED_SHARD, f"it lies beside {_WHOLE} and no index lists it", path)
+
+    def _find_unused(self) -> Iterator[Finding]:
+        base = set(_base_paths(self._parts))
+        for path in self._parts.weights:
+            if "/" not in path and path not in base and not path.endswith(_ADAPTER_WEIGHTS):
+                yield Finding(rules.UNUSED_WEIGHTS, "it lies beside the model's own weights", path)
 
     def _find_duplicates(self) -> Iterator[Finding]:
         owner: dict[str, str] = {}
@@ -132,23 +155,42 @@ class CrossCheck:
     def _highest_ids(self) -> Iterator[tuple[str, str, int]]:
         """Every file at the top that names token ids, and the highest that it names."""
         parts = self._parts
-        for path, tokenizer in parts.tokenizers.items():
+        for path, tokenizer in _at_top(parts.tokenizers):
             yield path, "a token", tokenizer.max_id
-        for path, pieces in parts.sentencepieces.items():
-            yield path, "a piece", pieces.size - 1
-        for path, vocabulary in parts.vocabularies.items():
+        for path, pieces in _at_top(parts.sentencepieces):
+            yield path, "a piece", pieces.max_id
+        for path, vocabulary in _at_top(parts.vocabularies):
             yield path, "a token", vocabulary.max_id
-        for path, tokenizer_config in parts.tokenizer_configs.items():
+        for path, tokenizer_config in _at_top(parts.tokenizer_configs):
             yield path, "an added token", max((token.id for token in tokenizer_config.added), default=-1)
-        for path, generation in parts.generation_configs.items():
+        for path, generation in _at_top(parts.generation_configs):
             ids = (*generation.bos_ids, *generation.eos_ids, *generation.pad_ids, *generation.other_ids)
             yield path, "a special token", max(ids, default=-1)
+        read = parts.tokenizers.get(_TOKENIZER)
+        if read is not None:
+            config = parts.tokenizer_configs.get(_TOKENIZER_CONFIG)
+            highest = find_highest_id(read, config, (token for _, token in self._further_tokens()))
+            if highest > read.max_id:
+                yield _TOKENIZER_CONFIG, "a token that a loader adds", highest
         if self.config is not None:
             ids = (*self.config.bos_ids, *self.config.eos_ids, *self.config.pad_ids)
             yield CONFIG, "a special token", max(ids, default=-1)
 
+    def _further_tokens(self) -> tuple[tuple[str, str], ...]:
+        """What a loader adds to the tokenizer besides, with its roles."""
+        named = (self._parts.vocabularies.get(name) for name in ("special_tokens_map.json", "added_tokens.json"))
+        return tuple(token for vocabulary in named if vocabulary is not None for token in vocabulary.tokens)
+
+    def _find_in_special_tokens(self) -> Iterator[Finding]:
+        tokenizer = self._parts.tokenizers.get(_TOKENIZER)
+        config = self._parts.tokenizer_configs.get(_TOKENIZER_CONFIG)
+        if tokenizer is None or config is None:
+            return
+        for finding in find_special_token_conflicts(tokenizer, config, self._further_tokens()):
+            yield replace(finding, path=_TOKENIZER_CONFIG)
+
     def _find_vocabulary_mismatch(self) -> Iterator[Finding]:
-        tokenizer = self._parts.tokenizers.get("tokenizer.json")
+        tokenizer = self._parts.tokenizers.get(_TOKENIZER)
         pieces = self._parts.sentencepieces.get("tokenizer.model")
         if tokenizer is not None and pieces is not None and len(tokenizer.vocabulary) != pieces.size:
             detail = f"it has {pieces.size:,} pieces, tokenizer.json has {len(tokenizer.vocabulary):,} tokens"
@@ -167,9 +209,22 @@ def measure_embedding(config: Config | None, tensors: Mapping[str, Tensor]) -> i
     return claimed if claimed in found else max(found)
 
 
+def _at_top(parts: Mapping[str, _Part]) -> list[tuple[str, _Part]]:
+    """Those that a loader of the whole model reads: nothing in folders."""
+    return [(path, part) for path, part in parts.items() if "/" not in path]
+
+
 def _base_paths(parts: Parts) -> list[str]:
-    """The files of weights that a loader of the whole model reads."""
-    return [path for path in parts.weights if "/" not in path and not path.endswith(_ADAPTER_WEIGHTS)]
+    """The files that a loader of the whole model reads: model*.safetensors, or all where none is so named."""
+    top = [path for path in parts.weights if "/" not in path and not path.endswith(_ADAPTER_WEIGHTS)]
+    listed = parts.indexes[_INDEX].weight_map.values() if _INDEX in parts.indexes else ()
+    return [path for path in top if path.startswith(_LOADED) or path in listed] or top
+
+
+def _is_loaded(path: str, index: ShardIndex) -> bool:
+    """Whether loaders read the file: because of its name, or because the index lists it."""
+    name = path.rpartition("/")[2]
+    return name.startswith(_LOADED) or name in index.weight_map.values()
 
 
 def _merge(parts: Parts, paths: list[str]) -> dict[str, Tensor]:

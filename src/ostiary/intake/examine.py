@@ -51,14 +51,14 @@ def examine_model(
     for file in reads:
         findings += parse_file(file, parts, allowed_formats)
     entries = tuple(file.entry for file in reads)
-    check = CrossCheck(entries, parts)
-    if not tree.is_single_file:
-        findings += check.find_in_model()
+    is_wholly_read = len(reads) == len(tree.files) and not any(f.is_refusing for f in tree.findings)
+    check = CrossCheck(entries, parts, is_wholly_read=is_wholly_read)
+    findings += check.find_in_single_file() if tree.is_single_file else check.find_in_model()
     return Examination(
         name=tree.name,
         is_single_file=tree.is_single_file,
         files=entries,
-        is_wholly_read=len(reads) == len(tree.files) and not tree.findings,
+        is_wholly_read=is_wholly_read,
         facts=describe_model(entries, parts, check),
         findings=order_findings(findings),
         leaves={file.path: file.leaves for file in reads if file.leaves},

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from ostiary.core.findings import Finding
 from ostiary.core.limits import MAX_SIGNATURE_BYTES
@@ -29,7 +30,8 @@ _TEXT_KINDS: Final = frozenset(
 _TEMPLATES: Final = frozenset({"chat_template.jinja", "chat_template.json"})
 _TEMPLATE_DIRECTORY: Final = "additional_chat_templates"
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
-_YAML_TAG: Final = re.compile(rb"!!python/|tag:yaml\.org,2002:python/")
+# A %TAG directive gives prefixes other names, so that a tag can be put together from pieces.
+_YAML_TAG: Final = re.compile(rb"!!python/|tag:yaml\.org,2002:python/|^%TAG\b", re.MULTILINE)
 _SCRIPT: Final = re.compile(rb"<script|javascript:|\son[a-z]{3,20}\s{0,8}=", re.IGNORECASE)
 _PDF_ACTION: Final = re.compile(rb"/(?:JavaScript|JS|Launch|OpenAction|EmbeddedFile)\b")
 _ZIP_STARTS: Final = (b"PK\x03\x04", b"PK\x05\x06")
@@ -120,9 +122,9 @@ def _judge_unknown(path: str, kept: bytes, size: int) -> Finding:
 def _find_in_document(path: str, kept: bytes) -> Iterator[Finding]:
     lowered = path.lower()
     if lowered.endswith((".yaml", ".yml")):
-        tag = _YAML_TAG.search(kept)
-        if tag is not None:
-            yield Finding(rules.YAML_TAG, "it names a Python object to build", path, tag.start())
+        yield from _find_yaml_tag(path, kept)
+    if lowered.endswith((".md", ".markdown")) and kept.removeprefix(b"\xef\xbb\xbf").startswith(b"---"):
+        yield from _find_yaml_tag(path, kept[: kept.find(b"\n---")])  # a card begins with its settings
     if lowered.endswith((".svg", ".html", ".htm")):
         script = _SCRIPT.search(kept)
         if script is not None:
@@ -131,6 +133,14 @@ def _find_in_document(path: str, kept: bytes) -> Iterator[Finding]:
         action = _PDF_ACTION.search(kept)
         if action is not None:
             yield Finding(rules.ACTIVE_DOCUMENT, "it holds an action or an embedded file", path, action.start())
+
+
+def _find_yaml_tag(path: str, text: bytes) -> Iterator[Finding]:
+    tag = _YAML_TAG.search(text)
+    if tag is not None:
+        yield Finding(rules.YAML_TAG, "it names a Python object to build", path, tag.start())
+    elif b"%" in text and _YAML_TAG.search(unquote_to_bytes(text)) is not None:
+        yield Finding(rules.YAML_TAG, "it names a Python object to build, in escaped letters", path)
 
 
 def _find_end_of_zip(tail: bytes, size: int) -> int | None:

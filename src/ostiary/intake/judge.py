@@ -30,12 +30,16 @@ def judge_model(
     *,
     allowed_formats: Collection[FileKind] = (),
     hashing: HashPlan = PLAIN,
+    record_location: bool = False,
     start: Callable[[int], None] = lambda _total_bytes: None,
     advance: Callable[[int], None] = lambda _bytes: None,
 ) -> Judgement:
-    """Read and judge the model at `path`; the verdict is in the record when this returns."""
+    """Read and judge the model at `path`; the verdict is in the record when this returns.
+
+    With `record_location`, so is where the model lay, as a salted hash.
+    """
     correlation_id = secrets.token_hex(8)
-    location = Content(os.fsencode(os.path.abspath(path)))  # noqa: PTH100  no link is resolved
+    location = Content(os.fsencode(os.path.abspath(path))) if record_location else None  # noqa: PTH100
     name = name_of(path)
     try:
         examination = examine_model(
@@ -56,7 +60,9 @@ def name_of(path: str | os.PathLike[str]) -> str:
     return quote_untrusted(os.path.basename(os.path.abspath(path)) or "/")  # noqa: PTH100, PTH119
 
 
-def _verdict_of(examination: Examination, correlation_id: str, location: Content) -> ModelInspected | ModelRefused:
+def _verdict_of(
+    examination: Examination, correlation_id: str, location: Content | None
+) -> ModelInspected | ModelRefused:
     refusal = examination.refusal
     if refusal is not None:
         worst = refusal.findings[0]

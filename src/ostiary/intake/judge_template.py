@@ -213,15 +213,31 @@ def _reference_of(target: nodes.Node) -> str:
 
 
 _JOINS: Final = (nodes.Add, nodes.Concat, nodes.List, nodes.Tuple)
+_COPYING: Final = ("join", "string", "list", "format")
 
 
 def _copies_in(node: nodes.Node, name: str) -> int:
-    """How often `name` is put behind one another in an expression: `x ~ x`, `x + x`, `x * 2`, `[x, x]|join`."""
+    """How often `name` is put behind itself in an expression: `x ~ x`, `x * 2`, `x ** 2`, `'%s%s' % (x, x)`."""
     match node:
         case nodes.Getattr(node=nodes.Name(name=base), attr=attr):
             return int(f"{base}.{attr}" == name)
-        case nodes.Filter(node=inner) if inner is not None and node.name in ("join", "string", "list"):
-            return _copies_in(inner, name)
+        case nodes.Filter(node=inner, args=args) if inner is not None and node.name in _COPYING:
+            return sum(_copies_in(part, name) for part in (inner, *args))
+        case nodes.Call(node=nodes.Getattr(node=inner, attr="format"), args=args, kwargs=kwargs):
+            pattern = inner.value if isinstance(inner, nodes.Const) else ""
+            fields = str(pattern).count("{") if args or kwargs else 0
+            given = max((_copies_in(part, name) for part in (*args, *(word.value for word in kwargs))), default=0)
+            return given * max(fields, 1)
+        case nodes.Filter(name="replace", node=inner) if inner is not None:
+            return _copies_in(inner, name) * _growth_of(node.args)
+        case nodes.Call(node=nodes.Getattr(node=inner, attr="replace"), args=args):
+            return _copies_in(inner, name) * _growth_of(args)
+        case nodes.Mod(left=nodes.Const(), right=right):
+            return _copies_in(right, name)
+        case nodes.Pow(left=left, right=right):
+            return 2 * (_copies_in(left, name) + _copies_in(right, name))
+        case nodes.CondExpr(expr1=one, expr2=other):
+            return max(_copies_in(part, name) for part in (one, other) if part is not None)
         case nodes.Mul(left=left, right=right):
             factor = next((side.value for side in (left, right) if isinstance(side, nodes.Const)), 1)
             copies = _copies_in(left, name) + _copies_in(right, name)
@@ -230,3 +246,12 @@ def _copies_in(node: nodes.Node, name: str) -> int:
             return sum(_copies_in(part, name) for part in node.iter_child_nodes())
         case _:
             return 0
+
+
+def _growth_of(replacement: Sequence[nodes.Node]) -> int:
+    """2 where what is put in holds what it replaces more than once: then each round finds more of it."""
+    match replacement[:2]:
+        case [nodes.Const(value=str() as old), nodes.Const(value=str() as new)]:
+            return 2 if new.count(old) > 1 else 1
+        case _:
+            return 1

@@ -30,6 +30,8 @@ LOADED_NAMES: Final = {
     "adapter_model.safetensors": FileKind.SAFETENSORS,
     "model.safetensors": FileKind.SAFETENSORS,
     "model.safetensors.index.json": FileKind.INDEX,
+    "spiece.model": FileKind.SENTENCEPIECE,
+    "sentencepiece.bpe.model": FileKind.SENTENCEPIECE,
     "preprocessor_config.json": FileKind.JSON,
     "processor_config.json": FileKind.JSON,
     "model.sig": FileKind.SIGNATURE,
@@ -76,6 +78,8 @@ FOREIGN_EXTENSIONS: Final = frozenset(
 _DOCUMENT_EXTENSIONS: Final = frozenset(
     "md markdown rst txt html htm css csv tsv bib cff yaml yml toml png jpg jpeg gif webp svg pdf ico".split()
 )
+# Mistral numbers its SentencePiece models: tokenizer.model.v3, tokenizer.model.v7m1.
+_NUMBERED_PIECES: Final = re.compile(r"tokenizer\.model\.v\d{1,3}(?:m\d{1,3})?")
 _IMAGE_EXTENSIONS: Final = frozenset("png jpg jpeg gif webp pdf ico".split())
 _DOCUMENT_NAMES: Final = frozenset(
     "readme license licence notice copying authors changelog citation use_policy .gitattributes .gitignore "
@@ -121,6 +125,8 @@ def find_kind_of_name(path: str) -> FileKind | None:
     if known is not None:
         return known
     lowered = name.lower()
+    if _NUMBERED_PIECES.fullmatch(lowered):
+        return FileKind.SENTENCEPIECE
     extension = lowered.rpartition(".")[2] if "." in lowered else ""
     if extension in CODE_EXTENSIONS or lowered in _CODE_NAMES:
         return FileKind.CODE

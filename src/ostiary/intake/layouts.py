@@ -115,8 +115,6 @@ def check_layout(config: Config, tensors: Mapping[str, Tensor]) -> LayoutVerdict
     except IntakeRefused as refusal:
         verdict = _judge_unlisted(config, pieces, rows, "the configuration does not say enough")
         return replace(verdict, findings=(*refusal.findings, *verdict.findings))
-    if not differences.seen and pieces:
-        return _judge_unlisted(config, pieces, rows, "the tensors follow another convention of names")
     findings = tuple(_tell(differences, pieces))
     return LayoutVerdict(findings, is_checked=True, parameters=differences.parameters, embedding_rows=rows)
 

@@ -5,12 +5,13 @@ A file that its reader refuses is one finding and no part; the other files are j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Final
 
-from ostiary.core.findings import Finding, Rule
+from ostiary.core.findings import Finding, Rule, refuse
+from ostiary.core.limits import MAX_MODEL_TEMPLATE_CHARACTERS, MAX_TOKENIZER_FILES
 from ostiary.core.tickets import FileKind
 from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
@@ -33,7 +34,8 @@ from ostiary.intake.read_tokenizer_config import (
 )
 from ostiary.intake.read_vocabulary import Vocabulary, parse_vocabulary_file
 from ostiary.intake.rules import formats
-from ostiary.intake.rules.template import TEMPLATE_MALFORMED
+from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
+from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
 from ostiary.intake.tensor import Tensor
 from ostiary.intake.tokenizer import Tokenizer
 
@@ -53,6 +55,9 @@ class Parts:
     adapters: dict[str, Adapter] = field(default_factory=dict)
     foreign_tensors: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     """Tensors of formats other than safetensors, where the operator lets them in."""
+    template_characters: int = 0
+    """How much of templates was judged: judging costs far more than reading, and a tree can hold many."""
+    tokenizer_files: int = 0
 
 
 def parse_file(file: ReadFile, parts: Parts, allowed_formats: Collection[FileKind]) -> tuple[Finding, ...]:
@@ -126,6 +131,9 @@ def _read_adapter(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_tokenizer(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    parts.tokenizer_files += 1
+    if parts.tokenizer_files > MAX_TOKENIZER_FILES:
+        raise refuse(TOKENIZER_TOO_LARGE, f"it is one of more than {int(MAX_TOKENIZER_FILES)} tokenizers")
     tokenizer = parse_tokenizer(file.kept)
     parts.tokenizers[file.path] = tokenizer
     return tokenizer.notes
@@ -134,7 +142,7 @@ def _read_tokenizer(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 def _read_tokenizer_config(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
     config = parse_tokenizer_config(file.kept)
     parts.tokenizer_configs[file.path] = config
-    templates = [finding for _, text in config.templates for finding in find_in_template(text)]
+    templates = _find_in_templates((text for _, text in config.templates), parts)
     return (*_find_code(file), *config.notes, *templates)
 
 
@@ -150,13 +158,24 @@ def _read_vocabulary(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
     return vocabulary.notes
 
 
-def _read_template(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+def _find_in_templates(texts: Iterable[str], parts: Parts) -> tuple[Finding, ...]:
+    findings: list[Finding] = []
+    for text in texts:
+        parts.template_characters += len(text)
+        if parts.template_characters > MAX_MODEL_TEMPLATE_CHARACTERS:
+            detail = f"with it the templates exceed {int(MAX_MODEL_TEMPLATE_CHARACTERS):,} characters"
+            return (*findings, Finding(TEMPLATE_TOO_LARGE, detail))
+        findings += find_in_template(text)
+    return tuple(findings)
+
+
+def _read_template(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
     if file.path.endswith(".json"):
         entry = parse_json_object(file.kept)
         texts = [text for _, text in read_templates(entry.get("chat_template"))]
-        return (*find_code_in_json(entry), *(finding for text in texts for finding in find_in_template(text)))
+        return (*find_code_in_json(entry), *_find_in_templates(texts, parts))
     try:
-        return find_in_template(file.kept.decode("utf-8"))
+        return _find_in_templates([file.kept.decode("utf-8")], parts)
     except UnicodeDecodeError as error:
         return (Finding(TEMPLATE_MALFORMED, "it is not UTF-8", file.path, error.start),)
 
@@ -177,7 +196,7 @@ def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
     header = parse_gguf(file.kept, file.entry.size)
     parts.foreign_tensors[file.path] = header.tensors
-    template = () if header.chat_template is None else find_in_template(header.chat_template)
+    template = () if header.chat_template is None else _find_in_templates([header.chat_template], parts)
     return (*header.notes, *template)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -11,14 +12,15 @@ from ostiary.core.findings import Finding, refuse
 from ostiary.core.limits import MAX_CONFIG_BYTES, MAX_HEAD_WIDTH, MAX_TOKEN_ID, USUAL_CONTEXT_TOKENS
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.intake.architectures import find_architecture
+from ostiary.intake.architectures import WITH_TEXT_CONFIG, find_architecture
 from ostiary.intake.config_fields import PER_LAYER_LISTS, check_fields, check_inner_fields
-from ostiary.intake.quantization import QuantizationPlan, parse_packing
+from ostiary.intake.quantization import Packing, QuantizationPlan, parse_packing, parse_plan
 from ostiary.intake.read_json import JsonValue, describe_type, parse_json_object
 from ostiary.intake.rules.config import (
     CONFIG_HEADS_DO_NOT_DIVIDE,
     CONFIG_LAYERS_DISAGREE,
     CONFIG_OUT_OF_RANGE,
+    CONFIG_QUANTIZATION_DISAGREES,
     CONFIG_UNUSUAL,
     CONFIG_WRONG_TYPE,
 )
@@ -100,8 +102,9 @@ def parse_config(data: bytes) -> Config:
     if text is not None:
         check_fields(text)
     check_inner_fields(top)
-    values = top if text is None else _merge(top, text)
-    packing = parse_packing(values)
+    is_nested = text is not None and architecture in WITH_TEXT_CONFIG
+    values = _merge(top, text) if text is not None and is_nested else top
+    packing = _parse_packing(top, text)
     config = Config(
         model_type=str(top["model_type"]),
         architecture=architecture,
@@ -117,13 +120,13 @@ def parse_config(data: bytes) -> Config:
         experts=_first_integer(values, _EXPERTS),
         experts_per_token=_first_integer(values, _EXPERTS_PER_TOKEN),
         tie_word_embeddings=_boolean(values.get("tie_word_embeddings")),
-        bos_ids=parse_token_ids(values, "bos_token_id"),
-        eos_ids=parse_token_ids(values, "eos_token_id"),
-        pad_ids=parse_token_ids(values, "pad_token_id"),
+        bos_ids=_parse_ids(top, text, "bos_token_id"),
+        eos_ids=_parse_ids(top, text, "eos_token_id"),
+        pad_ids=_parse_ids(top, text, "pad_token_id"),
         rope=_parse_rope(values),
         quantization=packing.plan,
         foreign_quantization=packing.foreign_method,
-        is_nested=text is not None,
+        is_nested=is_nested,
         values=MappingProxyType(values),
         notes=packing.notes + _find_unusual(values),
     )
@@ -131,9 +134,14 @@ def parse_config(data: bytes) -> Config:
     return config
 
 
-def parse_token_ids(values: Mapping[str, JsonValue], name: str) -> tuple[int, ...]:
+def _parse_ids(top: Mapping[str, JsonValue], text: Mapping[str, JsonValue] | None, name: str) -> tuple[int, ...]:
+    """The ids of both parts, each of which some program reads."""
+    inner = () if text is None else _parse_token_ids(text.get(name), name)
+    return tuple(dict.fromkeys(_parse_token_ids(top.get(name), name) + inner))
+
+
+def _parse_token_ids(value: JsonValue, name: str) -> tuple[int, ...]:
     """One id, several, or none; published configurations also write -1 for none."""
-    value = values.get(name)
     ids: list[int] = []
     for entry in value if isinstance(value, list) else [value]:
         if entry is None:
@@ -145,6 +153,19 @@ def parse_token_ids(values: Mapping[str, JsonValue], name: str) -> tuple[int, ..
         if entry >= 0:
             ids.append(entry)
     return tuple(ids)
+
+
+def _parse_packing(top: Mapping[str, JsonValue], text: Mapping[str, JsonValue] | None) -> Packing:
+    """MLX-LM takes its own plan from the top only; another program's method may also stand in the text part."""
+    if text is None:
+        return parse_packing(top)
+    other = top.get("quantization_config", text.get("quantization_config"))
+    packing = parse_packing({"quantization": top.get("quantization"), "quantization_config": other})
+    inner = text.get("quantization")
+    if inner is None or parse_plan(inner, "quantization") == packing.plan:
+        return packing
+    note = Finding(CONFIG_QUANTIZATION_DISAGREES, "text_config has another quantization than the one that counts")
+    return replace(packing, notes=(*packing.notes, note))
 
 
 def _merge(top: Mapping[str, JsonValue], text: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -248,7 +269,8 @@ def _find_unusual(values: Mapping[str, JsonValue]) -> tuple[Finding, ...]:
                 Finding(CONFIG_UNUSUAL, f"{name} has the factor {factor:g}, so every position becomes NaN")
             )
     layers = _first_integer(values, _LAYERS)
-    for name in sorted(PER_LAYER_LISTS & values.keys()):
+    # block_types of Griffin models is a pattern that repeats.
+    for name in sorted((PER_LAYER_LISTS & values.keys()) - {"block_types"}):
         listed = values[name]
         if isinstance(listed, list | str) and layers is not None and len(listed) != layers:
             notes.append(Finding(CONFIG_LAYERS_DISAGREE, f"{name} lists {len(listed)} layers, there are {layers}"))

@@ -27,6 +27,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.byte_cursor import ByteCursor
 from ostiary.intake.gguf_types import TENSOR_TYPES, UNPACKED_BY_MLX, VALUE_BYTES, ValueType
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 from ostiary.intake.tensor import Tensor
 from ostiary.intake.tensor_name import check_tensor_name, check_tensor_names
@@ -89,7 +90,7 @@ def parse_gguf(prefix: bytes, file_bytes: int) -> GgufHeader:
     entry_count = cursor.read_u64()
     if tensor_count > MAX_TENSORS_PER_FILE:
         detail = f"the file declares {tensor_count} tensors, more than {MAX_TENSORS_PER_FILE}"
-        raise refuse(rules.TOO_MANY_TENSORS, detail, offset=8)
+        raise refuse(tensor_rules.TOO_MANY_TENSORS, detail, offset=8)
     if entry_count > MAX_GGUF_METADATA_ENTRIES:
         detail = f"the header declares {entry_count} metadata entries, more than {MAX_GGUF_METADATA_ENTRIES}"
         raise refuse(rules.GGUF_HEADER_TOO_LARGE, detail, offset=16)
@@ -208,18 +209,20 @@ def _read_tensor(cursor: ByteCursor, alignment: int) -> Tensor:
     name_bytes = cursor.read_u64()
     cursor.require(name_bytes)
     if name_bytes > 4 * MAX_TENSOR_NAME_CHARACTERS:
-        raise refuse(rules.NAME_TOO_LONG, f"a tensor name has {name_bytes} bytes", offset=at)
+        raise refuse(tensor_rules.NAME_TOO_LONG, f"a tensor name has {name_bytes} bytes", offset=at)
     raw = cursor.read_bytes(name_bytes)
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise refuse(rules.NAME_INVISIBLE, f"tensor name that is not UTF-8: '{_show(raw)}'", offset=at) from None
+        raise refuse(
+            tensor_rules.NAME_INVISIBLE, f"tensor name that is not UTF-8: '{_show(raw)}'", offset=at
+        ) from None
     check_tensor_name(name)
     shown = quote_untrusted(name)
     dimensions = cursor.read_u32()
     if dimensions > MAX_GGUF_DIMENSIONS:
         detail = f"tensor {shown} has {dimensions} dimensions, more than {MAX_GGUF_DIMENSIONS}"
-        raise refuse(rules.TOO_MANY_DIMENSIONS, detail, offset=at)
+        raise refuse(tensor_rules.TOO_MANY_DIMENSIONS, detail, offset=at)
     sizes = [cursor.read_u64() for _ in range(dimensions)]
     kind = cursor.read_u32()
     offset = cursor.read_u64()
@@ -227,7 +230,7 @@ def _read_tensor(cursor: ByteCursor, alignment: int) -> Tensor:
     for size in sizes:
         if size > MAX_DIMENSION:
             detail = f"tensor {shown} has the size {size}, more than {MAX_DIMENSION}"
-            raise refuse(rules.TENSOR_SHAPE, detail, offset=at)
+            raise refuse(tensor_rules.TENSOR_SHAPE, detail, offset=at)
         elements *= max(size, 1)
     layout = TENSOR_TYPES.get(kind)
     if layout is None:
@@ -238,7 +241,7 @@ def _read_tensor(cursor: ByteCursor, alignment: int) -> Tensor:
         raise refuse(rules.GGUF_BLOCKS, detail, offset=at)
     bytes_if_filled = elements // layout.block_elements * layout.block_bytes
     if bytes_if_filled > MAX_TENSOR_BYTES:
-        raise refuse(rules.TENSOR_SIZE_OVERFLOW, f"the size of tensor {shown} overflows 64 bits", offset=at)
+        raise refuse(tensor_rules.TENSOR_SIZE_OVERFLOW, f"the size of tensor {shown} overflows 64 bits", offset=at)
     if offset % alignment:
         detail = f"tensor {shown} begins at {offset}, not a multiple of {alignment}"
         raise refuse(rules.GGUF_LAYOUT, detail, offset=at)

@@ -28,6 +28,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.byte_cursor import ByteCursor
 from ostiary.intake.mlxfn_operations import DTYPES, OPERATIONS, Argument, ArrayType, find_misfit
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 
 _T = TypeVar("_T")
@@ -213,10 +214,10 @@ def _read_array(cursor: ByteCursor) -> ArrayType:
 
 def _read_shape(cursor: ByteCursor, lowest: int = 0) -> tuple[int, ...]:
     at = cursor.offset
-    count = _read_count(cursor, _SHAPE_ENTRY_BYTES, rules.TOO_MANY_DIMENSIONS, MAX_TENSOR_DIMENSIONS)
+    count = _read_count(cursor, _SHAPE_ENTRY_BYTES, tensor_rules.TOO_MANY_DIMENSIONS, MAX_TENSOR_DIMENSIONS)
     shape = tuple(cursor.read_i32() for _ in range(count))
     if any(not lowest <= size <= MAX_DIMENSION for size in shape):
-        raise refuse(rules.TENSOR_SHAPE, "a shape has a negative size", offset=at)
+        raise refuse(tensor_rules.TENSOR_SHAPE, "a shape has a negative size", offset=at)
     return shape
 
 
@@ -237,7 +238,7 @@ def _count_bytes(array: ArrayType, at: int) -> int:
         needed *= size
         strides *= max(size, 1)
     if strides > MAX_TENSOR_BYTES:
-        raise refuse(rules.TENSOR_SIZE_OVERFLOW, "the size of an array overflows 64 bits", offset=at)
+        raise refuse(tensor_rules.TENSOR_SIZE_OVERFLOW, "the size of an array overflows 64 bits", offset=at)
     return needed
 
 

@@ -15,6 +15,7 @@ from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_DIMENSION, MAX_NPY_HEADER_BYTES, MAX_TENSOR_BYTES, MAX_TENSOR_DIMENSIONS
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 
 MAGIC: Final = b"\x93NUMPY"
@@ -113,10 +114,12 @@ def _parse_shape(text: str) -> tuple[int, ...]:
         raise refuse(rules.NPY_HEADER, "the shape is not a tuple")
     if len(items) > MAX_TENSOR_DIMENSIONS:
         detail = f"the array has {len(items)} dimensions, more than {MAX_TENSOR_DIMENSIONS}"
-        raise refuse(rules.TOO_MANY_DIMENSIONS, detail)
+        raise refuse(tensor_rules.TOO_MANY_DIMENSIONS, detail)
     for item in items:
         if len(item) > 10 or int(item) > MAX_DIMENSION:
-            raise refuse(rules.TENSOR_SHAPE, f"the size {quote_untrusted(item)} is more than {MAX_DIMENSION}")
+            raise refuse(
+                tensor_rules.TENSOR_SHAPE, f"the size {quote_untrusted(item)} is more than {MAX_DIMENSION}"
+            )
         if item[0] == "0" and item != "0":
             raise refuse(rules.NPY_HEADER, f"the size {item} begins with a zero")
     return tuple(int(item) for item in items)
@@ -128,5 +131,5 @@ def _needed_bytes(shape: tuple[int, ...], item_bytes: int) -> int:
         needed *= size
         strides *= max(size, 1)
     if strides > MAX_TENSOR_BYTES:
-        raise refuse(rules.TENSOR_SIZE_OVERFLOW, "the size of the array overflows 64 bits")
+        raise refuse(tensor_rules.TENSOR_SIZE_OVERFLOW, "the size of the array overflows 64 bits")
     return needed

@@ -27,6 +27,7 @@ from ostiary.core.text import is_invisible, quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.read_json import JsonValue, parse_json_object
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 from ostiary.intake.tensor import Tensor
 from ostiary.intake.tensor_name import check_tensor_name, check_tensor_names
@@ -90,12 +91,12 @@ def parse_safetensors_header(prefix: bytes, file_bytes: int) -> SafetensorsHeade
     metadata = _parse_metadata(header.pop(METADATA_KEY, None), notes)
     if len(header) > MAX_TENSORS_PER_FILE:
         detail = f"the file declares {len(header)} tensors, more than {MAX_TENSORS_PER_FILE}"
-        raise refuse(rules.TOO_MANY_TENSORS, detail)
+        raise refuse(tensor_rules.TOO_MANY_TENSORS, detail)
     data_bytes = file_bytes - data_start
     tensors = [_parse_entry(name, entry, data_bytes) for name, entry in header.items()]
     # -0 reads as 0 here, but the reference reader takes no sign at all.
     if b"-" in text and b"-" in _STRING.sub(b"", text):
-        raise refuse(rules.TENSOR_SHAPE, "the header has a negative number")
+        raise refuse(tensor_rules.TENSOR_SHAPE, "the header has a negative number")
     check_tensor_names(header.keys())
     tensors.sort(key=lambda tensor: (tensor.start, tensor.end, tensor.name))
     _check_layout(tensors, data_bytes, data_start)
@@ -182,17 +183,19 @@ def _parse_dtype(dtype: JsonValue, shown: str) -> tuple[str, int]:
 
 def _parse_shape(value: JsonValue, shown: str) -> tuple[int, ...]:
     if not isinstance(value, list):
-        raise refuse(rules.TENSOR_SHAPE, f"tensor {shown} has a shape that is not a list")
+        raise refuse(tensor_rules.TENSOR_SHAPE, f"tensor {shown} has a shape that is not a list")
     if len(value) > MAX_TENSOR_DIMENSIONS:
         detail = f"tensor {shown} has {len(value)} dimensions, more than {MAX_TENSOR_DIMENSIONS}"
-        raise refuse(rules.TOO_MANY_DIMENSIONS, detail)
+        raise refuse(tensor_rules.TOO_MANY_DIMENSIONS, detail)
     shape: list[int] = []
     for size in value:
         # bool is an int to Python, and true is not a size
         if type(size) is not int:
-            raise refuse(rules.TENSOR_SHAPE, f"tensor {shown} has a size that is not a whole number")
+            raise refuse(tensor_rules.TENSOR_SHAPE, f"tensor {shown} has a size that is not a whole number")
         if not 0 <= size <= MAX_DIMENSION:
-            raise refuse(rules.TENSOR_SHAPE, f"tensor {shown} has the size {size}, outside 0 to {MAX_DIMENSION}")
+            raise refuse(
+                tensor_rules.TENSOR_SHAPE, f"tensor {shown} has the size {size}, outside 0 to {MAX_DIMENSION}"
+            )
         shape.append(size)
     return tuple(shape)
 
@@ -204,7 +207,7 @@ def _needed_bytes(shape: tuple[int, ...], item_bytes: int, shown: str) -> int:
         # Strides are computed from the other sizes even where one size is 0.
         strides *= max(size, 1)
         if strides > MAX_TENSOR_BYTES:
-            raise refuse(rules.TENSOR_SIZE_OVERFLOW, f"the size of tensor {shown} overflows 64 bits")
+            raise refuse(tensor_rules.TENSOR_SIZE_OVERFLOW, f"the size of tensor {shown} overflows 64 bits")
     return needed
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
-
 from ostiary.core.findings import Finding
 from ostiary.errors import IntakeRefused
-from ostiary.intake.rules.template import TEMPLATE_ADDITIONAL_FOLDER, TEMPLATE_TOO_LARGE
-
-_ADDITIONAL_FOLDER: Final = "additional_chat_templates/"
+from ostiary.intake.rules.template import TEMPLATE_TOO_LARGE
 
 
 def find_in_template(text: str) -> tuple[Finding, ...]:
@@ -25,11 +20,3 @@ def find_in_template(text: str) -> tuple[Finding, ...]:
         return (*refusal.findings, *hidden)
     except RecursionError:
         return (Finding(TEMPLATE_TOO_LARGE, "a chat template nested too deep to judge"), *hidden)
-
-
-def find_additional_templates(paths: Iterable[str]) -> tuple[Finding, ...]:
-    """The folder whose templates Transformers loads without being told, by the paths of a model."""
-    first = min((path for path in paths if path.startswith(_ADDITIONAL_FOLDER)), default=None)
-    if first is None:
-        return ()
-    return (Finding(TEMPLATE_ADDITIONAL_FOLDER, "loaders pick it up silently", first),)

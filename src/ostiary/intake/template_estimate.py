@@ -25,8 +25,8 @@ from ostiary.intake.rules.template import TEMPLATE_UNBOUNDED_TEXT, TEMPLATE_UNBO
 Number: TypeAlias = int | float
 Value: TypeAlias = "str | int | float | bool | list[Value] | None"
 
-_SMALL: Final = 4_096
-"""Characters or items up to which a value is kept, to see what names it spells."""
+SMALL: Final = 512
+"""Characters or items up to which a value is kept, to see what it spells; each step may look at all of it."""
 
 
 class Kind(Enum):
@@ -54,9 +54,9 @@ def estimate_of(value: Value) -> Estimate:
     """A value that is known."""
     match value:
         case str():
-            return Estimate(Kind.TEXT, len(value) <= _SMALL, value if len(value) <= _SMALL else None, len(value), 0)
+            return Estimate(Kind.TEXT, len(value) <= SMALL, value if len(value) <= SMALL else None, len(value), 0)
         case list():
-            return Estimate(Kind.LIST, len(value) <= _SMALL, value if len(value) <= _SMALL else None, len(value), 0)
+            return Estimate(Kind.LIST, len(value) <= SMALL, value if len(value) <= SMALL else None, len(value), 0)
         case bool() | None:
             return Estimate(Kind.OTHER, True, value, 0, 0)
         case int() | float():
@@ -130,7 +130,7 @@ def multiply(left: Estimate, right: Estimate) -> Estimate:
         return Estimate(left.kind, times=left.times)
     size = max(left.size, 1) * count
     check_size(size, left.times * count)
-    if left.is_known and size <= _SMALL:
+    if left.is_known and size <= SMALL:
         match left.value:
             case str() as text:
                 return estimate_of(text * count)

@@ -230,6 +230,8 @@ class Expressions:
             (word.value, keywords[str(word.key)]) for word in node.kwargs if is_attr or word.key == "attribute"
         ]
         must_be_plain = is_attr or is_map_of_attr
+        if is_map_of_attr:
+            named.append((node.args[0], arguments[0]))
         for argument, key in named:
             self._judge_key(argument, key)
         if must_be_plain and (node.dyn_args or node.dyn_kwargs or not all(key.is_known for _, key in named)):
@@ -278,7 +280,8 @@ class Expressions:
         if name == "range":
             return estimate_range(arguments)
         if name == "lipsum":
-            return estimate_method("lipsum", UNKNOWN, arguments, keywords)
+            estimate_method("lipsum", UNKNOWN, arguments, keywords)
+            return Estimate(Kind.TEXT)
         if name == "dict" and keywords and not arguments:
             return estimate_of(list(keywords))
         return UNKNOWN

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ostiary.intake.template_estimate import (
+    SMALL,
     UNKNOWN,
     Estimate,
     Kind,
@@ -91,7 +92,7 @@ def _replace(base: Estimate, given: Sequence[Estimate]) -> Estimate:
         return Estimate(Kind.TEXT, False, None, 0, base.times)
     factor = max(1, -(-len(new) // len(old)) if old else len(new) + 1)
     text = text_of(base)
-    if text is not None and len(text) * factor <= 4_096:
+    if text is not None and len(text) * factor <= SMALL:
         return estimate_of(text.replace(old, new))
     check_size(0, base.times * factor)
     return Estimate(Kind.TEXT, False, None, 0, base.times * factor)

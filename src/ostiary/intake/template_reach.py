@@ -26,14 +26,17 @@ _INTERNAL_NAMES: Final = (
     " reduce_ex self setattr spec subclasses subclasshook wrapped"
 )
 _INTERNAL_TEXT: Final = re.compile(
-    rf"(?:\S*[.\[{{(|'\"])?__(?:{'|'.join(_INTERNAL_NAMES.split())})__(?:[.\[}}()|'\":!]\S*)?"
+    rf"(?:\A|[.\[{{(|'\"])__(?:{'|'.join(_INTERNAL_NAMES.split())})__(?:\Z|[.\[}}()|'\":!])"
 )
+# A field of str.format that goes on from its argument: what stands around the field does not matter.
+_INTERNAL_FIELD: Final = re.compile(rf"\{{[\w.\[\]]*[.\[]__(?:{'|'.join(_INTERNAL_NAMES.split())})__")
+_SPACE: Final = re.compile(r"\s")
 _BREAKS: Final = "\n\r\t"
 
 
 def judge_attribute(name: str) -> tuple[Finding, ...]:
     """An attribute or item that the template asks for; `name` may be a dotted path."""
-    for part in unicodedata.normalize("NFKC", name).split("."):
+    for part in _to_plain(name).split("."):
         quoted = quote_untrusted(part)
         if part in _INTERNAL_ATTRIBUTES or (part.startswith("_") and "__" in part):
             return (Finding(TEMPLATE_PYTHON_INTERNALS, f"it reaches for '{quoted}'"),)
@@ -44,10 +47,20 @@ def judge_attribute(name: str) -> tuple[Finding, ...]:
 
 def judge_text(text: str) -> tuple[Finding, ...]:
     """A text that stands in an expression: whether it is the name of an internal, alone or in a format or path."""
-    normal = unicodedata.normalize("NFKC", text)
-    if "__" in normal and _INTERNAL_TEXT.fullmatch(normal.strip()):
+    normal = _to_plain(text).strip()
+    if "__" in normal and (
+        _INTERNAL_FIELD.search(normal) or (_SPACE.search(normal) is None and _INTERNAL_TEXT.search(normal))
+    ):
         return (Finding(TEMPLATE_PYTHON_INTERNALS, f"it spells '{quote_untrusted(text)}'"),)
     return find_hidden(text)
+
+
+def _to_plain(text: str) -> str:
+    """Letters in other forms (wide, bold, small) as plain ones, as Python reads names.
+
+    One by one: names of internals need no composing, which takes quadratic time on long runs of combining marks.
+    """
+    return text if text.isascii() else "".join(unicodedata.normalize("NFKC", c) for c in text)
 
 
 def judge_keyword(name: str) -> tuple[Finding, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from itertools import pairwise
 from typing import Final
 
 from ostiary.core.findings import refuse
@@ -13,9 +14,10 @@ from ostiary.core.limits import (
     MAX_TENSOR_NAME_CHARACTERS,
     MAX_TENSOR_NAME_INDEX,
     MAX_TENSOR_NAME_PARTS,
+    MAX_UNUSUAL_NAME_CHARACTERS,
 )
-from ostiary.core.text import is_invisible, quote_untrusted
-from ostiary.intake.rules.weights import (
+from ostiary.core.text import quote_untrusted
+from ostiary.intake.rules.tensors import (
     NAME_DUNDER,
     NAME_EMPTY_PART,
     NAME_INDEX,
@@ -30,6 +32,10 @@ from ostiary.intake.rules.weights import (
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.\-]+")
 _PATH: Final = re.compile(r"^[/~]|^[A-Za-z]:|\\|//|/$|(?:^|/)\.{1,2}(?:/|$)|\.\./|/\.\.")
 _CANONICAL_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
+_SEPARATOR: Final = re.compile(r"[./]")
+# A whole part between dots that may be a number, and what Python takes for one.
+_NUMBER_PART: Final = re.compile(r"(?<![^.])[+\-\s]*\d[\d_]*\s*(?![^.])")
+_POSITION_PART: Final = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 _PYTHON_INTEGER: Final = re.compile(r"\s*[+-]?\d+(?:_\d+)*\s*")
 
 
@@ -40,59 +46,71 @@ def check_tensor_name(name: str) -> None:
         raise refuse(NAME_TOO_LONG, detail)
     if not _PLAIN.fullmatch(name):
         _check_unusual_characters(name)
-    parts = name.split(".")
-    if len(parts) > MAX_TENSOR_NAME_PARTS:
-        detail = f"a tensor name has {len(parts)} parts, more than {MAX_TENSOR_NAME_PARTS}: {quote_untrusted(name)}"
+    parts = name.count(".") + 1
+    if parts > MAX_TENSOR_NAME_PARTS:
+        detail = f"a tensor name has {parts} parts, more than {MAX_TENSOR_NAME_PARTS}: {quote_untrusted(name)}"
         raise refuse(NAME_TOO_LONG, detail)
-    for part in parts:
-        if not part:
-            raise refuse(NAME_EMPTY_PART, f"tensor name with an empty part: '{quote_untrusted(name)}'")
-        if "__" in part and any(p.startswith("__") and p.endswith("__") for p in part.split("/")):
-            raise refuse(NAME_DUNDER, f"tensor name with a Python-internal part: {quote_untrusted(name)}")
-        if _PYTHON_INTEGER.fullmatch(part) and (
-            not _CANONICAL_INDEX.fullmatch(part) or int(part) > MAX_TENSOR_NAME_INDEX
-        ):
+    if ".." in name or name[0] == "." or name[-1] == ".":
+        raise refuse(NAME_EMPTY_PART, f"tensor name with an empty part: {quote_untrusted(name)}")
+    if "__" in name and any(p.startswith("__") and p.endswith("__") for p in _SEPARATOR.split(name)):
+        raise refuse(NAME_DUNDER, f"tensor name with a Python-internal part: {quote_untrusted(name)}")
+    for match in _NUMBER_PART.finditer(name):
+        part = match.group()
+        if _PYTHON_INTEGER.fullmatch(part) and not _is_position(part):
             detail = f"tensor name with a number outside 0 to {MAX_TENSOR_NAME_INDEX}: {quote_untrusted(name)}"
             raise refuse(NAME_INDEX, detail)
 
 
 def check_tensor_names(names: Collection[str]) -> None:
     """Refuses names that are fine alone and not together: distinct ones that passed `check_tensor_name`."""
-    normalised: set[str] = set()
-    known = names if isinstance(names, (set, frozenset, dict)) else frozenset(names)
-    longest_list: dict[str, int] = {}
+    _check_lookalikes(names)
+    # With the lowest character for the dot, what lies inside a tensor comes right behind it.
+    ordered = sorted(name.replace(".", "\0") for name in names)
+    for outer, inner in pairwise(ordered):
+        if inner.startswith(outer) and inner[len(outer)] == "\0":
+            shown = [quote_untrusted(name.replace("\0", ".")) for name in (inner, outer)]
+            raise refuse(NAME_INSIDE_TENSOR, f"{shown[0]} lies inside another tensor, {shown[1]}")
+    _check_list_slots(names)
+
+
+def _check_lookalikes(names: Collection[str]) -> None:
+    unusual = [name for name in names if not name.isascii()]
+    # Normalising can make a text 18 times as long.
+    if sum(map(len, unusual)) > MAX_UNUSUAL_NAME_CHARACTERS:
+        detail = f"names that are not plain ASCII have more than {MAX_UNUSUAL_NAME_CHARACTERS} characters together"
+        raise refuse(NAME_TOO_LONG, detail)
+    known = frozenset(names) if unusual else frozenset()
+    seen: set[str] = set()
+    for name in unusual:
+        same = unicodedata.normalize("NFKC", name)
+        if same in seen or (same != name and same in known):
+            raise refuse(NAME_LOOKALIKE, f"tensor name that another one equals: {quote_untrusted(name)}")
+        seen.add(same)
+
+
+def _check_list_slots(names: Collection[str]) -> None:
+    longest: dict[str, int] = {}
     slots = 0
     for name in names:
-        if not name.isascii():
-            same = unicodedata.normalize("NFKC", name)
-            if same in normalised or (same != name and same in known):
-                raise refuse(NAME_LOOKALIKE, f"tensor name that another one equals: {quote_untrusted(name)}")
-            normalised.add(same)
-        start = 0
-        while True:
-            dot = name.find(".", start)
-            part = name[start:] if dot < 0 else name[start:dot]
-            if part.isascii() and part.isdigit():
-                parent, needed = name[:start], int(part) + 1
-                had = longest_list.get(parent, 0)
-                if needed > had:
-                    longest_list[parent] = needed
-                    slots += needed - had
-            if dot < 0:
-                break
-            if name[:dot] in known:
-                detail = f"{quote_untrusted(name)} lies inside another tensor, {quote_untrusted(name[:dot])}"
-                raise refuse(NAME_INSIDE_TENSOR, detail)
-            start = dot + 1
+        for match in _POSITION_PART.finditer(name):
+            parent, needed = name[: match.start()], int(match.group()) + 1
+            had = longest.get(parent, 0)
+            if needed > had:
+                longest[parent] = needed
+                slots += needed - had
         if slots > MAX_TENSOR_LIST_SLOTS:
             detail = f"the numbers in tensor names ask for more than {MAX_TENSOR_LIST_SLOTS} list positions"
             raise refuse(NAME_LIST_SLOTS, detail)
 
 
+def _is_position(part: str) -> bool:
+    return _CANONICAL_INDEX.fullmatch(part) is not None and int(part) <= MAX_TENSOR_NAME_INDEX
+
+
 def _check_unusual_characters(name: str) -> None:
     if not name:
         raise refuse(NAME_EMPTY_PART, "a tensor has an empty name")
-    if any(is_invisible(c) or (c.isspace() and c != " ") for c in name):
+    if not name.isprintable():
         raise refuse(NAME_INVISIBLE, f"tensor name with characters that cannot be seen: {quote_untrusted(name)}")
     if _PATH.search(name):
         raise refuse(NAME_PATH, f"tensor name that is a path: {quote_untrusted(name)}")

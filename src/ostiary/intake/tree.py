@@ -32,6 +32,9 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: should the file have become a pipe since it was seen, open must not wait for a writer.
 _FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
+# What the system says of a name that another program removed, or put something else in the place of.
+_EXCHANGED: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EINVAL, errno.ESTALE}
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -104,6 +107,8 @@ class Tree:
 
 def open_tree(path: str | os.PathLike[str]) -> Tree:
     """Open and walk the model that an operator named: a directory, or a single file."""
+    if not os.fspath(path):  # abspath would take it for the working directory
+        raise Misuse(MODEL_NOT_FOUND, "the path is empty")
     named = os.path.abspath(os.fspath(path))  # noqa: PTH100  text only: resolving would follow links
     try:
         is_directory = stat.S_ISDIR(os.stat(named).st_mode)  # noqa: PTH116
@@ -121,7 +126,8 @@ def open_tree(path: str | os.PathLike[str]) -> Tree:
         if error.errno == errno.ELOOP:
             raise refuse(rules.SYMLINK, "it is a symbolic link to itself", path=Path(named).name) from error
         raise _unreadable(quote_untrusted(os.fspath(path)), error) from error
-    tree = Tree(Path(named).name or named, root, open_blobs(root, directory))
+    # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
+    tree = Tree(Path(named).name or named, root, open_blobs(root, os.path.realpath(directory)))
     try:
         walk = _Walk(root, tree.blobs)
         if is_directory:
@@ -129,7 +135,7 @@ def open_tree(path: str | os.PathLike[str]) -> Tree:
         else:
             tree.is_single_file = True
             walk.paths.append(tree.name)
-            walk.judge_entry(root, tree.name, os.stat(tree.name, dir_fd=root, follow_symlinks=False), 0)
+            walk.judge_name_in(root, tree.name, tree.name, 0)
     except BaseException:
         tree.close()
         raise
@@ -171,30 +177,33 @@ class _Walk:
                         Finding(rules.TOO_MANY_FILES, f"there are more than {MAX_TREE_FILES:,} entries")
                     )
                 return
-            try:
-                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            except OSError as error:
-                raise _unreadable(path, error) from error
+            self.judge_name_in(directory, name, path, depth)
+
+    def judge_name_in(self, directory: int, name: str, path: str, depth: int) -> None:
+        """What an open directory holds under `name`; what just went away or became another is a finding."""
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode):
-                self.judge_entry(directory, path, status, depth)
+                self._judge_entry(directory, path, status, depth)
             elif judge_name(os.fsencode(name)) is None:  # else: find_in_names reports it
                 self._enter(directory, name, path, depth + 1)
+        except OSError as error:
+            if error.errno not in _EXCHANGED:
+                raise _unreadable(path, error) from error
+            self.findings.append(Finding(rules.CHANGED, "it is no longer what it was a moment ago", path))
 
     def _enter(self, directory: int, name: str, path: str, depth: int) -> None:
         if depth > MAX_TREE_DEPTH or len(os.fsencode(path)) > MAX_PATH_BYTES:
             detail = f"directories are nested more than {MAX_TREE_DEPTH} deep"
             self.findings.append(Finding(rules.TOO_DEEP, detail, path))
             return
-        try:
-            below = open_beneath(directory, name, _DIRECTORY)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        below = open_beneath(directory, name, _DIRECTORY)
         try:
             self.walk_directory(below, f"{path}/", depth)
         finally:
             os.close(below)
 
-    def judge_entry(self, directory: int, path: str, status: os.stat_result, depth: int) -> None:
+    def _judge_entry(self, directory: int, path: str, status: os.stat_result, depth: int) -> None:
         """What is not a directory: a file to read later, or a finding."""
         blob = None
         if stat.S_ISLNK(status.st_mode):

@@ -14,6 +14,7 @@ from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_NPZ_DIRECTORY_BYTES, MAX_NPZ_MEMBERS, MAX_TENSOR_NAME_CHARACTERS
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
@@ -156,13 +157,15 @@ def _parse_entry(data: bytes, position: int, directory_at: int) -> tuple[ZipMemb
 
 def _parse_name(raw: bytes, flags: int, at: int) -> str:
     if not 0 < len(raw) <= 4 * MAX_TENSOR_NAME_CHARACTERS:
-        raise refuse(rules.NAME_TOO_LONG, f"a member's name has {len(raw)} bytes", offset=at)
+        raise refuse(tensor_rules.NAME_TOO_LONG, f"a member's name has {len(raw)} bytes", offset=at)
     try:
         # Without the flag the name is in an old code page, which readers guess differently.
         return raw.decode("utf-8" if flags & _UTF8_FLAG else "ascii")
     except UnicodeDecodeError:
         shown = quote_untrusted(raw.decode("latin-1"))
-        raise refuse(rules.NAME_INVISIBLE, f"a member's name is not plain text: {shown}", offset=at) from None
+        raise refuse(
+            tensor_rules.NAME_INVISIBLE, f"a member's name is not plain text: {shown}", offset=at
+        ) from None
 
 
 def _parse_zip64_extra(extra: bytes, fields: list[int], shown: str, at: int) -> tuple[int, int, int]:

@@ -15,8 +15,8 @@ class CommandFailed(Exception):
     """The command did not do its work; the message says how in a few words of ours."""
 
 
-def run_command(argv: Sequence[str], given: bytes) -> bytes:
-    """What the command printed, where it ended well and in time."""
+def run_command(argv: Sequence[str], given: bytes, *, has_answer: bool) -> bytes:
+    """What the command printed, where it has something to answer, ended well and in time."""
     # An operator's own command is what this file is for; slow to import, and few operators have one.
     import subprocess  # noqa: PLC0415
 
@@ -24,7 +24,11 @@ def run_command(argv: Sequence[str], given: bytes) -> bytes:
         raise CommandFailed("no command")
     try:
         ended = subprocess.run(  # noqa: S603  # argv is the operator's configuration, and there is no shell
-            list(argv), input=given, stdout=subprocess.PIPE, timeout=MAX_HOOK_MS / 1000, check=False
+            list(argv),
+            input=given,
+            stdout=subprocess.PIPE if has_answer else subprocess.DEVNULL,
+            timeout=MAX_HOOK_MS / 1000,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise CommandFailed("took too long") from error
@@ -32,4 +36,4 @@ def run_command(argv: Sequence[str], given: bytes) -> bytes:
         raise CommandFailed("could not be started") from error
     if ended.returncode:
         raise CommandFailed(f"ended with status {ended.returncode}")
-    return ended.stdout
+    return ended.stdout or b""

@@ -85,21 +85,22 @@ def encode_event(event: Event) -> EncodedEvent:
     """The event's own part of the entry. Absent: what is None, and tables without counts."""
     data: dict[str, object] = {}
     salts = []
-    for name in _field_names(event):
+    for name in _list_names(event):
         value = getattr(event, name)
         if isinstance(value, Content):
             salt = os.urandom(_SALT_BYTES)
             salts.append(Salt(name, salt))
             data[name] = hash_content(value.clear, salt)
         elif value is not None and value != {}:
-            data[name] = _spell(value)
+            # Most values are plain: a call for each would cost as much as all the rest.
+            data[name] = value if type(value) is str and value.isascii() and len(value) < 256 else _spell(value)
     spelled = _encode(data)
     if len(spelled.encode()) > MAX_ENTRY_BYTES - _ENVELOPE_BYTES:
         raise ValueError(f"an event of kind {event.kind} is larger than an entry may be")
     return EncodedEvent(event.kind, event.schema, spelled, tuple(salts))
 
 
-def _field_names(event: Event) -> tuple[str, ...]:
+def _list_names(event: Event) -> tuple[str, ...]:
     known = _names_by_kind.get(event.kind)
     if known is None:
         known = _names_by_kind[event.kind] = tuple(field.name for field in fields(event))
@@ -169,13 +170,13 @@ def _refuse(index: int, what: str) -> RecordRefused:
 
 
 def _spell(value: object) -> object:
+    if type(value) is int:
+        if not -_MAX_INTEGER <= value <= _MAX_INTEGER:
+            raise ValueError("an event holds an integer beyond 53 bits")
+        return value
     if isinstance(value, str):
         return _spell_text(value)
     if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        if abs(value) > _MAX_INTEGER:
-            raise ValueError("an event holds an integer beyond 53 bits")
         return value
     if isinstance(value, tuple):
         return [_spell_text(text) for text in value]
@@ -186,6 +187,8 @@ def _spell(value: object) -> object:
 
 def _spell_counts(counts: Mapping[str, int]) -> dict[str, object]:
     """The largest counts by name; what is past the ceiling is summed up as `other`."""
+    if len(counts) <= MAX_EVENT_COUNTS:
+        return {_spell_text(name): _spell(count) for name, count in counts.items()}
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     kept = {_spell_text(name): _spell(count) for name, count in ranked[:MAX_EVENT_COUNTS]}
     rest = sum(count for _, count in ranked[MAX_EVENT_COUNTS:])

@@ -33,9 +33,10 @@ class GroupWriter:
 
     def __init__(self, write_group: WriteGroup) -> None:
         self._write_group = write_group
-        self._turn = threading.Condition()
+        self._turn = threading.Condition(threading.Lock())
         self._queue: list[_Member] = []
         self._is_writing = False
+        self._waiting = 0
 
     def write(self, events: Sequence[EncodedEvent]) -> int:
         """Returns the number of the first of these events once all are on the disk."""
@@ -46,7 +47,7 @@ class GroupWriter:
             with self._turn:
                 self._queue.append(member)
                 while self._is_writing and not member.is_done:
-                    self._turn.wait()
+                    self._wait()
                 if not member.is_done:
                     is_writer = self._is_writing = True
                     group, self._queue = self._queue, []
@@ -68,7 +69,7 @@ class GroupWriter:
         """Inside, no other thread writes."""
         with self._turn:
             while self._is_writing:
-                self._turn.wait()
+                self._wait()
             self._is_writing = True
         try:
             yield
@@ -79,13 +80,21 @@ class GroupWriter:
 
     def _end_turn(self, member: _Member, group: Sequence[_Member], *, is_writer: bool) -> None:
         with self._turn:
-            if member in self._queue:
+            if self._queue and member in self._queue:
                 self._queue.remove(member)
             if is_writer:
                 for one in group:
                     one.is_done = True
                 self._is_writing = False
-                self._turn.notify_all()
+                if self._waiting:
+                    self._turn.notify_all()
+
+    def _wait(self) -> None:
+        self._waiting += 1
+        try:
+            self._turn.wait()
+        finally:
+            self._waiting -= 1
 
 
 def _retell(error: BaseException) -> RecordUnwritable:

@@ -67,7 +67,7 @@ class CommandSigner:
 
     def sign(self, message: bytes) -> bytes:
         try:
-            signature = run_command((*self.argv, self.verifier.key_id.hex()), message)
+            signature = run_command((*self.argv, self.verifier.key_id.hex()), message, has_answer=True)
         except CommandFailed as error:
             raise _unusable(f"the signing command {error}") from error
         try:

@@ -204,7 +204,7 @@ class Log:
 
     def _run_hook(self, size: int, note: bytes) -> None:
         try:
-            run_command(self._hook, note)
+            run_command(self._hook, note, has_answer=False)
         except CommandFailed as error:
             # Once is enough: the entry below grows the record, and would bring on the next checkpoint and failure.
             self._hook = ()

@@ -40,8 +40,11 @@ def find_state_directory() -> Path:
 
 
 def prepare_state_directory(state: Path) -> None:
-    """Makes the directory, for this user alone."""
+    """Makes the directory, for this user alone, and its name durable."""
+    missing = [place for place in (state, *state.parents) if not place.exists()]
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in missing:
+        sync_directory(place.parent)
 
 
 def is_begun(state: Path) -> bool:

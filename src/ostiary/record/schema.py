@@ -27,7 +27,8 @@ TABLES: Final = (
 )
 
 CREATE_PRAGMAS: Final = (
-    "PRAGMA page_size = 4096",
+    # Entries of about 460 bytes leave less of a larger page empty, and a commit takes no longer.
+    "PRAGMA page_size = 8192",
     # Gives room back to the disk after archiving, without rewriting the file.
     "PRAGMA auto_vacuum = INCREMENTAL",
     f"PRAGMA application_id = {APPLICATION_ID}",

@@ -85,8 +85,9 @@ class Store:
         self._last_time = ""
 
     def close(self) -> None:
+        """Without the lock file: SQLite moves frames here only where no other connection is left to race with."""
         try:
-            with self._locked(), sqlite_explained("closing it"):
+            with sqlite_explained("closing it"):
                 self._connection.close()
         finally:
             os.close(self._lock_file)
@@ -109,18 +110,20 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, and on the disk when it ends without an exception."""
-        with self._mutex, self._locked():
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._catch_up()
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException as error:
-                self._size = -1
-                self._roll_back()
-                if isinstance(error, sqlite3.Error):
-                    raise explain_sqlite(error, "writing to it") from error
-                raise
+        self._lock()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._catch_up()
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._size = -1
+            self._roll_back()
+            if isinstance(error, sqlite3.Error):
+                raise explain_sqlite(error, "writing to it") from error
+            raise
+        finally:
+            self._unlock()
 
     def append(self, events: Sequence[EncodedEvent], at: str, actor: str) -> int:
         """Places the events at the end of the tree; returns the index of the first."""
@@ -213,6 +216,26 @@ class Store:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        self._lock()
+        try:
+            yield
+        finally:
+            self._unlock()
+
+    def _lock(self) -> None:
+        """Keeps out other threads, then other processes: flock belongs to the open file, which threads share."""
+        self._mutex.acquire()
+        try:
+            self._wait_for_file()
+        except BaseException:
+            self._mutex.release()
+            raise
+
+    def _unlock(self) -> None:
+        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        self._mutex.release()
+
+    def _wait_for_file(self) -> None:
         deadline = time.monotonic() + MAX_RECORD_WAIT_MS / 1000
         pause = _FIRST_PAUSE_S
         while True:
@@ -226,10 +249,6 @@ class Store:
                 pause = min(pause * 2, _LAST_PAUSE_S)
             except OSError as error:
                 raise explain_os(error, "taking its lock") from error
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def _write(self, sql: str, *values: object) -> None:
         self._connection.execute(sql, values)

@@ -32,11 +32,19 @@ def inspect_model(
     emit: Emit,
     *,
     allowed_formats: Collection[FileKind],
+    record_location: bool,
     start: Callable[[int], None],
     advance: Callable[[int], None],
 ) -> Judgement:
     """Read and judge the model at `path`; its verdict is in the record when this returns."""
-    return judge_model(path, emit, allowed_formats=allowed_formats, start=start, advance=advance)
+    return judge_model(
+        path,
+        emit,
+        allowed_formats=allowed_formats,
+        record_location=record_location,
+        start=start,
+        advance=advance,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class VerifyRequest:
     """Signature files elsewhere; none for those of the model itself."""
     allowances: UnsafeAllowances | None = None
     by_chunks: bool = True
+    record_location: bool = False
     needs_vouching: bool = True
     """False where `decide` itself refuses what nobody vouches for, as a policy does."""
 
@@ -71,7 +80,14 @@ def verify_model(
     signatures = [SignatureFile(name, data) for name, data in found]
     trees = plan_chunks(signatures, request.material, request.now) if request.by_chunks else {}
     claimed = {file: ClaimedFile(sha256, tree) for file, (sha256, tree) in trees.items()}
-    judgement = judge_model(path, emit, hashing=HashPlan(claimed), start=start, advance=advance)
+    judgement = judge_model(
+        path,
+        emit,
+        hashing=HashPlan(claimed),
+        record_location=request.record_location,
+        start=start,
+        advance=advance,
+    )
     refusal = judgement.examination.refusal
     if refusal is not None:
         refusal.correlation_id = judgement.correlation_id
@@ -86,7 +102,8 @@ def verify_model(
         request.needs_vouching,
     )
     manifest = judgement.examination.to_manifest()
-    return judge_manifest(manifest, question, emit, judgement.correlation_id, locate(path))
+    location = locate(path) if request.record_location else None
+    return judge_manifest(manifest, question, emit, judgement.correlation_id, location)
 
 
 def sign_model(

@@ -72,8 +72,8 @@ def test_a_refused_model_reads_like_this() -> None:
     assert lines[lines.index("  findings  1 critical, 1 low") :] == [
         "  findings  1 critical, 1 low",
         "",
-        "  critical  evil\\x1b.py, byte 12",
-        "            It is Python source.",
+        "  critical  evil\\x1b.py",
+        "            Byte 12: it is Python source.",
         "            It would run.",
         "            code.thing",
         "",
@@ -90,7 +90,9 @@ def test_many_findings_are_cut_and_say_so() -> None:
     many = [Finding(NOTE, f"number {n}", f"{n}.json") for n in range(30)]
     lines = render_inspection(_examination(*many), color=False, width=100, show_all=False)
     assert "  ... and 18 more: --all shows them" in lines
-    assert not any("more: --all" in x for x in render_inspection(_examination(*many), color=False, width=100, show_all=True))
+    assert not any(
+        "more: --all" in x for x in render_inspection(_examination(*many), color=False, width=100, show_all=True)
+    )
 
 
 def test_colour_changes_nothing_but_colour() -> None:
@@ -107,7 +109,9 @@ def test_an_honest_model_exits_0(tmp_path: Path, capsys: pytest.CaptureFixture[s
     told = capsys.readouterr()
     assert told.out.startswith("honest\n")
     assert "accepted: " in told.out
-    assert told.err == ""
+    assert told.err.startswith("ostiary: a new record was begun")
+    assert main(["inspect", str(model)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("attack", sorted(HostilePublisher(Path()).attacks))
@@ -117,7 +121,7 @@ def test_every_published_attack_exits_3_with_one_line(
     model = HostilePublisher(tmp_path).publish(attack)
     assert main(["inspect", str(model)]) == 3
     told = capsys.readouterr()
-    assert re.fullmatch(r"ostiary: refused: INTAKE_[A-Z_]+: .+\. Hint: .+\.\n", told.err), told.err
+    assert re.fullmatch(r"ostiary: refused: INTAKE_[A-Z_]+: .+\. Hint: .+\.", told.err.splitlines()[-1]), told.err
     assert "refused, for" in told.out
 
 
@@ -194,3 +198,19 @@ def test_hostile_names_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest.
         assert "\x1b" not in told.out + told.err
         assert "\x07" not in told.out + told.err
         (told.out + told.err).encode("utf-8")
+
+
+def test_where_a_model_lay_is_recorded_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    state = tmp_path / "own-state"
+    assert main(["inspect", "--state", str(state), str(model)]) == 0
+    assert main(["inspect", "--state", str(state), "--record-location", str(model)]) == 0
+    capsys.readouterr()
+    assert main(["record", "tail", "--state", str(state), "--json", "-n", "2"]) == 0
+    plain, located = capsys.readouterr().out.splitlines()
+    assert "hmac-sha256:" not in plain
+    assert "hmac-sha256:" in located
+    (tmp_path / "path").write_text(str(model))
+    index = str(json.loads(located)["n"])
+    assert main(["record", "show", "--state", str(state), index, "--content", f"location={tmp_path / 'path'}"]) == 0
+    assert "is what was recorded" in capsys.readouterr().out

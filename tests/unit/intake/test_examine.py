@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -76,6 +77,19 @@ def test_a_single_weights_file_is_judged_alone(tmp_path: Path) -> None:
     assert manifest.facts.parameters is not None
 
 
+@pytest.mark.parametrize("name", ["README.md", "passwd", "model.sig"])
+def test_a_single_file_that_no_loader_reads_is_no_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("root:x:0:0\n")
+    assert "model.nothing" in examine_model(tmp_path / name).count_rules()
+
+
+def test_tensors_of_other_names_altogether_are_refused(tmp_path: Path) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    (model / "model.safetensors").write_bytes(safetensors_file({f"t{n}": ((1,), b"\0\0") for n in range(9)}))
+    rules = examine_model(model).count_rules()
+    assert {"layout.missing-tensor", "layout.unexpected-tensor"} <= set(rules)
+
+
 @pytest.mark.parametrize(
     ("files", "rule"),
     [
@@ -95,12 +109,41 @@ def test_what_is_not_a_model_says_so(tmp_path: Path, files: dict[str, bytes], ru
     assert examination.refusal.code == "INTAKE_INCOMPLETE"
 
 
+def test_a_note_on_a_name_does_not_stand_in_the_way_of_a_ticket(tmp_path: Path) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    (model / "cafe\u0301.md").write_text("decomposed")
+    manifest = read_manifest(model)
+    assert [note.rule.id for note in manifest.notes] == ["names.not-normalised"]
+
+
+def test_what_was_refused_is_not_called_missing(tmp_path: Path) -> None:
+    rules = examine_model(HostilePublisher(tmp_path).publish("link-out")).count_rules()
+    assert set(rules) == {"tree.symlink"}
+
+
 def test_two_whole_models_in_one_directory_are_refused(tmp_path: Path) -> None:
     model = HostilePublisher(tmp_path).publish_honest()
     (model / "model-2.safetensors").write_bytes((model / "model.safetensors").read_bytes())
     rules = examine_model(model).count_rules()
     assert "model.unlisted-shard" in rules
     assert "model.duplicate-tensor" in rules
+
+
+def test_weights_that_nobody_loads_are_noted_and_not_counted(tmp_path: Path) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    before = examine_model(model).facts
+    (model / "consolidated.safetensors").write_bytes((model / "model.safetensors").read_bytes())
+    after = examine_model(model)
+    assert after.refusal is None
+    assert set(after.count_rules()) == {"model.unused-weights"}
+    assert after.facts == before
+
+
+def test_an_index_may_stand_beside_weights_that_nobody_loads(tmp_path: Path, corpus: Path) -> None:
+    model = tmp_path / "sharded"
+    shutil.copytree(corpus / "dirs" / "ok_sharded", model)
+    (model / "consolidated.safetensors").write_bytes((model / "model-00001-of-00002.safetensors").read_bytes())
+    assert set(examine_model(model).count_rules()) == {"model.unused-weights"}
 
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 65_557, 70_000, 1 << 20, (1 << 20) + 1, 3_200_000])
@@ -167,7 +210,12 @@ def test_a_blob_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> Non
 def test_findings_are_ordered_and_told_once() -> None:
     note = Rule("a.note", Severity.CRITICAL, None, "t", "h.")
     refusing = Rule("a.refusal", Severity.LOW, ostiary.errors.INTAKE_MALFORMED, "t", "h.")
-    findings = [Finding(note, "x", "b"), Finding(refusing, "x", "c", 5), Finding(refusing, "x", "c"), Finding(note, "x", "b")]
+    findings = [
+        Finding(note, "x", "b"),
+        Finding(refusing, "x", "c", 5),
+        Finding(refusing, "x", "c"),
+        Finding(note, "x", "b"),
+    ]
     assert [(f.rule.id, f.offset) for f in order_findings(findings)] == [
         ("a.refusal", None),
         ("a.refusal", 5),
@@ -223,3 +271,17 @@ def test_what_cannot_be_recorded_is_not_decided(tmp_path: Path) -> None:
 
 def test_kinds_are_all_used() -> None:
     assert {kind.value for kind in FileKind} >= {"safetensors", "pickle", "code"}
+
+
+def test_a_tokenizer_in_a_folder_is_another_models(tmp_path: Path) -> None:
+    publisher = HostilePublisher(tmp_path)
+    model, hostile = publisher.publish_honest(), publisher.publish("word-past-embedding")
+    (model / "text_encoder").mkdir()
+    (model / "text_encoder" / "tokenizer.json").write_bytes((hostile / "tokenizer.json").read_bytes())
+    assert examine_model(model).refusal is None
+
+
+def test_a_rule_may_have_a_hint_of_its_own(tmp_path: Path) -> None:
+    refusal = examine_model(HostilePublisher(tmp_path).publish("word-past-embedding")).refusal
+    assert refusal is not None
+    assert refusal.hint.startswith("Remove the token from the tokenizer's files")

@@ -68,7 +68,7 @@ def test_latent_attention(name: str, numbers: int) -> None:
         ("llama", {"num_attention_heads": None}),
         ("llama", {"num_hidden_layers": None}),
         ("llama", {"hidden_size": None}),
-        ("llama", {"text_config": {}}),
+        ("gemma3", {"text_config": {}}),
         ("gemma3_text", {"sliding_window_pattern": 0}),
         ("deepseek_v2", {"num_attention_heads": None}),
         ("deepseek_v3", {"num_hidden_layers": None}),

@@ -69,7 +69,13 @@ def test_other_names_for_the_same_things() -> None:
 
 
 def test_a_text_model_beside_others() -> None:
-    text = {"model_type": "gemma3_text", "hidden_size": 16, "num_hidden_layers": 2, "quantization": None}
+    text = {
+        "model_type": "gemma3_text",
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "quantization": None,
+        "eos_token_id": 106,
+    }
     read = parse_config(
         json.dumps(
             {
@@ -77,12 +83,21 @@ def test_a_text_model_beside_others() -> None:
                 "text_config": text,
                 "vision_config": {"hidden_size": 8, "patch_size": [2, 14], "num_attention_heads": 0},
                 "vocab_size": 99,
+                "eos_token_id": [1, 106],
                 "quantization": {"group_size": 64, "bits": 4},
             }
         ).encode()
     )
-    assert (read.is_nested, read.hidden_size, read.vocab_size) == (True, 16, 99)
+    assert (read.is_nested, read.hidden_size, read.vocab_size, read.eos_ids) == (True, 16, 99, (1, 106))
     assert read.quantization == QuantizationPlan(Quantization(4, 64, "affine"), {})
+
+
+def test_a_text_part_that_the_architecture_does_not_read_changes_nothing() -> None:
+    read = config(text_config={"vocab_size": 5, "hidden_size": 7, "quantization": {"bits": 8}})
+    assert (read.is_nested, read.vocab_size, read.hidden_size, read.quantization) == (False, 64, 32, None)
+    assert [note.rule.id for note in read.notes] == ["config.quantization-disagrees"]
+    packed = config(text_config={"quantization_config": {"quant_method": "awq"}})
+    assert packed.foreign_quantization == "awq"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +111,7 @@ def test_a_text_model_beside_others() -> None:
         {"sliding_window": -1},
         {"intermediate_size": [64, 64]},
         {"sliding_window_pattern": "LLLG"},
+        {"block_types": ["recurrent", "recurrent", "attention"]},
         {"time_step_rank": "auto"},
         {"time_step_limit": [0.0, math.inf]},
         {"num_nextn_predict_layers": 0, "first_k_dense_replace": 1, "q_lora_rank": None},

@@ -22,6 +22,7 @@ from ostiary.core.limits import (
 from ostiary.errors import IntakeRefused
 from ostiary.intake.gguf_types import TENSOR_TYPES, VALUE_BYTES
 from ostiary.intake.read_gguf import parse_gguf
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 from ostiary.intake.tensor import Tensor
 
@@ -67,7 +68,7 @@ REFUSED = {
             "k", ARRAY, gguf_array(STRING, MAX_GGUF_ARRAY_STRINGS + 1, bytes(8) * (MAX_GGUF_ARRAY_STRINGS + 1))
         ),
     ],
-    rules.TOO_MANY_TENSORS: [gguf_bytes(tensor_count=MAX_TENSORS_PER_FILE + 1)],
+    tensor_rules.TOO_MANY_TENSORS: [gguf_bytes(tensor_count=MAX_TENSORS_PER_FILE + 1)],
     rules.GGUF_KEY: [
         with_entry(key, UINT32, u32(1))
         for key in ("", "k" * (MAX_GGUF_KEY_BYTES + 1), "a..b", "a\nb", b"\xff", "\u00e9", ".a", "a\0")
@@ -111,18 +112,24 @@ REFUSED = {
         gguf_bytes([gguf_tensor("x", (2,), F32, 0)], bytes(8), padding=b"x"),
         gguf_bytes() + b"x" * 60,
     ],
-    rules.TENSOR_SHAPE: [one(sizes=(2**31,)), one(sizes=(2**64 - 1,)), one(sizes=(2**32 + 2,))],
-    rules.TENSOR_SIZE_OVERFLOW: [one(sizes=(2**31 - 1,) * 4), one(sizes=(0, 2**31 - 1, 2**31 - 1, 2**31 - 1))],
-    rules.TOO_MANY_DIMENSIONS: [one(sizes=(1,) * 5), gguf_bytes([gguf_text("x") + u32(2**32 - 1) + bytes(12)])],
-    rules.NAME_TOO_LONG: [
+    tensor_rules.TENSOR_SHAPE: [one(sizes=(2**31,)), one(sizes=(2**64 - 1,)), one(sizes=(2**32 + 2,))],
+    tensor_rules.TENSOR_SIZE_OVERFLOW: [
+        one(sizes=(2**31 - 1,) * 4),
+        one(sizes=(0, 2**31 - 1, 2**31 - 1, 2**31 - 1)),
+    ],
+    tensor_rules.TOO_MANY_DIMENSIONS: [
+        one(sizes=(1,) * 5),
+        gguf_bytes([gguf_text("x") + u32(2**32 - 1) + bytes(12)]),
+    ],
+    tensor_rules.NAME_TOO_LONG: [
         one("n" * (4 * MAX_TENSOR_NAME_CHARACTERS + 1)),
         one("n" * (MAX_TENSOR_NAME_CHARACTERS + 1)),
     ],
-    rules.NAME_INVISIBLE: [one(b"\xff"), one("a\0b")],
-    rules.NAME_EMPTY_PART: [one("")],
-    rules.NAME_PATH: [one("../x")],
-    rules.NAME_INDEX: [one("blk.1000000000.w")],
-    rules.NAME_INSIDE_TENSOR: [gguf_bytes([gguf_tensor(n, (0,), F32, 0) for n in ("a", "a.b")])],
+    tensor_rules.NAME_INVISIBLE: [one(b"\xff"), one("a\0b")],
+    tensor_rules.NAME_EMPTY_PART: [one("")],
+    tensor_rules.NAME_PATH: [one("../x")],
+    tensor_rules.NAME_INDEX: [one("blk.1000000000.w")],
+    tensor_rules.NAME_INSIDE_TENSOR: [gguf_bytes([gguf_tensor(n, (0,), F32, 0) for n in ("a", "a.b")])],
 }
 
 

@@ -22,6 +22,7 @@ from ostiary.core.limits import MAX_MLXFN_BYTES, MAX_MLXFN_FUNCTIONS, MAX_MLXFN_
 from ostiary.errors import IntakeRefused
 from ostiary.intake.mlxfn_operations import OPERATIONS, ArrayType
 from ostiary.intake.read_mlxfn import parse_mlxfn
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 
 CORPUS = corpus_files("mlxfn")
@@ -75,9 +76,9 @@ REFUSED = {
         for pair in ((10, 1), (10, 8), (14, 4), (-1, 4), (2**31 - 1, 4))
     ]
     + [graph(fn_operation(2, "Sin", [1], dtype=struct.pack("<iB", 10, 1)))],
-    rules.TENSOR_SHAPE: [with_input(fn_shape(-1)), graph(fn_constant(2, fn_shape(-1, -2)))],
-    rules.TENSOR_SIZE_OVERFLOW: [graph(fn_constant(2, fn_shape(*[2**31 - 1] * 3)))],
-    rules.TOO_MANY_DIMENSIONS: [with_input(fn_shape(*[1] * 9))],
+    tensor_rules.TENSOR_SHAPE: [with_input(fn_shape(-1)), graph(fn_constant(2, fn_shape(-1, -2)))],
+    tensor_rules.TENSOR_SIZE_OVERFLOW: [graph(fn_constant(2, fn_shape(*[2**31 - 1] * 3)))],
+    tensor_rules.TOO_MANY_DIMENSIONS: [with_input(fn_shape(*[1] * 9))],
     rules.FN_GRAPH: [
         graph(struct.pack("<QBB", 9, 0, 0)),
         graph(fn_operation(1, "Sin", [1])),

@@ -6,6 +6,7 @@ from attack_cases.weight_files import corpus_files, npy_bytes
 from ostiary.core.limits import MAX_NPY_HEADER_BYTES
 from ostiary.errors import IntakeRefused
 from ostiary.intake.read_npy import NpyHeader, parse_npy
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 
 CORPUS = corpus_files("npy")
@@ -76,12 +77,12 @@ REFUSED = {
         npy_bytes(b"", "()"),
         npy_bytes(bytes(8), "(2000000000,)"),
     ],
-    rules.TENSOR_SHAPE: [npy_bytes(shape="(4294967297,)"), npy_bytes(shape=f"({'9' * 400},)")],
-    rules.TENSOR_SIZE_OVERFLOW: [
+    tensor_rules.TENSOR_SHAPE: [npy_bytes(shape="(4294967297,)"), npy_bytes(shape=f"({'9' * 400},)")],
+    tensor_rules.TENSOR_SIZE_OVERFLOW: [
         npy_bytes(b"", f"({'2147483647, ' * 3}4)"),
         npy_bytes(b"", f"({'2147483647, ' * 3}0)"),
     ],
-    rules.TOO_MANY_DIMENSIONS: [npy_bytes(shape=f"({'1, ' * 9})")],
+    tensor_rules.TOO_MANY_DIMENSIONS: [npy_bytes(shape=f"({'1, ' * 9})")],
 }
 
 

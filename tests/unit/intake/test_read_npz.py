@@ -15,6 +15,7 @@ from attack_cases.weight_files import (
 from ostiary.core.limits import MAX_NPZ_DIRECTORY_BYTES, MAX_NPZ_MEMBERS, MAX_TENSOR_NAME_CHARACTERS
 from ostiary.errors import IntakeRefused
 from ostiary.intake.read_npz import NpzArchive, parse_npz
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 
 CORPUS = corpus_files("npz")
@@ -137,15 +138,18 @@ REFUSED = {
     ],
     rules.NPY_MAGIC: [zip_bytes(Member(data=b"hello"))],
     rules.NPY_SIZE: [zip_bytes(Member(data=ARRAY + b"x"))],
-    rules.NAME_INVISIBLE: [
+    tensor_rules.NAME_INVISIBLE: [
         zip_bytes(Member(b"\xff.npy")),
         zip_bytes(Member(b"\xff.npy", flags=0x800)),
         zip_bytes(Member(b"a\0.npy")),
     ],
-    rules.NAME_TOO_LONG: [zip_bytes(Member(b"")), zip_bytes(Member(b"n" * MAX_TENSOR_NAME_CHARACTERS + b"n.npy"))],
-    rules.NAME_EMPTY_PART: [zip_bytes(Member(b".npy"))],
-    rules.NAME_INDEX: [zip_bytes(Member(b"a.1000000000.npy"))],
-    rules.NAME_INSIDE_TENSOR: [zip_bytes(Member(b"a.npy"), Member(b"a.b.npy"))],
+    tensor_rules.NAME_TOO_LONG: [
+        zip_bytes(Member(b"")),
+        zip_bytes(Member(b"n" * MAX_TENSOR_NAME_CHARACTERS + b"n.npy")),
+    ],
+    tensor_rules.NAME_EMPTY_PART: [zip_bytes(Member(b".npy"))],
+    tensor_rules.NAME_INDEX: [zip_bytes(Member(b"a.1000000000.npy"))],
+    tensor_rules.NAME_INSIDE_TENSOR: [zip_bytes(Member(b"a.npy"), Member(b"a.b.npy"))],
 }
 
 

@@ -12,6 +12,7 @@ from ostiary.core.limits import (
     MAX_TENSOR_NAME_INDEX,
     MAX_TENSOR_NAME_PARTS,
     MAX_TENSORS_PER_FILE,
+    MAX_UNUSUAL_NAME_CHARACTERS,
 )
 from ostiary.errors import IntakeRefused
 from ostiary.intake.read_safetensors import (
@@ -21,6 +22,7 @@ from ostiary.intake.read_safetensors import (
     measure_safetensors_header,
     parse_safetensors_header,
 )
+from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 from ostiary.intake.tensor import Tensor
 
@@ -68,18 +70,18 @@ REFUSED = {
     ],
     rules.ST_DTYPE: [one([2], [0, 2], bytes(2), dtype) for dtype in ("u8", "", "F128", 1, None, ["U8"])],
     rules.ST_DTYPE_UNSUPPORTED: [one([2], [0, 16], bytes(16), dtype) for dtype in sorted(UNSUPPORTED_DTYPES)],
-    rules.TENSOR_SHAPE: [
+    tensor_rules.TENSOR_SHAPE: [
         one(shape, [0, 2], bytes(2))
         for shape in (2, "2", {}, None, [2.0], ["2"], [[2]], [None], [True, 2], [-1, -2], [2**31], [2**31, 0])
     ]
     + [raw_safetensors(b'{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}')],
-    rules.TENSOR_SIZE_OVERFLOW: [
+    tensor_rules.TENSOR_SIZE_OVERFLOW: [
         one([2**30, 2**30, 16], [0, 0]),
         one([2**16] * 4, [0, 0], dtype="F32"),
         one([0, 2**31 - 1, 2**31 - 1, 2**31 - 1], [0, 0]),
     ],
-    rules.TOO_MANY_DIMENSIONS: [one([1] * 9, [0, 1], bytes(1))],
-    rules.TOO_MANY_TENSORS: [many(MAX_TENSORS_PER_FILE + 1)],
+    tensor_rules.TOO_MANY_DIMENSIONS: [one([1] * 9, [0, 1], bytes(1))],
+    tensor_rules.TOO_MANY_TENSORS: [many(MAX_TENSORS_PER_FILE + 1)],
     rules.ST_OFFSETS: [
         one([2], offsets, bytes(2))
         for offsets in (None, [], [0], [0, 1, 2], [0.0, 2], [0, "2"], [False, 2], [2, 0], [-2, 0], {"0": 2})
@@ -101,30 +103,56 @@ REFUSED = {
         with_metadata({str(i): "" for i in range(MAX_METADATA_ENTRIES + 1)}),
         with_metadata({"k" * (MAX_METADATA_KEY_CHARACTERS + 1): ""}),
     ],
-    rules.NAME_EMPTY_PART: [named(""), named("a..b"), named(".a"), named("a.")],
-    rules.NAME_TOO_LONG: [named("a" * (MAX_TENSOR_NAME_CHARACTERS + 1)), named("a." * MAX_TENSOR_NAME_PARTS + "a")],
-    rules.NAME_INVISIBLE: [
+    tensor_rules.NAME_EMPTY_PART: [named(""), named("a..b"), named(".a"), named("a.")],
+    tensor_rules.NAME_TOO_LONG: [
+        named(*(f"{i}\u00e4" * 100 for i in range(1 + MAX_UNUSUAL_NAME_CHARACTERS // 200))),
+        named("a" * (MAX_TENSOR_NAME_CHARACTERS + 1)),
+        named("a." * MAX_TENSOR_NAME_PARTS + "a"),
+    ],
+    tensor_rules.NAME_INVISIBLE: [
         named("a\u200bb"),
         named("a\u202eb"),
         named("a\x1b[2J"),
         named("a\0"),
         named("a\u00a0b"),
     ],
-    rules.NAME_PATH: [
+    tensor_rules.NAME_PATH: [
         named(n) for n in ("../a", "/etc/x", "a/../b", "C:a", "a\\b", "~/a", "./a", "a//b", "a/", "a/..")
     ],
-    rules.NAME_DUNDER: [named("__class__.a"), named("a.__init__"), named("a/__dict__"), named("a.__metadata__")],
-    rules.NAME_INDEX: [
-        named(f"a.{n}.b")
-        for n in ("1000000000", str(MAX_TENSOR_NAME_INDEX + 1), "-1", "+1", "1_0", "01", "\u0663", "9" * 400)
+    tensor_rules.NAME_DUNDER: [
+        named("__class__.a"),
+        named("a.__init__"),
+        named("a/__dict__"),
+        named("a.__metadata__"),
     ],
-    rules.NAME_LIST_SLOTS: [
-        named(
-            *(f"a{i}.{MAX_TENSOR_NAME_INDEX}.w" for i in range(1 + MAX_TENSOR_LIST_SLOTS // MAX_TENSOR_NAME_INDEX))
+    tensor_rules.NAME_INDEX: [
+        named(f"a.{n}.b")
+        for n in (
+            "1000000000",
+            str(MAX_TENSOR_NAME_INDEX + 1),
+            "-1",
+            "+1",
+            "1_0",
+            "01",
+            "\u0663",
+            "9" * 400,
+            " 1",
+            "+0",
         )
     ],
-    rules.NAME_INSIDE_TENSOR: [named("a", "a.b"), named("a.b.c.d", "a.b")],
-    rules.NAME_LOOKALIKE: [named("\ufb01x", "fix"), named("fix", "\ufb01x"), named("\u212b", "\u00c5")],
+    tensor_rules.NAME_LIST_SLOTS: [
+        named(*(f"a{i}.{n}.w" for i in range(70) for n in (MAX_TENSOR_NAME_INDEX, 0))),
+        named(
+            *(f"a{i}.{MAX_TENSOR_NAME_INDEX}.w" for i in range(1 + MAX_TENSOR_LIST_SLOTS // MAX_TENSOR_NAME_INDEX))
+        ),
+    ],
+    tensor_rules.NAME_INSIDE_TENSOR: [named("a", "a.b"), named("a.b.c.d", "a.b")],
+    tensor_rules.NAME_LOOKALIKE: [
+        named("\ufb01x", "fix"),
+        named("fix", "\ufb01x"),
+        named("\u212b", "\u00c5"),
+        named("\u2460x", "\uff11x"),
+    ],
 }
 
 
@@ -164,7 +192,9 @@ def test_notes_without_refusing(rule: rules.Rule, data: bytes) -> None:
 
 def test_every_safetensors_and_name_rule_is_struck() -> None:
     struck = {rule.id for rule in REFUSED} | {rule.id for rule in NOTED}
-    assert {rule.id for rule in rules.RULES if rule.id.startswith(("safetensors.", "weights."))} == struck
+    assert {
+        rule.id for rule in (*rules.RULES, *tensor_rules.RULES) if rule.id.startswith(("safetensors.", "weights."))
+    } == struck
 
 
 @pytest.mark.parametrize("dtype", MLX_DTYPE_BYTES)
@@ -177,6 +207,8 @@ def test_reads_every_type_that_mlx_reads(dtype: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "block.1_.w",
+        "block.1x.0y",
         "model.layers.0.self_attn.q_proj.weight",
         "language_model.model.embed_tokens.weight",
         "model.layers.61.mlp.experts.255.down_proj.scales",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -14,6 +15,7 @@ from ostiary._hazmat import openat2
 from ostiary.core import limits
 from ostiary.core.ceiling import Ceiling
 from ostiary.errors import IntakeRefused, Misuse, SourceUnreadable
+from ostiary.intake import examine_model
 from ostiary.intake import tree as tree_module
 from ostiary.intake.tree import open_tree
 
@@ -113,6 +115,12 @@ def test_nothing_there_is_misuse(tmp_path: Path) -> None:
         open_tree(tmp_path / "dangling")
 
 
+def test_an_empty_path_is_not_the_working_directory() -> None:
+    with pytest.raises(Misuse) as caught:
+        open_tree("")
+    assert caught.value.code == "MODEL_NOT_FOUND"
+
+
 def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(IntakeRefused) as caught:
@@ -182,6 +190,51 @@ def test_a_directory_exchanged_after_the_walk_is_not_entered(tmp_path: Path) -> 
     assert caught.value.code == "INTAKE_CHANGED"
 
 
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EINVAL])
+def test_a_link_exchanged_during_the_walk_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def gone(*_: object, **__: object) -> str:
+        raise OSError(number, os.strerror(number))
+
+    model = _model(tmp_path)
+    (model / "link").symlink_to("config.json")
+    monkeypatch.setattr(os, "readlink", gone)
+    with open_tree(model) as tree:
+        assert [(f.rule.id, f.path) for f in tree.findings] == [("tree.changed", "link")]
+
+
+def test_a_link_that_cannot_be_read_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "no")
+
+    model = _model(tmp_path)
+    (model / "link").symlink_to("config.json")
+    monkeypatch.setattr(os, "readlink", forbidden)
+    with pytest.raises(SourceUnreadable):
+        open_tree(model)
+
+
+def test_a_name_that_went_away_during_the_walk_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _model(tmp_path)
+    sees = os.stat
+
+    def stat_without(name: str, **how: object) -> os.stat_result:
+        if name == "config.json":
+            raise FileNotFoundError(errno.ENOENT, "gone")
+        return sees(name, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stat_without)
+    assert _rules(model) == {"tree.changed"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such files")
+def test_a_file_that_says_it_is_empty_and_is_not_is_refused() -> None:
+    assert examine_model("/proc/self/status").count_rules() == {"tree.changed": 1}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_directory_is_a_fault(tmp_path: Path) -> None:
     model = _model(tmp_path)
@@ -227,6 +280,13 @@ def test_a_snapshot_reads_its_own_blobs(tmp_path: Path) -> None:
         descriptor = tree.open_file(tree.files[0])
         assert os.read(descriptor, 10) == b"{}"
         os.close(descriptor)
+
+
+def test_a_snapshot_may_be_named_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(_snapshot(tmp_path), target_is_directory=True)
+    with open_tree(tmp_path / "current") as tree:
+        assert tree.findings == ()
+        assert [f.blob for f in tree.files] == [BLOB]
 
 
 def test_a_single_file_of_a_snapshot_is_read(tmp_path: Path) -> None:
@@ -296,7 +356,9 @@ def test_open_beneath_opens_what_is_below(tmp_path: Path, use_openat2: bool) -> 
 
 
 @pytest.mark.parametrize("use_openat2", WAYS)
-@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "link", "linked/secret", "folder/../../secret", "loop"])
+@pytest.mark.parametrize(
+    "path", ["../secret", "/etc/passwd", "link", "linked/secret", "folder/../../secret", "loop"]
+)
 def test_open_beneath_opens_nothing_else(tmp_path: Path, use_openat2: bool, path: str) -> None:
     model = _model(tmp_path)
     (tmp_path / "secret").write_text("x")

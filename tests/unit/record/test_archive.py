@@ -47,7 +47,7 @@ def test_archived_entries_leave_and_everything_stays_provable(tmp_path: Path) ->
 
 def test_archives_follow_one_another_across_rotations(tmp_path: Path) -> None:
     files = []
-    for turn in range(3):
+    for _ in range(3):
         fill(tmp_path, 12)
         with open_log(tmp_path) as log:
             rotate_keys(log, correlation_id="r")

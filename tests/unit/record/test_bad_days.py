@@ -100,8 +100,8 @@ def test_what_is_not_the_record_is_neither_used_nor_replaced(
     before = sorted(p.name for p in (tmp_path / "record").iterdir())
     with pytest.raises(RecordDamaged) as writing:
         open_log(tmp_path)
-    with pytest.raises(RecordDamaged) as reading:
-        open_reader(tmp_path).read_root(61)
+    with pytest.raises(RecordDamaged) as reading, open_reader(tmp_path) as reader:
+        reader.read_root(61)
     assert writing.value.code == reading.value.code == code
     assert sentence in writing.value.message
     assert "\n" not in writing.value.message
@@ -282,8 +282,8 @@ def test_a_read_only_place_is_said_and_can_still_be_read(small_disk: Path, is_be
     if is_begun:
         fill(small_disk, 3)
     with made_read_only(small_disk):
-        with pytest.raises(RecordUnwritable) as refused:
-            open_log(small_disk).emit(make_event())
+        with pytest.raises(RecordUnwritable) as refused, open_log(small_disk) as log:
+            log.emit(make_event())
         assert refused.value.code == "RECORD_READ_ONLY"
         if is_begun:
             assert verify(small_disk).size == 4

@@ -118,6 +118,33 @@ def test_a_failed_commit_fails_all_of_its_group_and_the_log_goes_on(
     assert verify(tmp_path).size == 3
 
 
+def test_every_member_of_a_failed_group_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors: list[BaseException] = []
+    with open_log(tmp_path) as log:
+
+        def write() -> None:
+            try:
+                log.append(make_event())
+            except RecordUnwritable as error:
+                errors.append(error)
+
+        def fail(*_: object) -> list[int]:
+            raise RecordUnwritable(log_module.RECORD_UNWRITABLE, "no")
+
+        threads = [threading.Thread(target=write) for _ in range(5)]
+        with monkeypatch.context() as patch:
+            patch.setattr(log._group, "_write_group", fail)
+            with log._group.exclusively():
+                for thread in threads:
+                    thread.start()
+                while len(log._group._queue) < len(threads):
+                    threading.Event().wait(0.001)
+            for thread in threads:
+                thread.join()
+        assert len(errors) == len(set(map(id, errors))) == 5
+        assert log.append(make_event()) == 1
+
+
 def test_an_interrupted_writer_fails_and_lets_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_log(tmp_path) as log:
         with monkeypatch.context() as patch:
@@ -246,6 +273,10 @@ def test_a_failing_hook_is_said_and_recorded(tmp_path: Path) -> None:
         log.emit(make_event())
     assert log.notices == ["The checkpoint of size 2 was not kept: the hook ended with status 1."]
     assert kinds(tmp_path)[-1] == "record.hook_failed"
+    with open_log(tmp_path, hook=["/bin/false"]) as log:
+        log.sign_checkpoint()
+        log.emit(make_event())
+    assert kinds(tmp_path).count("record.hook_failed") == 2
     with open_log(tmp_path, hook=["/nonexistent/hook"]) as log:
         log.sign_checkpoint()
     assert "could not be started" in log.notices[0]
@@ -260,6 +291,14 @@ def test_a_record_that_does_not_fit_its_checkpoint_is_not_continued(tmp_path: Pa
     assert find_problems(tmp_path) == {"RECORD_TRUNCATED"}
 
 
+def test_a_record_whose_past_was_rewritten_is_not_continued(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        log.append_many([make_event(i) for i in range(8)])
+    edit(tmp_path, "UPDATE entry SET hashes = CAST(zeroblob(128) AS BLOB) WHERE n = 7")
+    with pytest.raises(RecordDamaged, match="does not fit its own last checkpoint"):
+        open_log(tmp_path)
+
+
 def test_every_event_type_is_registered_under_its_own_kind() -> None:
     for kind, event in EVENT_TYPES.items():
         assert event.kind == kind
@@ -269,3 +308,18 @@ def test_every_event_type_is_registered_under_its_own_kind() -> None:
 
 def test_the_ceilings_of_the_record_have_reasons() -> None:
     assert limits.MAX_OFFERED_EVENTS.unit == "events"
+
+
+def test_every_commit_reaches_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        pragmas = {
+            name: log._store._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "secure_delete", "trusted_schema", "fullfsync")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "secure_delete": 1,
+        "trusted_schema": 0,
+        "fullfsync": 1,
+    }

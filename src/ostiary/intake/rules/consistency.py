@@ -42,12 +42,20 @@ UNLISTED_SHARD: Final = Rule(
     "Weights beside the model's own",
     "MLX-LM loads every file that is named model*.safetensors, whether anything lists it or not.",
 )
+UNUSED_WEIGHTS: Final = Rule(
+    "model.unused-weights",
+    Severity.LOW,
+    None,
+    "Weights that MLX-LM does not load",
+    "They are judged by themselves only; another program may load them instead of the model's own.",
+)
 TOKEN_PAST_EMBEDDING: Final = Rule(
     "model.token-past-embedding",
     Severity.CRITICAL,
     INTAKE_INCONSISTENT,
     "Token without a row in the embedding",
     "MLX does not check indices: the token makes it read outside the embedding, into other memory.",
+    hint="Remove the token from the tokenizer's files, or give the embedding a row for it.",
 )
 VOCABULARY_MISMATCH: Final = Rule(
     "model.vocabulary-mismatch",
@@ -63,6 +71,7 @@ RULES: Final = (
     NOTHING,
     DUPLICATE_TENSOR,
     UNLISTED_SHARD,
+    UNUSED_WEIGHTS,
     TOKEN_PAST_EMBEDDING,
     VOCABULARY_MISMATCH,
 )

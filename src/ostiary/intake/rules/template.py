@@ -11,7 +11,6 @@ from ostiary.errors import (
     INTAKE_PATH_ESCAPE,
     INTAKE_TOO_LARGE,
     INTAKE_UNBOUNDED,
-    INTAKE_UNLISTED_FILE,
 )
 
 TEMPLATE_MALFORMED: Final = Rule(
@@ -77,13 +76,6 @@ TEMPLATE_ENDLESS_RECURSION: Final = Rule(
     "Chat template with a macro that calls itself unconditionally",
     "Every chat request would exhaust the stack.",
 )
-TEMPLATE_ADDITIONAL_FOLDER: Final = Rule(
-    "template.additional-folder",
-    Severity.MEDIUM,
-    INTAKE_UNLISTED_FILE,
-    "Folder of further chat templates",
-    "Loaders pick its templates up silently, so that another text reaches the model than the one reviewed.",
-)
 TEMPLATE_RECURSION: Final = Rule(
     "template.recursion",
     Severity.MEDIUM,
@@ -123,7 +115,6 @@ RULES: Final = (
     TEMPLATE_UNBOUNDED_WORK,
     TEMPLATE_UNBOUNDED_TEXT,
     TEMPLATE_ENDLESS_RECURSION,
-    TEMPLATE_ADDITIONAL_FOLDER,
     TEMPLATE_RECURSION,
     TEMPLATE_GUARDED_NAME,
     TEMPLATE_PRIVATE_ATTRIBUTE,
