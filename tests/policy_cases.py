@@ -43,7 +43,9 @@ IDENTITY = "https://github.com/acme/models/.github/workflows/release.yml@refs/he
 ISSUER = "https://token.actions.githubusercontent.com"
 SIGNERS["ci"] = Signer(SignerMethod.SIGSTORE, "c1" * 32, IDENTITY, ISSUER)
 
-SIGNER_TABLES = "".join(f'[signers.{name}]\nkind = "key"\npublic_key = """\n{pem}"""\n\n' for name, pem in PEMS.items())
+SIGNER_TABLES = "".join(
+    f'[signers.{name}]\nkind = "key"\npublic_key = """\n{pem}"""\n\n' for name, pem in PEMS.items()
+)
 CI_TABLE = f'[signers.ci]\nkind = "sigstore"\nidentity = "{IDENTITY}"\nissuer = "{ISSUER}"\n\n'
 NOTHING_REVOKED = "[revoked]\ncount = 0\n"
 
@@ -62,12 +64,16 @@ def rule_text(**fields: str | None) -> str:
     """One rule as TOML; None leaves a field out. `excepting` stands for `except`, which Python keeps to itself."""
     named = {name.replace("excepting", "except"): value for name, value in fields.items()}
     whole = {**RULE, **named}
-    return "[[rules]]\n" + "".join(f"{name} = {value}\n" for name, value in whole.items() if value is not None) + "\n"
+    return (
+        "[[rules]]\n" + "".join(f"{name} = {value}\n" for name, value in whole.items() if value is not None) + "\n"
+    )
 
 
 def policy_text(*rules: str, head: str = "", revoked: str = NOTHING_REVOKED) -> bytes:
     """A whole policy file."""
-    return (f"schema = 1\n{head}\n" + SIGNER_TABLES + CI_TABLE + "".join(rules or (rule_text(),)) + revoked).encode()
+    return (
+        f"schema = 1\n{head}\n" + SIGNER_TABLES + CI_TABLE + "".join(rules or (rule_text(),)) + revoked
+    ).encode()
 
 
 def revoked_text(*entries: str, count: int | None = None) -> str:

@@ -171,7 +171,9 @@ def test_the_vectors_of_the_format_page() -> None:
     import re
 
     page = Path(__file__).resolve().parents[3] / "docs" / "formats" / "chunk-tree.md"
-    rows = re.findall(r"^\| ([\d,]+) x (\d) \| `([0-9a-f]{64})` \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([\d,]+) x (\d) \| `([0-9a-f]{64})` \|$", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert len(rows) == 5
     for count, value, root in rows:
         data = bytes([int(value)]) * int(count.replace(",", ""))

@@ -44,7 +44,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> None:
     )
     from pkcs11.util.ec import encode_named_curve_parameters
 
-    opened = pkcs11.lib(MODULE).get_token(token_label="ostiary")  # noqa: S106  a name, not a secret
+    opened = pkcs11.lib(MODULE).get_token(token_label="ostiary")  # noqa: S106  # a name, not a secret
     with opened.open(rw=True, user_pin="1234") as session:
         for curve in ("secp256r1", "secp384r1", "secp521r1"):
             parameters = session.create_domain_parameters(
