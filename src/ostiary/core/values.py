@@ -1,15 +1,18 @@
 """`dataclass` as the standard library has it, but with its methods made when they are first needed.
 
 The library compiles six methods for every frozen class while its module is imported. The house has some 150 of
-them and a command uses a few: that was a quarter of the time which `ostiary verify` takes for a small model. Here
-`__init__` is compiled by the first call, and the others are plain functions over `fields`.
+them, and a command makes a few values of each: that was a third of the time that `ostiary verify` took for a small
+model. Here the methods are plain functions over `fields`, and `__init__` is compiled once a class is used often.
+There is no `__post_init__`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import FrozenInstanceError, field, fields
+from dataclasses import MISSING, FrozenInstanceError, field, fields
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+_CALLS_BEFORE_COMPILING: Final = 100  # which cost as much as compiling does
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,24 +43,55 @@ else:
 
 
 def _defer_init(made: type, *, frozen: bool, slots: bool) -> Make:
+    """An `__init__` that sets the fields one by one, and gives way to a compiled one where it is called often."""
+    calls = 0
+
     def __init__(self: Any, *values: Any, **named: Any) -> None:  # noqa: N807
-        init = _compile_init(made, frozen=frozen, slots=slots)
-        setattr(made, "__init__", init)  # noqa: B010  mypy: a method is not assigned to
-        init(self, *values, **named)
+        nonlocal calls
+        calls += 1
+        filled = _fill_fields(made, values, named) if calls < _CALLS_BEFORE_COMPILING else None
+        if filled is None:
+            init = _compile_init(made, frozen=frozen, slots=slots)
+            setattr(made, "__init__", init)  # noqa: B010  mypy: a method is not assigned to
+            init(self, *values, **named)
+            return
+        for name, value in filled.items():
+            object.__setattr__(self, name, value)
 
     return __init__
+
+
+def _fill_fields(made: type, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any] | None:
+    """Field to value; None where the arguments do not fit, so that the library's `__init__` says why."""
+    known = fields(made)
+    positions = [item.name for item in known if item.init and not item.kw_only]
+    given = dict(zip(positions, values, strict=False))
+    if len(values) > len(positions) or not given.keys().isdisjoint(named):
+        return None
+    given |= named
+    filled = {}
+    for item in known:
+        if item.init and item.name in given:
+            filled[item.name] = given.pop(item.name)
+        elif item.default is not MISSING:
+            filled[item.name] = item.default
+        elif item.default_factory is not MISSING:
+            filled[item.name] = item.default_factory()
+        else:
+            return None
+    return None if given else filled
 
 
 def _compile_init(made: type, *, frozen: bool, slots: bool) -> Make:
     """The library's own `__init__`, from a class of the same fields that nobody else sees."""
     body: dict[str, Any] = {"__annotations__": {}, "__doc__": ""}
-    for known in fields(made):
-        body["__annotations__"][known.name] = object
-        body[known.name] = field(
-            default=known.default,
-            default_factory=known.default_factory,
-            init=known.init,
-            kw_only=known.kw_only,
+    for item in fields(made):
+        body["__annotations__"][item.name] = object
+        body[item.name] = field(
+            default=item.default,
+            default_factory=item.default_factory,
+            init=item.init,
+            kw_only=item.kw_only,
         )
     twin = type(made.__name__, (), body)
     build = dataclasses.dataclass(frozen=frozen, slots=slots, repr=False, eq=False, match_args=False)
@@ -67,7 +101,7 @@ def _compile_init(made: type, *, frozen: bool, slots: bool) -> Make:
 
 
 def _compared(value: Any) -> tuple[object, ...]:
-    return tuple(getattr(value, known.name) for known in fields(value) if known.compare)
+    return tuple(getattr(value, item.name) for item in fields(value) if item.compare)
 
 
 def _is_equal(self: Any, other: object) -> bool:
@@ -79,7 +113,7 @@ def _compute_hash(self: Any) -> int:
 
 
 def _render(self: Any) -> str:
-    shown = (f"{known.name}={getattr(self, known.name)!r}" for known in fields(self) if known.repr)
+    shown = (f"{item.name}={getattr(self, item.name)!r}" for item in fields(self) if item.repr)
     return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
 

@@ -54,13 +54,11 @@ def make_classes(dataclass: Callable[..., Any]) -> dict[str, Any]:
     return {c.__name__: c for c in (Point, Base, Below, Open, Single, Own)}
 
 
-BOTH = [make_classes(dataclasses.dataclass), make_classes(values.dataclass)]
-
-
-@pytest.fixture(params=BOTH, ids=["library", "ours"])
-def made(request: pytest.FixtureRequest) -> dict[str, Any]:
-    classes: dict[str, Any] = request.param
-    return classes
+@pytest.fixture(params=["library", "ours", "ours, compiled"])
+def made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    if request.param == "ours, compiled":
+        monkeypatch.setattr(values, "_CALLS_BEFORE_COMPILING", 0)
+    return make_classes(dataclasses.dataclass if request.param == "library" else values.dataclass)
 
 
 def test_a_value_is_made_compared_hashed_and_shown(made: dict[str, Any]) -> None:
@@ -122,8 +120,20 @@ def test_the_library_knows_it(made: dict[str, Any]) -> None:
     assert copy.copy(made["Open"](1)).x == 1
 
 
-@pytest.mark.parametrize("arguments", [(), (1, 2, "", 4)])
-def test_wrong_arguments_are_told_by_name(made: dict[str, Any], arguments: tuple[object, ...]) -> None:
+@pytest.mark.parametrize(
+    ("given", "named"), [((), {}), ((1, 2, "", 4), {}), ((1,), {"x": 1}), ((1,), {"z": 1}), ((1,), {"kind": "x"})]
+)
+def test_wrong_arguments_are_told_by_name(
+    made: dict[str, Any], given: tuple[object, ...], named: dict[str, object]
+) -> None:
     for _ in range(2):  # the first call and those after it
-        with pytest.raises(TypeError, match=r"Point\.__init__|__init__\(\)"):
-            made["Point"](*arguments)
+        with pytest.raises(TypeError, match=r"Point\.__init__\(\)"):
+            made["Point"](*given, **named)
+        assert made["Point"](1).y == 2
+
+
+def test_a_class_that_is_used_often_goes_on_as_before() -> None:
+    point = make_classes(values.dataclass)["Point"]
+    made = [point(n, note="n") for n in range(3 * values._CALLS_BEFORE_COMPILING)]
+    assert made == [point(n) for n in range(len(made))]
+    assert [p.note for p in made] == ["n"] * len(made)
