@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import MAX_MODEL_TEMPLATE_CHARACTERS, MAX_TOKENIZER_FILES
@@ -24,7 +24,6 @@ from ostiary.intake.read_generation_config import GenerationConfig, parse_genera
 from ostiary.intake.read_index import ShardIndex, parse_index
 from ostiary.intake.read_json import parse_json, parse_json_object
 from ostiary.intake.read_safetensors import SafetensorsHeader, parse_safetensors_header
-from ostiary.intake.read_sentencepiece import Sentencepiece, parse_sentencepiece
 from ostiary.intake.read_template import find_in_template
 from ostiary.intake.read_tokenizer import parse_tokenizer
 from ostiary.intake.read_tokenizer_config import (
@@ -38,6 +37,9 @@ from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
 from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
 from ostiary.intake.tensor import Tensor
 from ostiary.intake.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from ostiary.intake.read_sentencepiece import Sentencepiece
 
 
 @dataclass(slots=True)
@@ -147,6 +149,8 @@ def _read_tokenizer_config(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_sentencepiece(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.read_sentencepiece import parse_sentencepiece  # noqa: PLC0415  # few models hold one
+
     pieces = parse_sentencepiece(file.kept)
     parts.sentencepieces[file.path] = pieces
     return pieces.notes

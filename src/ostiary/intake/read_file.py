@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
 from ostiary.core.findings import refuse
@@ -22,9 +22,11 @@ from ostiary.intake.hashing import ClaimedFile
 from ostiary.intake.keep import KeepBudget, measure_kept_bytes
 from ostiary.intake.kinds import recognise_file
 from ostiary.intake.read_chunks import ChunkReader, LeafHasher
-from ostiary.intake.read_npz import NpzArchive, parse_npz
 from ostiary.intake.rules import tree as rules
 from ostiary.intake.tree import Tree, TreeFile, identity_of
+
+if TYPE_CHECKING:
+    from ostiary.intake.read_npz import NpzArchive
 
 _CHUNK_BYTES: Final = 1 << 20  # large enough that the digest, not the interpreter, sets the pace
 _SHA256_HEX: Final = 64
@@ -149,6 +151,8 @@ def _hash_rest(
 
 
 def _read_archive(descriptor: int, size: int) -> NpzArchive | IntakeRefused:
+    from ostiary.intake.read_npz import parse_npz  # noqa: PLC0415  # few models hold one
+
     try:
         return parse_npz(lambda offset, length: os.pread(descriptor, length, offset), size)
     except IntakeRefused as refusal:
