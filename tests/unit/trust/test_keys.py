@@ -210,6 +210,10 @@ def test_a_rotation_that_only_one_of_the_two_signed(kept: int) -> None:
 def test_a_rotation_to_itself_goes_nowhere() -> None:
     with pytest.raises(TrustRefused):
         verify_rotation(write_rotation(ALICE, ALICE, NOW), ALICE.public_key)
+    value = json.loads(write_rotation(ALICE, ALICE, NOW))
+    del value["signatures"][1]
+    with pytest.raises(TrustRefused, match="to itself"):
+        verify_rotation(json.dumps(value).encode(), ALICE.public_key)
 
 
 def test_a_key_revokes_itself_and_another_only_where_it_is_believed() -> None:

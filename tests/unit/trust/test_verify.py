@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from forge import (
 from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.limits import MAX_SIGNATURE_BYTES, MAX_SIGNATURE_FILES
 from ostiary.errors import TrustRefused
+from ostiary.trust.decide_by_key import decide_by_key
 from ostiary.trust.sign import sign_manifest
 from ostiary.trust.verify import SignatureFile, UnsafeAllowances
 
@@ -367,6 +369,42 @@ def test_a_co_signature_over_other_files() -> None:
     refused("TRUST_DIGEST_MISMATCH", lambda: verify(sign(), other))
 
 
+def test_a_wrong_signature_of_a_known_key_beside_a_right_one() -> None:
+    """That is no stranger's opinion but an attack or damage."""
+
+    def bend(value: dict[str, Any]) -> None:
+        value["verificationMaterial"]["publicKey"]["hint"] = BOB.public_key.key_id
+
+    forged = SignatureFile("model.2.sig", bend_bundle(bend, sign(holder=MALLORY)).data)
+    refused("TRUST_BAD_SIGNATURE", lambda: verify(sign(), forged, keys=(ALICE, BOB)))
+
+
+def test_a_second_spelling_of_the_same_payload() -> None:
+    """Base64 ends in bits that decoders drop."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    padded = next(
+        file
+        for n in range(3)
+        if b'=","payloadType"'
+        in (file := sign(name="model.sig", claims=replace(CLAIMS, claims={"a": "x" * n}))).data
+    )
+
+    def bend(value: dict[str, Any]) -> None:
+        text = value["dsseEnvelope"]["payload"].rstrip("=")
+        filler = "=" * (-len(text) % 4)
+        value["dsseEnvelope"]["payload"] = text[:-1] + alphabet[alphabet.index(text[-1]) + 1] + filler
+
+    error = refused("TRUST_MALFORMED", lambda: verify(bend_bundle(bend, padded)))
+    assert "one spelling" in error.message
+
+
+def test_an_empty_signature() -> None:
+    def bend(value: dict[str, Any]) -> None:
+        value["dsseEnvelope"]["signatures"][0]["sig"] = ""
+
+    refused("TRUST_MALFORMED", lambda: verify(bend_bundle(bend)))
+
+
 def test_a_signature_for_another_protocol_is_none() -> None:
     """A key statement's signature cannot be moved into a bundle: the payload type is part of what is signed."""
     from ostiary.trust.key_statements import write_revocation
@@ -404,3 +442,29 @@ def test_a_model_that_is_one_file_under_both_of_its_names() -> None:
 def test_dates_are_for_policy_not_for_these_steps() -> None:
     assert verify(sign(), now=NOW + 4_000 * DAY).vouchings
     assert CLAIMS.signed_at == NOW
+
+
+# --- 7, where the operator names a key ---------------------------------------------------------------------------
+
+
+def test_a_signature_that_ended_and_one_from_the_future() -> None:
+    ends = replace(CLAIMS, expires_at=NOW + DAY)
+    evidence = verify(sign(claims=ends))
+    assert decide_by_key(evidence, NOW).expires_at == NOW + DAY
+    refused("TRUST_EXPIRED", lambda: decide_by_key(evidence, NOW + 2 * DAY))
+    refused("TRUST_NOT_YET_VALID", lambda: decide_by_key(evidence, NOW - DAY))
+
+
+def test_one_ended_signature_does_not_spoil_another() -> None:
+    ended = sign(claims=replace(CLAIMS, expires_at=NOW + DAY))
+    evidence = verify(ended, sign(holder=BOB, name="model.2.sig"), keys=(ALICE, BOB))
+    decision = decide_by_key(evidence, NOW + 2 * DAY)
+    assert [v.path for v in decision.counted] == ["model.2.sig"]
+
+
+def test_a_model_under_the_name_of_another() -> None:
+    evidence = verify(sign())
+    assert decide_by_key(evidence, NOW, model_id="acme/llama").model_id == "acme/llama"
+    refused("TRUST_WRONG_MODEL", lambda: decide_by_key(evidence, NOW, model_id="acme/other"))
+    unnamed = verify(sign(claims=replace(CLAIMS, model_id=None, model_version=None)))
+    refused("TRUST_WRONG_MODEL", lambda: decide_by_key(unnamed, NOW, model_id="acme/llama"))
