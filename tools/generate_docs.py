@@ -26,7 +26,7 @@ from ostiary import errors
 from ostiary.cli.main import build_parser
 from ostiary.core import limits
 from ostiary.core.ceiling import Ceiling
-from ostiary.intake.architectures import ARCHITECTURES
+from ostiary.intake.network.architectures import ARCHITECTURES
 from ostiary.intake.rules import ALL_RULES
 from ostiary.record.events import EVENT_TYPES, Event
 
@@ -193,15 +193,15 @@ def render_map() -> str:
 def read_cards() -> dict[str, dict[str, str]]:
     """Package to its card: "" is the first sentence, then In, Out, Trusts, Refuses, Emits where there."""
     cards = {}
-    for module in sorted(pkgutil.iter_modules(ostiary.__path__), key=lambda m: m.name):
+    for module in sorted(pkgutil.walk_packages(ostiary.__path__, "ostiary."), key=lambda m: m.name):
         if not module.ispkg:
             continue
-        package = importlib.import_module(f"ostiary.{module.name}")
+        package = importlib.import_module(module.name)
         source = Path(typing.cast(str, package.__file__)).read_text(encoding="utf-8")
         doc = inspect.cleandoc(ast.get_docstring(ast.parse(source)) or "")
         card = {"": doc.partition("\n\n")[0].replace("\n", " ")}
         card.update(re.findall(r"^(In|Out|Trusts|Refuses|Emits): (.+)$", doc, re.MULTILINE))
-        cards[module.name] = card
+        cards[module.name.removeprefix("ostiary.").replace(".", "/")] = card
     return cards
 
 

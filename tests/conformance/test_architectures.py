@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("mlx_lm")
 
-from ostiary.intake.architectures import ARCHITECTURES, REMAPPED, REMAPPED_BY_CLASS, WITH_TEXT_CONFIG
+from ostiary.intake.network.architectures import ARCHITECTURES, REMAPPED, REMAPPED_BY_CLASS, WITH_TEXT_CONFIG
 
 pytestmark = pytest.mark.mlx
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("mlx_lm")
 
-from ostiary.intake.config_fields import FIELDS, Kind
+from ostiary.intake.network.config_fields import FIELDS, Kind
 
 pytestmark = pytest.mark.mlx
 

@@ -16,9 +16,9 @@ pytest.importorskip("mlx_lm")
 from mlx.utils import tree_flatten
 from mlx_lm.utils import _get_classes
 
-from ostiary.intake.layouts import LAYOUTS, check_layout
-from ostiary.intake.read_config import parse_config
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.network.layouts import LAYOUTS, check_layout
+from ostiary.intake.network.read_config import parse_config
+from ostiary.intake.weights.tensor import Tensor
 
 pytestmark = pytest.mark.mlx
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.intake.loader_names import CHAT_TEMPLATE_TYPES, TOKENIZER_CLASSES, TOOL_PARSERS
+from ostiary.intake.tokens.loader_names import CHAT_TEMPLATE_TYPES, TOKENIZER_CLASSES, TOOL_PARSERS
 
 pytestmark = pytest.mark.mlx
 

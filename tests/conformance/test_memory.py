@@ -15,9 +15,9 @@ from mlx.utils import tree_flatten
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import _get_classes
 
-from ostiary.intake.memory import _CACHES, estimate_memory
-from ostiary.intake.read_config import parse_config
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.network.memory import _CACHES, estimate_memory
+from ostiary.intake.network.read_config import parse_config
+from ostiary.intake.weights.tensor import Tensor
 
 pytestmark = pytest.mark.mlx
 
@@ -82,6 +82,6 @@ def test_a_full_context_costs_what_was_said(name: str, changes: dict[str, Any]) 
 
 
 def test_every_cache_is_of_a_known_architecture() -> None:
-    from ostiary.intake.architectures import ARCHITECTURES
+    from ostiary.intake.network.architectures import ARCHITECTURES
 
     assert set(_CACHES) <= ARCHITECTURES

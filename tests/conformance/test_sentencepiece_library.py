@@ -12,8 +12,8 @@ import pytest
 from attack_cases.tokenizer import charsmap, model_files, precompiled
 
 from ostiary.errors import IntakeRefused
-from ostiary.intake.read_sentencepiece import parse_sentencepiece
-from ostiary.intake.read_tokenizer import parse_tokenizer
+from ostiary.intake.tokens.read_sentencepiece import parse_sentencepiece
+from ostiary.intake.tokens.read_tokenizer import parse_tokenizer
 
 library = pytest.importorskip("sentencepiece")
 pytestmark = pytest.mark.mlx

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ostiary.errors import IntakeRefused
-from ostiary.intake.check_regex import find_backtracking
-from ostiary.intake.read_tokenizer import parse_tokenizer
+from ostiary.intake.tokens.check_regex import find_backtracking
+from ostiary.intake.tokens.read_tokenizer import parse_tokenizer
 
 tokenizers = pytest.importorskip("tokenizers")
 pytestmark = pytest.mark.mlx

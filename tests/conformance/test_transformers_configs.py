@@ -9,9 +9,9 @@ import pytest
 
 transformers = pytest.importorskip("transformers")
 
-from ostiary.intake.architectures import ARCHITECTURES, REMAPPED
-from ostiary.intake.find_code_in_json import find_code_in_json
-from ostiary.intake.read_config import parse_config
+from ostiary.intake.code.find_code_in_json import find_code_in_json
+from ostiary.intake.network.architectures import ARCHITECTURES, REMAPPED
+from ostiary.intake.network.read_config import parse_config
 
 pytestmark = pytest.mark.mlx
 

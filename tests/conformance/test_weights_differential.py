@@ -26,12 +26,12 @@ from hypothesis import strategies as st  # noqa: E402
 
 from ostiary.core.limits import MAX_TENSOR_DIMENSIONS  # noqa: E402
 from ostiary.errors import IntakeRefused  # noqa: E402
-from ostiary.intake.mlxfn_operations import DTYPES  # noqa: E402
-from ostiary.intake.read_gguf import parse_gguf  # noqa: E402
-from ostiary.intake.read_mlxfn import parse_mlxfn  # noqa: E402
-from ostiary.intake.read_npy import parse_npy  # noqa: E402
-from ostiary.intake.read_npz import parse_npz  # noqa: E402
-from ostiary.intake.read_safetensors import (  # noqa: E402
+from ostiary.intake.weights.mlxfn_operations import DTYPES  # noqa: E402
+from ostiary.intake.weights.read_gguf import parse_gguf  # noqa: E402
+from ostiary.intake.weights.read_mlxfn import parse_mlxfn  # noqa: E402
+from ostiary.intake.weights.read_npy import parse_npy  # noqa: E402
+from ostiary.intake.weights.read_npz import parse_npz  # noqa: E402
+from ostiary.intake.weights.read_safetensors import (  # noqa: E402
     MLX_DTYPE_BYTES,
     UNSUPPORTED_DTYPES,
     SafetensorsHeader,

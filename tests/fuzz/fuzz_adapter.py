@@ -8,11 +8,11 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary"]):
-    from ostiary.intake.check_adapter import check_adapter
-    from ostiary.intake.read_adapter import Adapter, parse_adapter
+    from ostiary.intake.network.check_adapter import check_adapter
+    from ostiary.intake.network.read_adapter import Adapter, parse_adapter
 
 from ostiary.errors import IntakeRefused
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.weights.tensor import Tensor
 
 LORA = "fine_tune_type num_layers lora_parameters lora_layers model".split()
 PEFT = "r lora_alpha lora_dropout target_modules base_model_name_or_path use_dora rank_pattern".split()

@@ -8,17 +8,17 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary"]):
-    from ostiary.intake.architectures import ARCHITECTURES, REMAPPED
-    from ostiary.intake.config_fields import FIELDS, PER_LAYER_LISTS
-    from ostiary.intake.layout_slots import Dims
-    from ostiary.intake.layouts import LAYOUTS, check_layout
-    from ostiary.intake.memory import estimate_memory
-    from ostiary.intake.read_config import Config, parse_config
-    from ostiary.intake.read_generation_config import parse_generation_config
+    from ostiary.intake.network.architectures import ARCHITECTURES, REMAPPED
+    from ostiary.intake.network.config_fields import FIELDS, PER_LAYER_LISTS
+    from ostiary.intake.network.layout_slots import Dims
+    from ostiary.intake.network.layouts import LAYOUTS, check_layout
+    from ostiary.intake.network.memory import estimate_memory
+    from ostiary.intake.network.read_config import Config, parse_config
+    from ostiary.intake.network.read_generation_config import parse_generation_config
 
 from ostiary.core.findings import Finding
 from ostiary.errors import IntakeRefused
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.weights.tensor import Tensor
 
 TYPES = sorted([*LAYOUTS] * 3 + [*ARCHITECTURES, *REMAPPED])
 OBJECTS = (

@@ -7,7 +7,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.read_gguf import parse_gguf
+    from ostiary.intake.weights.read_gguf import parse_gguf
 
 from ostiary.errors import IntakeRefused
 

@@ -8,10 +8,10 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary"]):
-    from ostiary.intake.read_index import ShardIndex, check_index, parse_index
+    from ostiary.intake.weights.read_index import ShardIndex, check_index, parse_index
 
 from ostiary.errors import IntakeRefused
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.weights.tensor import Tensor
 
 NAMES = ["a", "b", "c", "", "model.layers.0.x", "\u202e"]
 PATHS = [

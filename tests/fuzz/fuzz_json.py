@@ -8,7 +8,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary"]):
-    from ostiary.intake.find_code_in_json import find_code_in_json
+    from ostiary.intake.code.find_code_in_json import find_code_in_json
     from ostiary.intake.read_json import parse_json
 
 from ostiary.errors import IntakeRefused

@@ -9,8 +9,8 @@ import atheris
 with atheris.instrument_imports(include=["ostiary"]):
     from ostiary.core.limits import MAX_HEAD_BYTES
     from ostiary.core.tickets import FileKind
-    from ostiary.intake.find_code import find_in_file
-    from ostiary.intake.kinds import recognise_file
+    from ostiary.intake.code.find_code import find_in_file
+    from ostiary.intake.code.kinds import recognise_file
 
 PATHS = (
     "model.safetensors config.json README.md tokenizer.model x.npz pytorch_model.bin logo.svg a.yaml paper.pdf "

@@ -7,8 +7,8 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.mlxfn_operations import OPERATIONS
-    from ostiary.intake.read_mlxfn import parse_mlxfn
+    from ostiary.intake.weights.mlxfn_operations import OPERATIONS
+    from ostiary.intake.weights.read_mlxfn import parse_mlxfn
 
 from ostiary.errors import IntakeRefused
 

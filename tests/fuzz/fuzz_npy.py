@@ -7,7 +7,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.read_npy import parse_npy
+    from ostiary.intake.weights.read_npy import parse_npy
 
 from ostiary.errors import IntakeRefused
 

@@ -7,7 +7,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.read_npz import parse_npz
+    from ostiary.intake.weights.read_npz import parse_npz
 
 from ostiary.errors import IntakeRefused
 

@@ -10,8 +10,8 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["ostiary"]):
-    from ostiary.intake.find_pickles import find_in_pickle
-    from ostiary.intake.read_pickle import describe_pickle, looks_like_pickle
+    from ostiary.intake.code.find_pickles import find_in_pickle
+    from ostiary.intake.code.read_pickle import describe_pickle, looks_like_pickle
 
 from pickle_oracle import imports_of
 

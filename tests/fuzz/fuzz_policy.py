@@ -12,7 +12,7 @@ with atheris.instrument_imports(include=["ostiary", "tomllib"]):
     from ostiary.trust.revocation import parse_revocations
 
 
-def TestOneInput(data: bytes) -> None:
+def TestOneInput(data: bytes) -> None:  # noqa: N802  the name that fuzzers look for
     for parse in (parse_policy, parse_revocations):
         try:
             parse(data)

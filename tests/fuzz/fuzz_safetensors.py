@@ -7,7 +7,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.read_safetensors import measure_safetensors_header, parse_safetensors_header
+    from ostiary.intake.weights.read_safetensors import measure_safetensors_header, parse_safetensors_header
 
 from ostiary.errors import IntakeRefused
 

@@ -7,7 +7,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.read_sentencepiece import parse_sentencepiece
+    from ostiary.intake.tokens.read_sentencepiece import parse_sentencepiece
 
 from ostiary.errors import IntakeRefused
 

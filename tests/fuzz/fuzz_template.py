@@ -7,8 +7,8 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake import judge_template  # noqa: F401 - the reader imports it late; here it is instrumented
-    from ostiary.intake.read_template import find_in_template
+    from ostiary.intake.templates import judge_template  # noqa: F401 - the reader imports it late; here it is instrumented
+    from ostiary.intake.templates.read_template import find_in_template
 
 WORDS = tuple(
     """{{ }} {% %} {%- -%} if else elif endif for in endfor set endset macro endmacro call endcall with endwith filter
@@ -39,7 +39,7 @@ if __name__ == "__main__":
     from text_seeds import arguments_with_inputs
 
     corpus = Path(__file__).resolve().parent.parent / "attacks" / "corpus" / "dirs"
-    published = Path(__file__).resolve().parent.parent / "unit" / "intake" / "templates"
+    published = Path(__file__).resolve().parent.parent / "unit" / "intake" / "templates" / "published"
     texts = [
         json.loads(path.read_bytes())["chat_template"]
         for path in sorted(corpus.glob("tpl_*/tokenizer_config.json"))

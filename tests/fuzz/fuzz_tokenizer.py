@@ -10,10 +10,10 @@ from collections.abc import Callable
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.check_charsmap import check_charsmap
-    from ostiary.intake.check_regex import find_backtracking
-    from ostiary.intake.read_tokenizer import parse_tokenizer
-    from ostiary.intake.read_vocabulary import parse_vocabulary_file
+    from ostiary.intake.tokens.check_charsmap import check_charsmap
+    from ostiary.intake.tokens.check_regex import find_backtracking
+    from ostiary.intake.tokens.read_tokenizer import parse_tokenizer
+    from ostiary.intake.tokens.read_vocabulary import parse_vocabulary_file
 
 from ostiary.errors import IntakeRefused
 

@@ -9,11 +9,11 @@ from types import MappingProxyType
 import atheris
 
 with atheris.instrument_imports(include=["ostiary.intake"]):
-    from ostiary.intake.check_special_tokens import find_highest_id, find_special_token_conflicts
-    from ostiary.intake.read_tokenizer_config import parse_tokenizer_config
+    from ostiary.intake.tokens.check_special_tokens import find_highest_id, find_special_token_conflicts
+    from ostiary.intake.tokens.read_tokenizer_config import parse_tokenizer_config
 
 from ostiary.errors import IntakeRefused
-from ostiary.intake.tokenizer import AddedToken, Tokenizer
+from ostiary.intake.tokens.tokenizer import AddedToken, Tokenizer
 
 TOKENIZER = Tokenizer(
     "BPE", 4, 3, (AddedToken(3, "</s>", special=True),), MappingProxyType({"a": 0, "b": 1, "x": 2}), ()

@@ -12,10 +12,10 @@ from pickle_oracle import imports_of
 
 from ostiary.core.limits import MAX_HEAD_BYTES
 from ostiary.core.tickets import FileKind
-from ostiary.intake.find_code import find_in_file
-from ostiary.intake.find_pickles import find_in_pickle
-from ostiary.intake.kinds import recognise_file
-from ostiary.intake.read_pickle import describe_pickle, looks_like_pickle
+from ostiary.intake.code.find_code import find_in_file
+from ostiary.intake.code.find_pickles import find_in_pickle
+from ostiary.intake.code.kinds import recognise_file
+from ostiary.intake.code.read_pickle import describe_pickle, looks_like_pickle
 from ostiary.intake.rules import code as rules
 
 _PIECES = st.sampled_from(

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 from ostiary.core.findings import Finding
 from ostiary.errors import IntakeRefused
-from ostiary.intake.check_adapter import check_adapter
-from ostiary.intake.config_fields import FIELDS, Kind
-from ostiary.intake.find_code_in_json import find_code_in_json
-from ostiary.intake.layout_slots import Dims
-from ostiary.intake.layouts import LAYOUTS, check_layout
-from ostiary.intake.memory import estimate_memory
-from ostiary.intake.read_adapter import parse_adapter
-from ostiary.intake.read_config import parse_config
-from ostiary.intake.read_generation_config import parse_generation_config
-from ostiary.intake.read_index import check_index, parse_index
+from ostiary.intake.code.find_code_in_json import find_code_in_json
+from ostiary.intake.network.check_adapter import check_adapter
+from ostiary.intake.network.config_fields import FIELDS, Kind
+from ostiary.intake.network.layout_slots import Dims
+from ostiary.intake.network.layouts import LAYOUTS, check_layout
+from ostiary.intake.network.memory import estimate_memory
+from ostiary.intake.network.read_adapter import parse_adapter
+from ostiary.intake.network.read_config import parse_config
+from ostiary.intake.network.read_generation_config import parse_generation_config
 from ostiary.intake.read_json import parse_json, parse_json_object
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.weights.read_index import check_index, parse_index
+from ostiary.intake.weights.tensor import Tensor
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 READERS: list[Callable[[bytes], object]] = [

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.core.text import is_invisible
-from ostiary.intake.kinds import LOADED_NAMES
+from ostiary.intake.code.kinds import LOADED_NAMES
 from ostiary.intake.lookalikes import fold_name
 from ostiary.intake.names import find_in_names, judge_name
 from ostiary.intake.rules import names as rules

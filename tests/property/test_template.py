@@ -9,7 +9,7 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ostiary.core.limits import MAX_TEMPLATE_OUTPUT
-from ostiary.intake.read_template import find_in_template
+from ostiary.intake.templates.read_template import find_in_template
 
 PIECES = st.sampled_from(
     """{{ }} {% %} {%- -%} {# #} if else elif endif for in endfor set endset macro endmacro call endcall with endwith

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from ostiary.core.limits import MAX_TOKEN_ID
 from ostiary.errors import IntakeRefused
-from ostiary.intake.check_charsmap import check_charsmap
-from ostiary.intake.check_regex import find_backtracking
-from ostiary.intake.read_sentencepiece import parse_sentencepiece
-from ostiary.intake.read_tokenizer import parse_tokenizer
-from ostiary.intake.read_tokenizer_config import parse_tokenizer_config
-from ostiary.intake.read_vocabulary import parse_vocabulary_file
+from ostiary.intake.tokens.check_charsmap import check_charsmap
+from ostiary.intake.tokens.check_regex import find_backtracking
+from ostiary.intake.tokens.read_sentencepiece import parse_sentencepiece
+from ostiary.intake.tokens.read_tokenizer import parse_tokenizer
+from ostiary.intake.tokens.read_tokenizer_config import parse_tokenizer_config
+from ostiary.intake.tokens.read_vocabulary import parse_vocabulary_file
 
 T = TypeVar("T")
 

@@ -28,16 +28,16 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ostiary.errors import IntakeRefused
-from ostiary.intake.read_gguf import parse_gguf
-from ostiary.intake.read_mlxfn import parse_mlxfn
-from ostiary.intake.read_npy import parse_npy
-from ostiary.intake.read_npz import parse_npz
-from ostiary.intake.read_safetensors import (
+from ostiary.intake.weights.read_gguf import parse_gguf
+from ostiary.intake.weights.read_mlxfn import parse_mlxfn
+from ostiary.intake.weights.read_npy import parse_npy
+from ostiary.intake.weights.read_npz import parse_npz
+from ostiary.intake.weights.read_safetensors import (
     MLX_DTYPE_BYTES,
     measure_safetensors_header,
     parse_safetensors_header,
 )
-from ostiary.intake.tensor_name import check_tensor_name, check_tensor_names
+from ostiary.intake.weights.tensor_name import check_tensor_name, check_tensor_names
 
 Reader = Callable[[bytes], object]
 

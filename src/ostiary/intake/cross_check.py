@@ -9,14 +9,14 @@ from typing import Final, TypeVar
 from ostiary.core.findings import Finding
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
-from ostiary.intake.check_adapter import check_adapter
-from ostiary.intake.check_special_tokens import find_highest_id, find_special_token_conflicts
-from ostiary.intake.layouts import LayoutVerdict, check_layout
+from ostiary.intake.network.check_adapter import check_adapter
+from ostiary.intake.network.layouts import LayoutVerdict, check_layout
+from ostiary.intake.network.read_config import Config
 from ostiary.intake.parse_files import Parts
-from ostiary.intake.read_config import Config
-from ostiary.intake.read_index import ShardIndex, check_index
 from ostiary.intake.rules import consistency as rules
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.tokens.check_special_tokens import find_highest_id, find_special_token_conflicts
+from ostiary.intake.weights.read_index import ShardIndex, check_index
+from ostiary.intake.weights.tensor import Tensor
 
 _Part = TypeVar("_Part")
 

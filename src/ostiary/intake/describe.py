@@ -7,9 +7,9 @@ from typing import Final
 
 from ostiary.core.tickets import DtypeTotal, FileEntry, FileKind, ModelFacts
 from ostiary.intake.cross_check import CrossCheck
-from ostiary.intake.memory import estimate_memory
+from ostiary.intake.network.memory import estimate_memory
 from ostiary.intake.parse_files import Parts
-from ostiary.intake.tensor import Tensor
+from ostiary.intake.weights.tensor import Tensor
 
 _FORMATS: Final = (
     FileKind.SAFETENSORS,

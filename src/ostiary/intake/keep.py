@@ -22,8 +22,8 @@ from ostiary.core.limits import (
 )
 from ostiary.core.tickets import FileKind
 from ostiary.errors import IntakeRefused
-from ostiary.intake.read_safetensors import measure_safetensors_header
 from ostiary.intake.rules import tree as rules
+from ostiary.intake.weights.read_safetensors import measure_safetensors_header
 
 # One byte past a reader's ceiling is enough for it to see that the file exceeds it.
 _WANTED: Final[Mapping[FileKind, int]] = {

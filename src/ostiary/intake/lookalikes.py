@@ -11,7 +11,7 @@ import unicodedata
 from typing import Final
 
 from ostiary.core.text import is_invisible
-from ostiary.intake.kinds import LOADED_NAMES
+from ostiary.intake.code.kinds import LOADED_NAMES
 
 _DRAWN_ALIKE: Final = str.maketrans(
     {

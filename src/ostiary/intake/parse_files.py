@@ -15,31 +15,31 @@ from ostiary.core.limits import MAX_MODEL_TEMPLATE_CHARACTERS, MAX_TOKENIZER_FIL
 from ostiary.core.tickets import FileKind
 from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
-from ostiary.intake.find_code import find_in_file
-from ostiary.intake.find_code_in_json import find_code_in_json
-from ostiary.intake.read_adapter import Adapter, parse_adapter
-from ostiary.intake.read_config import Config, parse_config
+from ostiary.intake.code.find_code import find_in_file
+from ostiary.intake.code.find_code_in_json import find_code_in_json
+from ostiary.intake.network.read_adapter import Adapter, parse_adapter
+from ostiary.intake.network.read_config import Config, parse_config
+from ostiary.intake.network.read_generation_config import GenerationConfig, parse_generation_config
 from ostiary.intake.read_file import ReadFile
-from ostiary.intake.read_generation_config import GenerationConfig, parse_generation_config
-from ostiary.intake.read_index import ShardIndex, parse_index
 from ostiary.intake.read_json import parse_json, parse_json_object
-from ostiary.intake.read_safetensors import SafetensorsHeader, parse_safetensors_header
-from ostiary.intake.read_template import find_in_template
-from ostiary.intake.read_tokenizer import parse_tokenizer
-from ostiary.intake.read_tokenizer_config import (
+from ostiary.intake.rules import formats
+from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
+from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
+from ostiary.intake.templates.read_template import find_in_template
+from ostiary.intake.tokens.read_tokenizer import parse_tokenizer
+from ostiary.intake.tokens.read_tokenizer_config import (
     TokenizerConfig,
     parse_tokenizer_config,
     read_templates,
 )
-from ostiary.intake.read_vocabulary import Vocabulary, parse_vocabulary_file
-from ostiary.intake.rules import formats
-from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
-from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
-from ostiary.intake.tensor import Tensor
-from ostiary.intake.tokenizer import Tokenizer
+from ostiary.intake.tokens.read_vocabulary import Vocabulary, parse_vocabulary_file
+from ostiary.intake.tokens.tokenizer import Tokenizer
+from ostiary.intake.weights.read_index import ShardIndex, parse_index
+from ostiary.intake.weights.read_safetensors import SafetensorsHeader, parse_safetensors_header
+from ostiary.intake.weights.tensor import Tensor
 
 if TYPE_CHECKING:
-    from ostiary.intake.read_sentencepiece import Sentencepiece
+    from ostiary.intake.tokens.read_sentencepiece import Sentencepiece
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ def _read_tokenizer_config(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_sentencepiece(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
-    from ostiary.intake.read_sentencepiece import parse_sentencepiece  # noqa: PLC0415  # few models hold one
+    from ostiary.intake.tokens.read_sentencepiece import parse_sentencepiece  # noqa: PLC0415  # few models hold one
 
     pieces = parse_sentencepiece(file.kept)
     parts.sentencepieces[file.path] = pieces
@@ -196,7 +196,7 @@ def _find_code(file: ReadFile) -> tuple[Finding, ...]:
 
 
 def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
-    from ostiary.intake.read_gguf import parse_gguf  # noqa: PLC0415  # few models hold one
+    from ostiary.intake.weights.read_gguf import parse_gguf  # noqa: PLC0415  # few models hold one
 
     header = parse_gguf(file.kept, file.entry.size)
     parts.foreign_tensors[file.path] = header.tensors
@@ -205,7 +205,7 @@ def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_npy(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
-    from ostiary.intake.read_npy import parse_npy  # noqa: PLC0415  # few models hold one
+    from ostiary.intake.weights.read_npy import parse_npy  # noqa: PLC0415  # few models hold one
 
     header = parse_npy(file.kept, file.entry.size)
     parts.foreign_tensors[file.path] = (Tensor("array", header.dtype, header.shape, 0, header.data_bytes),)
@@ -224,7 +224,7 @@ def _read_npz(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_mlxfn(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
-    from ostiary.intake.read_mlxfn import parse_mlxfn  # noqa: PLC0415  # few models hold one
+    from ostiary.intake.weights.read_mlxfn import parse_mlxfn  # noqa: PLC0415  # few models hold one
 
     parse_mlxfn(file.kept)
     return ()

@@ -18,15 +18,15 @@ from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.core.values import dataclass
 from ostiary.errors import INTAKE_UNREADABLE, IntakeRefused, SourceUnreadable
+from ostiary.intake.code.kinds import recognise_file
 from ostiary.intake.hashing import ClaimedFile
 from ostiary.intake.keep import KeepBudget, measure_kept_bytes
-from ostiary.intake.kinds import recognise_file
 from ostiary.intake.read_chunks import ChunkReader, LeafHasher
 from ostiary.intake.rules import tree as rules
 from ostiary.intake.tree import Tree, TreeFile, identity_of
 
 if TYPE_CHECKING:
-    from ostiary.intake.read_npz import NpzArchive
+    from ostiary.intake.weights.read_npz import NpzArchive
 
 _CHUNK_BYTES: Final = 1 << 20  # large enough that the digest, not the interpreter, sets the pace
 _SHA256_HEX: Final = 64
@@ -151,7 +151,7 @@ def _hash_rest(
 
 
 def _read_archive(descriptor: int, size: int) -> NpzArchive | IntakeRefused:
-    from ostiary.intake.read_npz import parse_npz  # noqa: PLC0415  # few models hold one
+    from ostiary.intake.weights.read_npz import parse_npz  # noqa: PLC0415  # few models hold one
 
     try:
         return parse_npz(lambda offset, length: os.pread(descriptor, length, offset), size)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
+from ostiary.core.limits import MAX_RECORD_WAIT_MS
 from ostiary.core.values import dataclass
 from ostiary.errors import (
     RECORD_BUSY,
@@ -84,7 +85,7 @@ def connect(database: Path, *, mode: str) -> sqlite3.Connection:
             uri=True,
             isolation_level=None,
             check_same_thread=False,
-            timeout=0,
+            timeout=MAX_RECORD_WAIT_MS / 1000,
         )
         try:
             for pragma in OPEN_PRAGMAS:

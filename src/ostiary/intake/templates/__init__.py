@@ -1,0 +1,1 @@
+"""Chat templates: programs in Jinja, parsed and judged, never rendered."""
