@@ -45,7 +45,7 @@ def test_the_root_is_that_of_rfc_6962(count: int) -> None:
     assert count != 1 or compute_tree_root(leaves) == root_of_peaks(leaves)
 
 
-@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 5 * CHUNK + 17])
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 16 * CHUNK, 37 * CHUNK + 17])
 @pytest.mark.parametrize("kept_bytes", [0, 100, CHUNK + 5])
 def test_reading_by_chunks_and_end_to_end_see_the_same(tmp_path: Path, size: int, kept_bytes: int) -> None:
     data = bytes(n * 7 % 251 for n in range(size))
