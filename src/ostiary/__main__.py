@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ostiary.cli.main import main
+from ostiary.cli.main import run_program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program())

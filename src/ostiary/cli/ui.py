@@ -95,6 +95,20 @@ def _unwritable(name: str, error: OSError) -> OutputUnwritable:
     return OutputUnwritable(OUTPUT_UNWRITABLE, f"{name} cannot be written: {reason}", hint=hint)
 
 
+def is_attended() -> bool:
+    """Whether somebody can be asked: a terminal to read from and one to ask on."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_yes(question: str) -> bool:
+    """Whether a person says yes, in full. Where there is nobody to ask, the answer is no."""
+    if not is_attended():
+        return False
+    sys.stderr.write(f"{question} Type yes or no: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == "yes"
+
+
 def has_color(stream: TextIO) -> bool:
     """Colour only for a person: a terminal, no NO_COLOR, no dumb terminal."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()

@@ -241,6 +241,65 @@ MAX_LAYOUT_FINDINGS: Final = Ceiling(8, "findings", "a person reads no more abou
 MAX_CODE_FINDINGS: Final = Ceiling(32, "findings", "a person reads no more about one file")
 MAX_TEMPLATES: Final = Ceiling(64, "templates", "published models name three at most")
 
+# Trust
+MAX_PEM_BYTES: Final = Ceiling(
+    65_536, "bytes", "a certificate chain as PEM text has a few thousand, a key a few hundred"
+)
+MAX_SIGNATURE_FILES: Final = Ceiling(16, "files", "one per signer; a policy asks for a handful of signers at most")
+MAX_STATEMENT_BYTES: Final = Ceiling(
+    8 << 20, "bytes", "a line for each of the most files a model may have fills 2 MiB, with chunk trees 3"
+)
+MAX_STATEMENT_FILES: Final = Ceiling(4_096, "files", "as many as a model may have; see MAX_TREE_FILES")
+MAX_BUNDLE_VALUES: Final = Ceiling(10_000, "values", "a keyless bundle has a hundred; each one costs memory")
+MAX_STATEMENT_VALUES: Final = Ceiling(
+    131_072, "values", "twelve for each of the most files a model may have, and as many findings again"
+)
+MAX_BUNDLE_CERTIFICATES: Final = Ceiling(
+    8, "certificates", "published chains have three; each one costs a signature check"
+)
+MAX_LOG_ENTRIES: Final = Ceiling(4, "entries", "keyless bundles carry one entry of a transparency log")
+MAX_MODEL_ID_CHARACTERS: Final = Ceiling(200, "characters", "owner and name of a hub have 96 each at most")
+MAX_MODEL_VERSION_CHARACTERS: Final = Ceiling(64, "characters", "published versions have below 30")
+MAX_CLAIMS: Final = Ceiling(64, "claims", "a publisher's free words on a model; more is a document, not a claim")
+MAX_CLAIM_CHARACTERS: Final = Ceiling(1_024, "characters", "one claim's value: a sentence or a URL")
+MAX_SIGNED_FINDINGS: Final = Ceiling(1_000, "findings", "as many as an examination lists")
+
+# Policy
+MAX_POLICY_BYTES: Final = Ceiling(
+    262_144, "bytes", "a policy is read by people; 200 signers with their keys and as many rules fill 150 KiB"
+)
+MAX_POLICY_LINE_CHARACTERS: Final = Ceiling(4_096, "characters", "one line of a policy; nobody reads longer ones")
+MAX_POLICY_LINE_DOTS: Final = Ceiling(
+    128, "dots", "the TOML reader takes quadratic time in the parts of a dotted key; a long list has several lines"
+)
+MAX_POLICY_SIGNERS: Final = Ceiling(256, "signers", "each one's key is tried against every signature of a model")
+MAX_POLICY_RULES: Final = Ceiling(512, "rules", "each is held against every other, so that no two overlap unsaid")
+MAX_POLICY_LIST_ITEMS: Final = Ceiling(256, "items", "one list of a rule: as many as a policy may have signers")
+MAX_REVOCATIONS: Final = Ceiling(1_024, "entries", "each takes some 150 bytes of the policy's ceiling")
+MAX_POLICY_TEXT_CHARACTERS: Final = Ceiling(1_024, "characters", "an identity, an address, a reason or a directory")
+MAX_SIGNER_NAME_CHARACTERS: Final = Ceiling(64, "characters", "a word that people call a signer by")
+
+# Memory of versions
+MAX_REMEMBERED_MODELS: Final = Ceiling(10_000, "models", "one line of 300 bytes each; a house serves a few hundred")
+MAX_MEMORY_BYTES: Final = Ceiling(8 << 20, "bytes", "10,000 models with the longest ids and versions take 5 MiB")
+
+# Distributed trust
+MAX_TUF_ROOT_BYTES: Final = Ceiling(524_288, "bytes", "a root with 50 keys and signatures of the largest kind")
+MAX_TUF_METADATA_BYTES: Final = Ceiling(
+    1 << 20, "bytes", "timestamp, snapshot and targets of a repository with two small files"
+)
+MAX_TUF_ROOT_ROTATIONS: Final = Ceiling(256, "rotations", "how many new roots one update follows")
+MAX_TUF_DELEGATIONS: Final = Ceiling(
+    8, "roles", "how many roles are asked for one file; small repositories have one"
+)
+MAX_CHUNK_FILE_BYTES: Final = Ceiling(
+    64 << 20, "bytes", "4,096 leaves for each of 300 large files; the largest published models have 200"
+)
+MAX_PASSPHRASE_BYTES: Final = Ceiling(4_096, "bytes", "one line that a person or a secret store gives")
+MAX_SIGNER_MS: Final = Ceiling(
+    120_000, "milliseconds", "how long a program or token that signs may take: somebody may have to touch it"
+)
+
 # Chat templates
 MAX_TEMPLATE_CHARACTERS: Final = Ceiling(
     262_144, "characters", "the longest published template has under 60,000; compiling takes time in proportion"

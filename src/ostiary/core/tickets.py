@@ -6,11 +6,13 @@ A house test reads the source and fails where another package calls a ticket's c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
+from ostiary.core.values import dataclass
 
 
 class FileKind(StrEnum):
@@ -42,12 +44,17 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One regular file as it was read: `sha256` covers the very bytes that were judged."""
+    """One regular file as it was read: `sha256` covers the very bytes that were judged.
+
+    With `chunks` the bytes went through that tree instead, and `sha256` is what a signature claims of them:
+    the trust room lets that stand only where the same signature states the same tree.
+    """
 
     path: str
     size: int
     sha256: str
     kind: FileKind
+    chunks: ChunkTree | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ class Manifest:
 
     name: str
     files: tuple[FileEntry, ...]
-    """In code-point order of their paths."""
+    """In code-point order of their paths, without the signature files (core/signature_files.py)."""
     root: str
     """SHA-256 over the raw file digests in that order, as OpenSSF Model Signing computes it."""
     facts: ModelFacts
@@ -110,3 +117,32 @@ class Manifest:
 
     def by_path(self) -> Mapping[str, FileEntry]:
         return {entry.path: entry for entry in self.files}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedModel:
+    """Somebody vouches for every byte of a manifest, and the policy in force believes them for this."""
+
+    printed_by: ClassVar[str] = "ostiary.trust"
+
+    manifest: Manifest
+    model_id: str | None
+    """The id that the signers gave it, where they gave one; never the directory's name."""
+    model_version: str | None
+    expires_at: datetime | None
+    """When the earliest of the signatures that were needed ends."""
+    signers: tuple[str, ...]
+    """Who vouches, as `method:identity`; only those whom the deciding rule counts."""
+    rule: str
+    """What decided: the name of the policy's rule, or `key` where the operator named the key for this one time."""
+    left_out: tuple[str, ...]
+    """Unsigned files of the manifest that an operator chose to leave out; no later room may use them."""
+    is_enforced: bool
+    """False where the policy only warns or audits: then `objections` may hold what enforcing would have refused."""
+    objections: tuple[str, ...] = ()
+    """Codes that enforcing would have refused with."""
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """What is vouched for."""
+        return tuple(entry for entry in self.manifest.files if entry.path not in self.left_out)

@@ -10,6 +10,17 @@ Emits: model.failed, model.inspected, model.refused
 from __future__ import annotations
 
 from ostiary.intake.examine import examine_model, read_manifest
+from ostiary.intake.hashing import ClaimedFile, HashPlan
 from ostiary.intake.judge import Judgement, judge_model
+from ostiary.intake.read_signatures import read_detached_signature, read_signature_files
 
-__all__ = ["Judgement", "examine_model", "judge_model", "read_manifest"]
+__all__ = [
+    "ClaimedFile",
+    "HashPlan",
+    "Judgement",
+    "examine_model",
+    "judge_model",
+    "read_detached_signature",
+    "read_manifest",
+    "read_signature_files",
+]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import field
 
 from ostiary.core.digests import compute_root
 from ostiary.core.findings import Finding, refusal_of
 from ostiary.core.limits import MAX_FINDINGS
+from ostiary.core.signature_files import EVIDENCE_FILES
 from ostiary.core.tickets import FileEntry, Manifest, ModelFacts
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 
 
@@ -24,10 +26,20 @@ class Examination:
     """Whether every entry of the tree could be read, so that the root digest speaks for all of it."""
     facts: ModelFacts | None
     findings: tuple[Finding, ...]
+    leaves: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    """Of the chunk trees, where they were asked for."""
+
+    @property
+    def signable_files(self) -> tuple[FileEntry, ...]:
+        """What the root speaks for: everything but the signatures over it."""
+        if self.is_single_file:
+            return self.files
+        return tuple(entry for entry in self.files if entry.path not in EVIDENCE_FILES)
 
     @property
     def root(self) -> str | None:
-        return compute_root(entry.sha256 for entry in self.files) if self.is_wholly_read and self.files else None
+        files = self.signable_files
+        return compute_root(entry.sha256 for entry in files) if self.is_wholly_read and files else None
 
     @property
     def bytes(self) -> int:
@@ -53,7 +65,7 @@ class Examination:
         root, facts = self.root, self.facts
         if root is None or facts is None:
             raise AssertionError("a model without a refusal was read wholly")  # pragma: no cover
-        return Manifest(name=self.name, files=self.files, root=root, facts=facts, notes=self.findings)
+        return Manifest(name=self.name, files=self.signable_files, root=root, facts=facts, notes=self.findings)
 
 
 def order_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:

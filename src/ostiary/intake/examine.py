@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ostiary.core.findings import Finding
@@ -13,9 +12,10 @@ from ostiary.errors import IntakeRefused
 from ostiary.intake.cross_check import CrossCheck
 from ostiary.intake.describe import describe_model
 from ostiary.intake.examination import Examination, order_findings
+from ostiary.intake.hashing import PLAIN, HashPlan
 from ostiary.intake.keep import KeepBudget
 from ostiary.intake.parse_files import Parts, parse_file
-from ostiary.intake.read_file import ReadFile, read_file
+from ostiary.intake.read_file import ReadFile, ReadRequest, read_file
 from ostiary.intake.tree import Tree, TreeFile, open_tree
 
 _MAX_THREADS: Final = 8  # more threads than this do not make one disk faster
@@ -29,12 +29,14 @@ def examine_model(
     path: str | os.PathLike[str],
     *,
     allowed_formats: Collection[FileKind] = (),
+    hashing: HashPlan = PLAIN,
     start: Callable[[int], None] = _ignore,
     advance: Callable[[int], None] = _ignore,
 ) -> Examination:
     """Everything there is to say about the model at `path`. Raises a Fault where it cannot be read; never refuses.
 
     `start` hears how many bytes there are, `advance` of each chunk of them done, the latter from several threads.
+    With claims in `hashing`, the manifest holds only together with the signature that they come from.
     """
     try:
         tree = open_tree(path)
@@ -43,7 +45,7 @@ def examine_model(
         return Examination(name, True, (), False, None, order_findings(refusal.findings))
     with tree:
         start(sum(file.size for file in tree.files))
-        reads, findings = _read_all(tree, advance)
+        reads, findings = _read_all(tree, hashing, advance)
         findings += tree.findings
     parts = Parts()
     for file in reads:
@@ -59,6 +61,7 @@ def examine_model(
         is_wholly_read=is_wholly_read,
         facts=describe_model(entries, parts, check),
         findings=order_findings(findings),
+        leaves={file.path: file.leaves for file in reads if file.leaves},
     )
 
 
@@ -67,17 +70,29 @@ def read_manifest(path: str | os.PathLike[str], *, allowed_formats: Collection[F
     return examine_model(path, allowed_formats=allowed_formats).to_manifest()
 
 
-def _read_all(tree: Tree, advance: Callable[[int], None]) -> tuple[list[ReadFile], list[Finding]]:
+def _read_all(
+    tree: Tree, hashing: HashPlan, advance: Callable[[int], None]
+) -> tuple[list[ReadFile], list[Finding]]:
     """Every file once, in the order of the tree; a file that would not be read is a finding."""
     budget = KeepBudget()
+    total = _total(tree.files)
+    cores = min(_MAX_THREADS, os.cpu_count() or 1)
+    claims = {file.path: hashing.choose_chunked(file.path, file.size, total, cores) for file in tree.files}
 
     def read(file: TreeFile) -> ReadFile | IntakeRefused:
         try:
-            return read_file(tree, file, budget, advance)
+            request = ReadRequest(hashing.tree_from_bytes, claims[file.path], cores)
+            return read_file(tree, file, budget, advance, request)
         except IntakeRefused as refusal:
             return refusal
 
-    results = _map(read, tree.files)
+    # A file that is read by its chunks takes all cores; the others share them.
+    whole = [file for file in tree.files if claims[file.path] is None]
+    done = dict(zip((file.path for file in whole), _map(read, whole), strict=True))
+    for file in tree.files:
+        if file.path not in done:
+            done[file.path] = read(file)
+    results = [done[file.path] for file in tree.files]
     reads = [result for result in results if isinstance(result, ReadFile)]
     refusals = [result for result in results if isinstance(result, IntakeRefused)]
     return reads, [finding for refusal in refusals for finding in refusal.findings]
@@ -89,6 +104,8 @@ def _map(
     threads = min(_MAX_THREADS, os.cpu_count() or 1, sum(file.size > 0 for file in files))
     if threads <= 1 or _total(files) < _WORTH_THREADS_BYTES:
         return [read(file) for file in files]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # slow to import, and small models need none
+
     # The largest first, so that no thread is left with one at the end.
     largest = sorted(files, key=lambda file: -file.size)
     with ThreadPoolExecutor(threads) as pool:

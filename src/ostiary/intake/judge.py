@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.errors import HOUSE_INTERNAL, Misuse, OstiaryError
 from ostiary.intake.examination import Examination
 from ostiary.intake.examine import examine_model
+from ostiary.intake.hashing import PLAIN, HashPlan
 from ostiary.record.events import Content, Emit, ModelFailed, ModelInspected, ModelRefused
 
 
@@ -28,6 +29,7 @@ def judge_model(
     emit: Emit,
     *,
     allowed_formats: Collection[FileKind] = (),
+    hashing: HashPlan = PLAIN,
     record_location: bool = False,
     start: Callable[[int], None] = lambda _total_bytes: None,
     advance: Callable[[int], None] = lambda _bytes: None,
@@ -40,7 +42,9 @@ def judge_model(
     location = Content(os.fsencode(os.path.abspath(path))) if record_location else None  # noqa: PTH100
     name = name_of(path)
     try:
-        examination = examine_model(path, allowed_formats=allowed_formats, start=start, advance=advance)
+        examination = examine_model(
+            path, allowed_formats=allowed_formats, hashing=hashing, start=start, advance=advance
+        )
     except Misuse:  # nothing was there to be decided upon
         raise
     except Exception as error:

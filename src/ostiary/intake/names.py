@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import Final
 
 from ostiary.core.findings import Finding
 from ostiary.core.limits import MAX_FINDINGS, MAX_NAME_BYTES, MAX_PATH_BYTES
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.lookalikes import find_imitated, fold_name, is_unseen
 from ostiary.intake.rules import names as rules
 

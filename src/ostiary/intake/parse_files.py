@@ -6,13 +6,14 @@ A file that its reader refuses is one finding and no part; the other files are j
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import MAX_MODEL_TEMPLATE_CHARACTERS, MAX_TOKENIZER_FILES
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.code.find_code import find_in_file
 from ostiary.intake.code.find_code_in_json import find_code_in_json
@@ -25,7 +26,6 @@ from ostiary.intake.rules import formats
 from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
 from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
 from ostiary.intake.templates.read_template import find_in_template
-from ostiary.intake.tokens.read_sentencepiece import Sentencepiece, parse_sentencepiece
 from ostiary.intake.tokens.read_tokenizer import parse_tokenizer
 from ostiary.intake.tokens.read_tokenizer_config import (
     TokenizerConfig,
@@ -34,12 +34,12 @@ from ostiary.intake.tokens.read_tokenizer_config import (
 )
 from ostiary.intake.tokens.read_vocabulary import Vocabulary, parse_vocabulary_file
 from ostiary.intake.tokens.tokenizer import Tokenizer
-from ostiary.intake.weights.read_gguf import parse_gguf
 from ostiary.intake.weights.read_index import ShardIndex, parse_index
-from ostiary.intake.weights.read_mlxfn import parse_mlxfn
-from ostiary.intake.weights.read_npy import parse_npy
 from ostiary.intake.weights.read_safetensors import SafetensorsHeader, parse_safetensors_header
 from ostiary.intake.weights.tensor import Tensor
+
+if TYPE_CHECKING:
+    from ostiary.intake.tokens.read_sentencepiece import Sentencepiece
 
 
 @dataclass(slots=True)
@@ -149,6 +149,8 @@ def _read_tokenizer_config(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_sentencepiece(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.tokens.read_sentencepiece import parse_sentencepiece  # noqa: PLC0415  # few models hold one
+
     pieces = parse_sentencepiece(file.kept)
     parts.sentencepieces[file.path] = pieces
     return pieces.notes
@@ -194,6 +196,8 @@ def _find_code(file: ReadFile) -> tuple[Finding, ...]:
 
 
 def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.weights.read_gguf import parse_gguf  # noqa: PLC0415  # few models hold one
+
     header = parse_gguf(file.kept, file.entry.size)
     parts.foreign_tensors[file.path] = header.tensors
     template = () if header.chat_template is None else _find_in_templates([header.chat_template], parts)
@@ -201,6 +205,8 @@ def _read_gguf(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_npy(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.weights.read_npy import parse_npy  # noqa: PLC0415  # few models hold one
+
     header = parse_npy(file.kept, file.entry.size)
     parts.foreign_tensors[file.path] = (Tensor("array", header.dtype, header.shape, 0, header.data_bytes),)
     return ()
@@ -218,6 +224,8 @@ def _read_npz(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_mlxfn(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.weights.read_mlxfn import parse_mlxfn  # noqa: PLC0415  # few models hold one
+
     parse_mlxfn(file.kept)
     return ()
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
 from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_HEAD_BYTES, MAX_TAIL_BYTES
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
+from ostiary.core.values import dataclass
 from ostiary.errors import INTAKE_UNREADABLE, IntakeRefused, SourceUnreadable
 from ostiary.intake.code.kinds import recognise_file
+from ostiary.intake.hashing import ClaimedFile
 from ostiary.intake.keep import KeepBudget, measure_kept_bytes
+from ostiary.intake.read_chunks import ChunkReader, LeafHasher
 from ostiary.intake.rules import tree as rules
 from ostiary.intake.tree import Tree, TreeFile, identity_of
-from ostiary.intake.weights.read_npz import NpzArchive, parse_npz
+
+if TYPE_CHECKING:
+    from ostiary.intake.weights.read_npz import NpzArchive
 
 _CHUNK_BYTES: Final = 1 << 20  # large enough that the digest, not the interpreter, sets the pace
 _SHA256_HEX: Final = 64
@@ -36,6 +41,8 @@ class ReadFile:
     tail: bytes
     archive: NpzArchive | IntakeRefused | None
     """Of an npz: its members are scattered, so they are read while the file is open."""
+    leaves: tuple[bytes, ...] = ()
+    """Of its chunk tree, where one was asked for."""
 
     @property
     def path(self) -> str:
@@ -46,11 +53,30 @@ class ReadFile:
         return len(self.kept) == self.entry.size
 
 
-def read_file(tree: Tree, file: TreeFile, budget: KeepBudget, advance: Callable[[int], None]) -> ReadFile:
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """How one file is to be read, beside its path."""
+
+    tree_from_bytes: int | None = None
+    claimed: ClaimedFile | None = None
+    """Read by these chunks, and take the digest as claimed."""
+    threads: int = 1
+
+
+READ_WHOLE: Final = ReadRequest()
+
+
+def read_file(
+    tree: Tree,
+    file: TreeFile,
+    budget: KeepBudget,
+    advance: Callable[[int], None],
+    request: ReadRequest = READ_WHOLE,
+) -> ReadFile:
     """Read, recognise and digest `file`; `advance` hears of every chunk of bytes done."""
     descriptor = tree.open_file(file)
     try:
-        return _read_descriptor(descriptor, file, budget, advance)
+        return _read_descriptor(descriptor, file, budget, advance, request)
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
         message = f"{quote_untrusted(file.path)} cannot be read: {reason}"
@@ -60,7 +86,7 @@ def read_file(tree: Tree, file: TreeFile, budget: KeepBudget, advance: Callable[
 
 
 def _read_descriptor(
-    descriptor: int, file: TreeFile, budget: KeepBudget, advance: Callable[[int], None]
+    descriptor: int, file: TreeFile, budget: KeepBudget, advance: Callable[[int], None], request: ReadRequest
 ) -> ReadFile:
     kept = _read_up_to(descriptor, min(file.size, MAX_HEAD_BYTES))
     kind = recognise_file(file.path, kept, file.size)
@@ -68,32 +94,65 @@ def _read_descriptor(
     budget.take(max(wanted, len(kept)), file.path)
     if wanted > len(kept):
         kept += _read_up_to(descriptor, wanted - len(kept))
+    hashed = _hash_rest(descriptor, file.size, kept, advance, request)
+    archive = _read_archive(descriptor, file.size) if kind is FileKind.NPZ else None
+    # Files that the kernel makes up say that they are empty and are not.
+    is_longer = os.pread(descriptor, 1, file.size) != b""
+    if not hashed.is_complete or is_longer or identity_of(os.fstat(descriptor)) != file.identity:
+        raise refuse(rules.CHANGED, "it changed while it was read", path=file.path)
+    sha256 = hashed.sha256
+    if file.blob is not None and len(file.blob) == _SHA256_HEX and file.blob != sha256:
+        raise refuse(rules.CACHE_DIGEST, f"its bytes have the digest {sha256}", path=file.path)
+    entry = FileEntry(file.path, file.size, sha256, kind, hashed.proven_by)
+    return ReadFile(entry, kept, hashed.tail, archive, hashed.leaves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    sha256: str
+    tail: bytes
+    is_complete: bool
+    leaves: tuple[bytes, ...] = ()
+    proven_by: ChunkTree | None = None
+
+
+def _hash_rest(
+    descriptor: int, size: int, kept: bytes, advance: Callable[[int], None], request: ReadRequest
+) -> _Hashed:
+    """Digest what was kept and then the rest, from end to end or, as a signature allows, chunk by chunk."""
+    claimed = request.claimed
+    if claimed is not None:
+        chunks = ChunkReader(descriptor, size, kept, claimed.chunks.chunk_bytes, advance)
+        leaves = chunks.read(request.threads)
+        if ChunkTree(claimed.chunks.chunk_bytes, compute_tree_root(leaves).hex()) == claimed.chunks:
+            return _Hashed(claimed.sha256, chunks.tail, not chunks.is_short, leaves, claimed.chunks)
+        os.lseek(descriptor, len(kept), os.SEEK_SET)  # not what was claimed: it gets a digest of its own
+    wants_tree = request.tree_from_bytes is not None and size >= request.tree_from_bytes
+    leaf = LeafHasher(choose_chunk_bytes(size)) if wants_tree else None
     digest = hashlib.sha256(kept)
+    if leaf is not None:
+        leaf.update(kept)
     advance(len(kept))
     done = len(kept)
     tail = kept[-MAX_TAIL_BYTES:]
-    view = memoryview(bytearray(min(_CHUNK_BYTES, max(file.size - done, 1))))
-    while done < file.size:
+    view = memoryview(bytearray(min(_CHUNK_BYTES, max(size - done, 1))))
+    while done < size:
         count = os.readv(descriptor, [view])
         if count == 0:
             break
         digest.update(view[:count])
+        if leaf is not None:
+            leaf.update(view[:count])
         done += count
         advance(count)
-        if file.size - done < MAX_TAIL_BYTES:  # this chunk reaches into the tail
+        if size - done < MAX_TAIL_BYTES:  # this chunk reaches into the tail
             tail = (tail + bytes(view[max(0, count - MAX_TAIL_BYTES) : count]))[-MAX_TAIL_BYTES:]
-    archive = _read_archive(descriptor, file.size) if kind is FileKind.NPZ else None
-    # Files that the kernel makes up say that they are empty and are not.
-    is_longer = done == file.size and os.read(descriptor, 1) != b""
-    if done != file.size or is_longer or identity_of(os.fstat(descriptor)) != file.identity:
-        raise refuse(rules.CHANGED, "it changed while it was read", path=file.path)
-    sha256 = digest.hexdigest()
-    if file.blob is not None and len(file.blob) == _SHA256_HEX and file.blob != sha256:
-        raise refuse(rules.CACHE_DIGEST, f"its bytes have the digest {sha256}", path=file.path)
-    return ReadFile(FileEntry(file.path, file.size, sha256, kind), kept, tail, archive)
+    return _Hashed(digest.hexdigest(), tail, done == size, () if leaf is None else leaf.finish())
 
 
 def _read_archive(descriptor: int, size: int) -> NpzArchive | IntakeRefused:
+    from ostiary.intake.weights.read_npz import parse_npz  # noqa: PLC0415  # few models hold one
+
     try:
         return parse_npz(lambda offset, length: os.pread(descriptor, length, offset), size)
     except IntakeRefused as refusal:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -23,6 +22,7 @@ from ostiary.core.limits import (
     MAX_TREE_FILES,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import INTAKE_UNREADABLE, MODEL_NOT_FOUND, Misuse, SourceUnreadable
 from ostiary.intake.hub_cache import open_blobs, parse_blob_link
 from ostiary.intake.names import find_in_names, judge_name

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_UNWRITABLE, USAGE, Misuse, RecordUnwritable
 from ostiary.record.archive_file import ArchiveHeader, write_archive
 from ostiary.record.checkpoint import parse_checkpoint

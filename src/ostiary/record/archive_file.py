@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from ostiary.core.limits import MAX_CHECKPOINT_BYTES, MAX_ENTRY_BYTES
+from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_BAD_PROOF, RECORD_CORRUPT, RECORD_REORDERED, RecordDamaged, RecordRefused
 from ostiary.record.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from ostiary.record.entry import parse_entry

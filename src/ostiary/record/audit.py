@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     CODES,
     RECORD_BAD_SIGNATURE,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_BAD_SIGNATURE, RecordRefused
 from ostiary.record.keys import Signer, has_algorithm, verify_signature
 from ostiary.record.merkle import HASH_BYTES

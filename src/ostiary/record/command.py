@@ -6,7 +6,6 @@ goes to this process's own.
 
 from __future__ import annotations
 
-import subprocess  # an operator's own command is what this file is for
 from collections.abc import Sequence
 
 from ostiary.core.limits import MAX_HOOK_MS
@@ -18,6 +17,9 @@ class CommandFailed(Exception):
 
 def run_command(argv: Sequence[str], given: bytes, *, has_answer: bool) -> bytes:
     """What the command printed, where it has something to answer, ended well and in time."""
+    # An operator's own command is what this file is for; slow to import, and few operators have one.
+    import subprocess  # noqa: PLC0415
+
     if not argv:
         raise CommandFailed("no command")
     try:

@@ -12,9 +12,11 @@ A field may be added with a default under the same `schema`; anything else needs
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
+
+from ostiary.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,97 @@ class ModelFailed(Event):
     name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
     code: Annotated[str, "the code of the fault"]
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSigned(Event):
+    """A model was signed here."""
+
+    kind: ClassVar[str] = "model.signed"
+
+    name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
+    root: Annotated[str, "SHA-256 root digest over all files, hexadecimal"]
+    signer: Annotated[str, "who signed, as `method:identity`"]
+    model_id: Annotated[str | None, "the id that was signed"] = None
+    model_version: Annotated[str | None, "the version that was signed"] = None
+    expires: Annotated[str | None, "when the signature ends, RFC 3339"] = None
+    findings: Annotated[Mapping[str, int], "rule id to how often code was found and signed nevertheless"] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVerified(Event):
+    """Somebody who is believed vouches for a model."""
+
+    kind: ClassVar[str] = "model.verified"
+
+    name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
+    root: Annotated[str, "SHA-256 root digest over all files, hexadecimal"]
+    signers: Annotated[tuple[str, ...], "who vouches, as `method:identity`"]
+    rule: Annotated[str, "what decided: a rule of the policy, or `key`"]
+    level: Annotated[str, "enforce, warn or audit"] = "enforce"
+    objections: Annotated[tuple[str, ...], "codes that enforcing would have refused with"] = ()
+    model_id: Annotated[str | None, "the id that was signed"] = None
+    model_version: Annotated[str | None, "the version that was signed"] = None
+    policy: Annotated[str | None, "SHA-256 of the policy file that decided"] = None
+    location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRemembered(Event):
+    """A version of a model is the newest that was let in here, or somebody said that it is the right one."""
+
+    kind: ClassVar[str] = "model.remembered"
+
+    model_id: Annotated[str, "the id that was signed"]
+    root: Annotated[str, "SHA-256 root digest over all files, hexadecimal"]
+    is_pinned: Annotated[bool, "whether somebody said so, rather than it being let in"]
+    memory: Annotated[str, "SHA-256 over everything that is remembered from here on"]
+    model_version: Annotated[str | None, "the version that was signed"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustChanged(Event):
+    """Somebody changed whom this house believes."""
+
+    kind: ClassVar[str] = "trust.changed"
+
+    action: Annotated[str, "what was done: init, add, remove, revoke, pin, update, rotate"]
+    subject: Annotated[str, "what it was done to: a rule, a signer, a model id"]
+    policy: Annotated[str | None, "SHA-256 of the policy file afterwards"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMade(Event):
+    """A signing key was made, or vouched for by the one before it."""
+
+    kind: ClassVar[str] = "key.made"
+
+    key_id: Annotated[str, "the key's id: SHA-256 of the public key as PEM text"]
+    curve: Annotated[str, "the elliptic curve"]
+    predecessor: Annotated[str | None, "the id of the key that vouches for it"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRevoked(Event):
+    """A revocation of a signing key was written here."""
+
+    kind: ClassVar[str] = "key.revoked"
+
+    key_id: Annotated[str, "the id of the key that is revoked"]
+    signer: Annotated[str, "the id of the key that says so"]
+    reason: Annotated[str, "why, as the signer put it"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsafeUsed(Event):
+    """Somebody asked for something that weakens the house, with an option that says so."""
+
+    kind: ClassVar[str] = "unsafe.used"
+
+    hatch: Annotated[str, "the option, for example `--unsafe-no-passphrase`"]
+    detail: Annotated[str, "what it was used on"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +256,13 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             ModelInspected,
             ModelRefused,
             ModelFailed,
+            ModelSigned,
+            ModelVerified,
+            ModelRemembered,
+            TrustChanged,
+            KeyMade,
+            KeyRevoked,
+            UnsafeUsed,
             RecordBegun,
             RecordKeyRotated,
             RecordDropped,

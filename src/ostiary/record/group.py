@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from ostiary.core.values import dataclass
 from ostiary.errors import CODES, RECORD_UNWRITABLE, RecordUnwritable
 from ostiary.record.entry import EncodedEvent
 

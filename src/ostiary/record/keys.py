@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 
+from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_BAD_SIGNATURE, RECORD_KEY_UNUSABLE, RecordDamaged, RecordRefused
 from ostiary.record.command import CommandFailed, run_command
 from ostiary.record.durable import sync_directory, write_new_file

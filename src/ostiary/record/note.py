@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 from typing import Final
 
 from ostiary.core.limits import MAX_CHECKPOINT_BYTES
+from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_BAD_SIGNATURE, RecordRefused
 
 _MARK: Final = "— "  # em dash, space

@@ -7,10 +7,10 @@ is believed only because the proof hashes it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.limits import MAX_PROOF_BYTES
+from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_BAD_PROOF, RecordRefused
 from ostiary.record.checkpoint import SignedCheckpoint, parse_checkpoint, verify_checkpoint
 from ostiary.record.entry import Entry, parse_entry

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ostiary.core.values import dataclass
 from ostiary.record.entry import Entry, parse_entry
 from ostiary.record.reader import Reader
 

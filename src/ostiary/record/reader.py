@@ -7,11 +7,11 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ostiary.core.limits import MAX_RECORD_WAIT_MS
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     RECORD_BUSY,
     RECORD_CORRUPT,

@@ -28,13 +28,17 @@ from ostiary.errors import (
     RecordDamaged,
     RecordUnwritable,
 )
-from ostiary.record.entry import EncodedEvent, place_event, read_time
+from ostiary.record.entry import MARK_OF_MEMORY, EncodedEvent, place_event, read_time
 from ostiary.record.merkle import HASH_BYTES, add_leaf, hash_leaf, list_peaks, root_of_peaks
 from ostiary.record.place import LOCK_FILE
 from ostiary.record.reader import ArchiveRow, Reader, connect, explain_sqlite, sqlite_explained
 from ostiary.record.schema import CREATE_PRAGMAS, OPEN_PRAGMAS, TABLES
 
-_LEAVING: Final = "WHERE n >= ? AND n < ? AND n NOT IN (SELECT n FROM vkey UNION SELECT n FROM archive)"
+_LEAVING: Final = (
+    "WHERE n >= ? AND n < ? AND n NOT IN (SELECT n FROM vkey UNION SELECT n FROM archive) "  # noqa: S608  # constants
+    f"AND instr(body, X'{MARK_OF_MEMORY.hex()}') = 0"
+)
+"""What an archive takes away. What was remembered of models stays: without it an older model could come back."""
 _FIRST_PAUSE_S: Final = 0.0002
 _LAST_PAUSE_S: Final = 0.005
 

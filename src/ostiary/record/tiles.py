@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ostiary.core.values import dataclass
 from ostiary.record.checkpoint import parse_checkpoint
 from ostiary.record.reader import Reader
 from ostiary.record.store import explain_os

@@ -7,10 +7,10 @@ a checkpoint or write a whole new record, only a checkpoint or a verifier key ke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import (
     CODES,
     RECORD_BAD_SIGNATURE,

@@ -7,9 +7,9 @@ import struct
 
 import pytest
 
+from ostiary.core import json_text
 from ostiary.core.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_NUMBER_CHARACTERS
 from ostiary.errors import IntakeRefused
-from ostiary.intake import read_json
 from ostiary.intake.read_json import describe_type, parse_json, parse_json_object
 from ostiary.intake.rules.json import RULES
 
@@ -92,14 +92,14 @@ def test_agrees_with_the_standard_library(data: bytes) -> None:
 
 
 def test_a_string_across_chunks_hides_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_json, "_CHUNK_BYTES", 3)
+    monkeypatch.setattr(json_text, "_CHUNK_BYTES", 3)
     value = ["[" * 100, {"]]]": [1, "}"]}, "{" * 99]
     assert parse_json(json.dumps(value).encode()) == value
     assert rule_of(b'["a","[",' + b"[" * 64 + b"]" * 65) == "json.too-deep"
 
 
 def test_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_json, "MAX_JSON_VALUES", 4)
+    monkeypatch.setattr(json_text, "MAX_JSON_VALUES", 4)
     assert parse_json(b'[1,2,"3,3,3,3"]') == [1, 2, "3,3,3,3"]
     assert rule_of(b"[1,2,3,4]") == "json.too-many-values"
     assert rule_of(b"[[],[],[]]") == "json.too-many-values"
@@ -159,5 +159,5 @@ def test_a_key_that_is_every_byte_is_kept() -> None:
         ({}, "an object"),
     ],
 )
-def test_types_have_names(value: read_json.JsonValue, name: str) -> None:
+def test_types_have_names(value: json_text.JsonValue, name: str) -> None:
     assert describe_type(value) == name

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 
@@ -9,6 +8,7 @@ import pytest
 from record_tools import make_event, make_refusal
 
 from ostiary.core.limits import MAX_EVENT_COUNTS, MAX_EVENT_TEXT_CHARACTERS
+from ostiary.core.values import dataclass
 from ostiary.errors import RecordRefused
 from ostiary.record.entry import (
     describe_actor,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.tickets import FileKind
+from ostiary.core.values import dataclass
 from ostiary.intake.code.read_pickle import looks_like_pickle
 
 

@@ -8,10 +8,10 @@ that plain text is not taken for a pickle.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.limits import MAX_PICKLE_BYTES, MAX_PICKLE_IMPORTS, MAX_PICKLE_OPS
+from ostiary.core.values import dataclass
 from ostiary.intake.code import pickle_opcodes as op
 from ostiary.intake.code.pickle_arguments import (
     MAX_IMPORT_NAME_BYTES,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ostiary.core.findings import Finding
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.network.check_packing import FLOATS
 from ostiary.intake.network.layout_names import Piece, clean_names
 from ostiary.intake.network.quantization import AFFINE_BITS

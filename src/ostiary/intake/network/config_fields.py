@@ -7,7 +7,6 @@ are not read by MLX-LM, or only name things.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -25,6 +24,7 @@ from ostiary.core.limits import (
     MAX_WIDTH,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import JsonValue, describe_type
 from ostiary.intake.rules.config import CONFIG_OUT_OF_RANGE, CONFIG_WRONG_TYPE
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.core.values import dataclass
 from ostiary.intake.weights.tensor import Tensor
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from ostiary.core.findings import refuse
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import JsonValue
 from ostiary.intake.rules.config import CONFIG_INCOMPLETE
 

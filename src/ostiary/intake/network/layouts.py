@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from ostiary.core.findings import Finding, Rule
 from ostiary.core.limits import MAX_LAYOUT_FINDINGS, MAX_MISSING_TENSORS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.network import layouts_dense as dense
 from ostiary.intake.network import layouts_experts as experts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from ostiary.core.values import dataclass
 from ostiary.intake.network.read_config import Config
 from ostiary.intake.weights.tensor import Tensor
 

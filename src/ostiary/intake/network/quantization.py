@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from ostiary.core.findings import Finding, refuse
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import Quantization
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import JsonValue, describe_type
 from ostiary.intake.rules.config import (
     CONFIG_QUANTIZATION_DISAGREES,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -12,6 +11,7 @@ from ostiary.core.ceiling import Ceiling
 from ostiary.core.findings import Finding, refuse
 from ostiary.core.limits import MAX_ADAPTER_KEYS, MAX_ADAPTER_RANK, MAX_CONFIG_BYTES, MAX_LAYERS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import JsonValue, describe_type, parse_json_object
 from ostiary.intake.rules.adapter import (
     ADAPTER_INCOMPLETE,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from ostiary.core.findings import Finding, refuse
 from ostiary.core.limits import MAX_CONFIG_BYTES, MAX_HEAD_WIDTH, MAX_TOKEN_ID, USUAL_CONTEXT_TOKENS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.network.architectures import WITH_TEXT_CONFIG, find_architecture
 from ostiary.intake.network.config_fields import PER_LAYER_LISTS, check_fields, check_inner_fields
 from ostiary.intake.network.quantization import Packing, QuantizationPlan, parse_packing, parse_plan

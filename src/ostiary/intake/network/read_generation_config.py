@@ -6,7 +6,6 @@ MLX-LM takes eos_token_id from it, before the one in config.json; Transformers t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +19,7 @@ from ostiary.core.limits import (
     MAX_TOKEN_ID,
     MAX_VOCABULARY,
 )
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import JsonValue, describe_type, parse_json_object
 from ostiary.intake.rules.config import GENERATION_OUT_OF_RANGE, GENERATION_UNUSUAL, GENERATION_WRONG_TYPE
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -20,6 +19,7 @@ from ostiary.core.limits import (
     MAX_TEMPLATE_RANGE,
     MAX_TEMPLATE_WIDTH,
 )
+from ostiary.core.values import dataclass
 from ostiary.intake.rules.template import TEMPLATE_UNBOUNDED_TEXT, TEMPLATE_UNBOUNDED_WORK
 
 Number: TypeAlias = int | float

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ostiary.core.findings import Finding, refuse
 from ostiary.core.limits import MAX_TEMPLATE_OUTPUT, MAX_TEMPLATE_ROUNDS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.rules.template import (
     TEMPLATE_ENDLESS_RECURSION,
     TEMPLATE_RECURSION,

@@ -6,12 +6,12 @@ A check takes a value and the place it stands at, and refuses what it does not l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_TOKEN_CHARACTERS, MAX_TOKEN_ID
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import JsonValue, describe_type
 from ostiary.intake.rules.tokenizer import (
     TOKENIZER_MALFORMED,

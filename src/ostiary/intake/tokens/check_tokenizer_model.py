@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.findings import Finding, refuse
@@ -15,6 +14,7 @@ from ostiary.core.limits import (
     MAX_WORD_CHARACTERS,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import JsonValue, describe_type
 from ostiary.intake.rules.tokenizer import (
     TOKENIZER_BROKEN_MERGE,

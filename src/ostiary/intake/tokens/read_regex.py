@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_REGEX_CHARACTERS, MAX_REGEX_DEPTH, MAX_REGEX_REPEATS
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.rules.tokenizer import TOKENIZER_BROKEN_REGEX, TOKENIZER_TOO_LARGE
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +17,7 @@ from ostiary.core.limits import (
     MAX_VOCABULARY_FILE_BYTES,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.rules.tokenizer import (
     TOKENIZER_DUPLICATE_TOKEN,
     TOKENIZER_EXTENSION_FIELDS,

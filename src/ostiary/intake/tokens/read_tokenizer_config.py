@@ -6,12 +6,13 @@ Its set of fields is open: Transformers hands unknown ones on to the tokenizer c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ostiary.core.findings import Finding, refusal_of, refuse
 from ostiary.core.limits import MAX_JSON_BYTES, MAX_TEMPLATES, MAX_TOKEN_ID, MAX_VOCABULARY
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.code.find_code_in_json import find_code_in_json
 from ostiary.intake.read_json import JsonValue, describe_type, parse_json_object
 from ostiary.intake.rules.tokenizer import (

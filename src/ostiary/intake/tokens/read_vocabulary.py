@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.findings import Finding, refuse
 from ostiary.core.limits import MAX_TOKEN_CHARACTERS, MAX_TOKEN_ID, MAX_TOKENIZER_MERGES, MAX_VOCABULARY_FILE_BYTES
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.read_json import parse_json_object
 from ostiary.intake.rules.tokenizer import (
     TOKENIZER_DUPLICATE_ID,

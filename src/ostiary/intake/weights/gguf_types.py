@@ -6,10 +6,11 @@ https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
+
+from ostiary.core.values import dataclass
 
 
 class ValueType(IntEnum):

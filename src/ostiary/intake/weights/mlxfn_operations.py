@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
+
+from ostiary.core.values import dataclass
 
 # Names and bytes of mlx 0.32.4's types, in the order of its own numbering.
 DTYPES: Final = (

@@ -7,7 +7,6 @@ the tensors' bytes, and walks the header once.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.findings import Finding, refuse
@@ -24,6 +23,7 @@ from ostiary.core.limits import (
     MAX_TENSORS_PER_FILE,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import MAX_JSON_BYTES, MAX_PATH_BYTES
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.quote_few import quote_few
 from ostiary.intake.read_json import JsonValue, describe_type, parse_json_object
 from ostiary.intake.rules.index import (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ostiary.core.findings import Rule, refuse
@@ -25,6 +24,7 @@ from ostiary.core.limits import (
     MAX_TENSOR_NAME_CHARACTERS,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_DIMENSION, MAX_NPY_HEADER_BYTES, MAX_TENSOR_BYTES, MAX_TENSOR_DIMENSIONS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 

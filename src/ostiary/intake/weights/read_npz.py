@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.findings import refuse
@@ -19,6 +18,7 @@ from ostiary.core.limits import (
     MAX_NPZ_UNCHECKED_INFLATION_BYTES,
 )
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.rules import weights as rules
 from ostiary.intake.weights.read_npy import MAX_PREFIX_BYTES, NpyHeader, parse_npy

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -24,6 +24,7 @@ from ostiary.core.limits import (
     MAX_TENSORS_PER_FILE,
 )
 from ostiary.core.text import is_invisible, quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.read_json import JsonValue, parse_json_object
 from ostiary.intake.rules import tensors as tensor_rules

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_NPZ_DIRECTORY_BYTES, MAX_NPZ_MEMBERS, MAX_TENSOR_NAME_CHARACTERS
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.intake.rules import tensors as tensor_rules
 from ostiary.intake.rules import weights as rules
 

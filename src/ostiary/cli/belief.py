@@ -1,0 +1,115 @@
+"""Whom to believe by policy: finds the policy, adds what was fetched, and decides with the memory of versions."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ostiary.cli import ui
+from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
+from ostiary.errors import USAGE, Misuse
+
+if TYPE_CHECKING:
+    from ostiary.record.log import Log
+    from ostiary.trust.decide_by_policy import PolicyDecider
+    from ostiary.trust.explanation import Explanation
+    from ostiary.trust.policy import Policy
+    from ostiary.trust.revocation import Revocations
+
+POLICY_VARIABLE: Final = "OSTIARY_POLICY"
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """A policy in force, and what it is called when it is shown."""
+
+    policy: Policy
+    revocations: Revocations
+    """Those that were fetched; the policy's own count anyway."""
+    origin: str
+    expires_at: datetime | None = None
+    """When what was fetched ends."""
+
+    def bind(
+        self,
+        log: Log,
+        now: datetime,
+        asked_id: str | None,
+        *,
+        ask: Callable[[Explanation], bool] | None = None,
+        is_pinning: bool = False,
+        is_rehearsal: bool = False,
+    ) -> PolicyDecider:
+        from ostiary.trust.decide_by_policy import PolicyDecider
+        from ostiary.trust.explanation import Circumstances
+        from ostiary.trust.model_id import parse_model_id
+        from ostiary.trust.rollback import VersionMemory
+
+        asked = None if asked_id is None else parse_model_id(asked_id)
+        return PolicyDecider(
+            self.policy,
+            VersionMemory(log),
+            Circumstances(now, asked, revocations=self.revocations),
+            correlation_id=secrets.token_hex(8),
+            ask=ask,
+            is_pinning=is_pinning,
+            is_rehearsal=is_rehearsal,
+        )
+
+
+def find_policy_path(chosen: Path | None) -> Path:
+    """--policy, OSTIARY_POLICY, or the place that the platform has for a user's settings."""
+    if chosen is not None:
+        return chosen
+    named = os.environ.get(POLICY_VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    from ostiary.trust.policy_file import POLICY_FILE
+
+    return Path(platformdirs.user_config_dir("ostiary", appauthor=False)) / POLICY_FILE
+
+
+def load_belief(chosen: Path | None, now: datetime) -> Belief:
+    """The policy that was named, else the one in its usual place, else the one that was fetched.
+
+    Where this house follows a repository, what that repository revokes counts with every policy; when it has gone
+    stale, nothing is believed.
+    """
+    from ostiary.record.place import find_state_directory
+    from ostiary.trust.distribution import has_distribution, read_distributed
+    from ostiary.trust.policy_file import read_policy_file
+    from ostiary.trust.read_policy import parse_policy
+    from ostiary.trust.revocation import NOTHING_REVOKED, parse_revocations
+
+    state = find_state_directory()
+    fetched = read_distributed(state, now) if has_distribution(state) else None
+    ends = None if fetched is None else fetched.expires_at
+    revocations = NOTHING_REVOKED
+    if fetched is not None and fetched.revocations is not None:
+        revocations = parse_revocations(fetched.revocations)
+    path = find_policy_path(chosen)
+    if chosen is not None or POLICY_VARIABLE in os.environ or os.path.lexists(path):
+        data, origin = read_policy_file(path), quote_untrusted(path.name)
+    elif fetched is not None and fetched.policy is not None:
+        data, origin = fetched.policy, "the repository's policy"
+    else:
+        raise Misuse(
+            USAGE, "there is no policy", hint="Make one with `ostiary trust init`, or name one with --policy."
+        )
+    return Belief(parse_policy(data), revocations, origin, ends)
+
+
+def ask_to_pin(answer: Explanation) -> bool:
+    """Asks the person at the terminal, if there is one."""
+    version = "" if answer.version is None else f" {answer.version}"
+    who = ", ".join(sorted(vouching.signer.name for vouching in answer.counted))
+    return ui.ask_yes(
+        f"{answer.model_id}{version} was never seen here. It is signed by {quote_untrusted(who)}. Is it right?"
+    )

@@ -1,0 +1,105 @@
+"""`ostiary sign MODEL`: vouch for a model, so that others can check who did."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from ostiary.cli import ui
+from ostiary.cli.key_options import add_key_options, open_holder
+from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
+
+_DESCRIPTION: Final = """\
+Sign a model: read and judge all of it, then write model.sig into it (NAME.sig beside a single file).
+
+Only what `ostiary inspect` accepts is signed; what it notes of code is named in the signature. The format is
+OpenSSF Model Signing v1.0, so that other programs can check it too. A second signer gets model.2.sig, and so on."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = _DESCRIPTION
+    parser.add_argument("model", metavar="MODEL", help="a model directory, or a single model file")
+    add_key_options(parser)
+    parser.add_argument(
+        "--certificate", metavar="PEM", type=Path, help="the key's certificate and those above it, without the root"
+    )
+    parser.add_argument("--id", metavar="ID", help="the model's id, such as acme/llama: it cannot pass for another")
+    parser.add_argument(
+        "--model-version", metavar="VERSION", help="such as 1.2: it cannot be taken for a newer one"
+    )
+    parser.add_argument("--expires", metavar="DATE", help="when the signature ends: 2027-12-31, or with a time")
+    parser.add_argument(
+        "--claim", metavar="NAME=TEXT", action="append", default=[], help="anything else to say, in a line"
+    )
+    parser.add_argument("--output", "-o", metavar="FILE", type=Path, help="write the signature there instead")
+    parser.add_argument(
+        "--replace", action="store_true", help="take away signatures over other files than those there now"
+    )
+    parser.add_argument("--no-chunks", action="store_true", help="no chunk trees for large files")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ostiary.record.begin import open_log
+    from ostiary.trust.annotations import ModelClaims
+    from ostiary.trust.dates import parse_day_or_moment
+    from ostiary.trust.model_id import parse_model_id
+    from ostiary.trust.sign_model import TREE_FROM_BYTES, SignRequest
+    from ostiary.trust.version import parse_version
+    from ostiary.walks.model_walk import sign_model
+
+    try:
+        claims = ModelClaims(
+            model_id=None if options.id is None else parse_model_id(options.id),
+            model_version=None if options.model_version is None else parse_version(options.model_version).text,
+            signed_at=datetime.now(UTC).replace(microsecond=0),
+            expires_at=None if options.expires is None else parse_day_or_moment(options.expires, "--expires"),
+            claims=_split_claims(options.claim),
+        )
+    except TrustRefused as refusal:  # of what stands on the command line
+        raise Misuse(USAGE, refusal.message) from refusal
+    holder = open_holder(options)
+    request = SignRequest(
+        holder=holder,
+        claims=claims,
+        certificates=() if options.certificate is None else _read_certificates(options.certificate),
+        output=options.output,
+        replaces=options.replace,
+        tree_from_bytes=None if options.no_chunks else TREE_FROM_BYTES,
+    )
+    with open_log() as log, ui.Progress("signing") as progress:
+        signed = sign_model(options.model, log.emit, request, start=progress.start, advance=progress.advance)
+    if options.json:
+        ui.out(
+            json.dumps({"verdict": "signed", "signature": signed.name, "key": holder.public_key.key_id}, indent=2)
+        )
+    else:
+        ui.out(f"{signed.name}  signed by key {holder.public_key.key_id}")
+    return 0
+
+
+def _split_claims(claims: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for claim in claims:
+        name, equals, text = claim.partition("=")
+        if not equals or name in found:
+            raise Misuse(USAGE, "--claim takes NAME=TEXT, each name once")
+        found[name] = text
+    return found
+
+
+def _read_certificates(path: Path) -> tuple[bytes, ...]:
+    from ostiary.trust.certificates import parse_pem_certificates
+    from ostiary.trust.key_files import read_key_file
+
+    try:
+        return parse_pem_certificates(read_key_file(path).data)
+    except TrustRefused as refusal:
+        raise Misuse(KEY_UNUSABLE, f"{path.name}: {refusal.message}") from refusal

@@ -1,0 +1,19 @@
+"""Whom to try a signature against: what an operator or a policy names. Being here is not being believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ostiary.core.values import dataclass
+from ostiary.trust.public_key import PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class TrustMaterial:
+    """Keys, root certificates and whether sigstore's packaged roots count. Policy decides what each is good for."""
+
+    keys: Sequence[PublicKey] = ()
+    roots_der: Sequence[bytes] = ()
+    """Root certificates in DER; a chain must end at one of them."""
+    use_sigstore: bool = False
+    """Whether keyless bundles are checked against the trust root that the `sigstore` extra packages."""
