@@ -21,6 +21,11 @@ def make_classes(dataclass: Callable[..., Any]) -> dict[str, Any]:
         note: str = field(default="", repr=False, compare=False)
         kind: ClassVar[str] = "point"
 
+    @dataclass(frozen=True, slots=True)
+    class Place:
+        x: int
+        y: int = 2
+
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Base:
         first: int
@@ -51,7 +56,7 @@ def make_classes(dataclass: Callable[..., Any]) -> dict[str, Any]:
         def __hash__(self) -> int:
             return 7
 
-    return {c.__name__: c for c in (Point, Base, Below, Open, Single, Own)}
+    return {c.__name__: c for c in (Point, Place, Base, Below, Open, Single, Own)}
 
 
 @pytest.fixture(params=["library", "ours", "ours, compiled"])
@@ -67,7 +72,7 @@ def test_a_value_is_made_compared_hashed_and_shown(made: dict[str, Any]) -> None
     assert hash(point(1)) == hash(point(1, note="other"))
     assert repr(point(1)).endswith("Point(x=1, y=2)")
     assert (point(1).kind, point.__match_args__) == ("point", ("x", "y", "note"))
-    assert point(1) != made["Open"](1)
+    assert point(1) != made["Place"](1)  # of the same fields, and still something else
     assert repr(made["Own"](1)) == "mine"
     assert (hash(made["Own"](1)), made["Own"](1) == 3) == (7, True)
 
