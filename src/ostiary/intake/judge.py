@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection
 
 from ostiary.core.text import quote_untrusted
@@ -73,7 +74,7 @@ def _verdict_of(
             code=refusal.code,
             rule=worst.rule.id,
             path=quote_untrusted(worst.path) or None,
-            findings=examination.count_rules(),
+            findings=Counter(examination.count_rules()) - Counter({worst.rule.id: 1}),
             location=location,
         )
     manifest = examination.to_manifest()

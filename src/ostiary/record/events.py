@@ -71,7 +71,9 @@ class ModelRefused(Event):
     code: Annotated[str, "the code of the worst finding"]
     rule: Annotated[str | None, "the rule of the worst finding"]
     path: Annotated[str | None, "the path of the worst finding, relative to the model"]
-    findings: Annotated[Mapping[str, int], "rule id to how often it struck"] = field(default_factory=dict)
+    findings: Annotated[Mapping[str, int], "the other findings: rule id to how often it struck"] = field(
+        default_factory=dict
+    )
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
 
 

@@ -250,6 +250,7 @@ def test_every_verdict_is_exactly_one_event(tmp_path: Path, monkeypatch: pytest.
         "code.pickle-imports",
         "model-extra.safetensors",
     )
+    assert refusal.findings == {"code.disguised": 1}  # the worst one stands in `rule`
     assert refusal.correlation_id == refused.correlation_id
     assert isinstance(failed, ModelFailed)
     assert failed.code == "INTAKE_UNREADABLE"
