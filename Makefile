@@ -44,13 +44,13 @@ lock: $(VENV)/ready ## resolve requirements/dev.txt anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade requirements/dev.in -o requirements/dev.txt
 
-fuzz: $(VENV)/installed ## fuzz every parser for SECONDS each (default 300)
+fuzz: $(VENV)/installed ## fuzz every parser, SECONDS_EACH long (300)
 	$(BIN)/python tools/fuzz.py --seconds $${SECONDS_EACH:-300}
 
 bench: $(VENV)/installed ## measure, side by side with peers
 	@for b in bench/*.py; do echo "== $$b"; $(BIN)/python "$$b" || exit 1; done
 
-soak-record: $(VENV)/installed ## kill writers of the record thousands of times
+soak-record: $(VENV)/installed ## kill writers of the record, ROUNDS times (5000)
 	$(BIN)/python tests/record_kill/soak.py --rounds $${ROUNDS:-5000}
 
 clean: ## remove everything that was built here
