@@ -137,7 +137,8 @@ def _read_tokenizer(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
     if parts.tokenizer_files > MAX_TOKENIZER_FILES:
         raise refuse(TOKENIZER_TOO_LARGE, f"it is one of more than {int(MAX_TOKENIZER_FILES)} tokenizers")
     tokenizer = parse_tokenizer(file.kept)
-    parts.tokenizers[file.path] = tokenizer
+    if "/" not in file.path:  # those of folders are never held against anything, and a vocabulary is large
+        parts.tokenizers[file.path] = tokenizer
     return tokenizer.notes
 
 
