@@ -81,9 +81,10 @@ def _codes_of(error: type[errors.OstiaryError]) -> list[errors.Code]:
 def render_limits() -> str:
     lines = [HEADER, "# Limits", "", "Each ceiling, with its reason. They live in `ostiary.core.limits`.", ""]
     lines += [
-        "Together they bound what judging a model costs beside reading its bytes once: about a minute of one core and 1.5 GB",
-        "of memory, whatever is in it. The worst single files found by trying: a tokenizer.json of 1.9 million words",
-        "(5 s, 0.7 GB) and a SentencePiece file at its ceiling (11 s, 0.3 GB). Published models take under two seconds.",
+        "Together they bound what judging a model costs beside reading its bytes once: about a minute of one",
+        "core and 1.5 GB of memory, whatever is in it. The worst single files found by trying: a tokenizer.json of",
+        "1.9 million words (5 s, 0.7 GB) and a SentencePiece file at its ceiling (11 s, 0.3 GB). Published models",
+        "take under two seconds.",
         "",
     ]
     lines += ["| limit | value | unit | reason |", "| --- | ---: | --- | --- |"]
