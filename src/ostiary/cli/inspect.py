@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.cli import ui
+from ostiary.cli.options import add_debug_option
 from ostiary.core.tickets import FileKind
 
 _DESCRIPTION: Final = """\
@@ -54,9 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="record where the model lay too, as a salted hash that 'record forget' makes untestable",
     )
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
-    )
+    add_debug_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from ostiary.cli import ui
 from ostiary.cli.key_options import add_key_options, open_holder, open_key_file, read_public_key
+from ostiary.cli.options import add_debug_option
 
 _REASON: Final = "no reason given"
 
@@ -51,9 +52,7 @@ def _add(
     summary: str,
 ) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
-    )
+    add_debug_option(parser)
     parser.set_defaults(run=run)
     return parser
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.cli import ui
+from ostiary.cli.options import add_debug_option
 from ostiary.cli.passphrase import add_passphrase_options, choose_new
 
 _DESCRIPTION: Final = """\
@@ -26,9 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsafe-no-passphrase", action="store_true", help="do not encrypt the key: whoever reads it can sign"
     )
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
-    )
+    add_debug_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -16,6 +16,7 @@ from typing import Final, NoReturn
 
 from ostiary._version import __version__
 from ostiary.cli import ui
+from ostiary.cli.options import add_debug_option
 from ostiary.errors import (
     HOUSE_INTERNAL,
     USAGE,
@@ -68,7 +69,7 @@ def build_parser(configured: Collection[str] = tuple(_VERBS)) -> Parser:
     """The parser of every verb; only the `configured` ones have their module imported and their options."""
     parser = Parser(prog="ostiary", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"ostiary {__version__}")
-    add_debug_option(parser)
+    add_debug_option(parser, "show the full detail of an error")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for verb, (module, summary) in _VERBS.items():
         subparser: Parser = subparsers.add_parser(
@@ -77,12 +78,6 @@ def build_parser(configured: Collection[str] = tuple(_VERBS)) -> Parser:
         if verb in configured:
             import_module(module).configure(subparser)
     return parser
-
-
-def add_debug_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the full detail of an error"
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.cli import ui
+from ostiary.cli.options import add_debug_option
 from ostiary.cli.record_values import parse_age, parse_field_file, parse_moment, parse_size
 
 if TYPE_CHECKING:
@@ -98,9 +99,7 @@ def _add(
     parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     parser.add_argument("--state", metavar="DIR", type=Path, help="the state directory (OSTIARY_STATE_DIR)")
     parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
-    )
+    add_debug_option(parser)
     parser.set_defaults(run=run)
     return parser
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from ostiary.cli import ui
 from ostiary.cli.key_options import add_key_options, open_holder
+from ostiary.cli.options import add_debug_option
 from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
 
 _DESCRIPTION: Final = """\
@@ -40,9 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-chunks", action="store_true", help="no chunk trees for large files")
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
-    )
+    add_debug_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
 from ostiary.cli.belief import load_belief
+from ostiary.cli.options import add_debug_option
 from ostiary.cli.trust_edit import (
     record_change,
     run_add_rule,
@@ -138,7 +139,7 @@ def _add(
     run: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add_debug_option(parser, argparse.SUPPRESS)
     parser.set_defaults(run=run)
     return parser
 

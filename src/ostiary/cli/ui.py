@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, Self, TextIO
 
 from ostiary.core.findings import Severity
+from ostiary.core.text import explain_os_error
 from ostiary.errors import OUTPUT_UNWRITABLE, OutputUnwritable
 
 _RESET: Final = "\x1b[0m"
@@ -90,7 +91,7 @@ def _discard_stdout() -> None:
 
 
 def _unwritable(name: str, error: OSError) -> OutputUnwritable:
-    reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+    reason = explain_os_error(error)
     hint = "Make room on the disk, then try again." if error.errno == errno.ENOSPC else None
     return OutputUnwritable(OUTPUT_UNWRITABLE, f"{name} cannot be written: {reason}", hint=hint)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
+from ostiary.cli.options import add_debug_option
 from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsafe-legacy", action="store_true", help="take the faulty statements of model-signing 0.2, too"
     )
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
-    )
+    add_debug_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from typing import Final
 
@@ -25,3 +26,8 @@ def quote_untrusted(text: str, max_characters: int = MAX_QUOTED_CHARACTERS) -> s
             c.encode("unicode_escape").decode("ascii") if is_invisible(c) or c == "\\" else c for c in cut
         )
     return safe if len(cut) == len(text) else f"{safe}... ({len(text)} characters)"
+
+
+def explain_os_error(error: OSError) -> str:
+    """Why the operating system refused, in its own words and ours for none: no path, unlike str(error)."""
+    return os.strerror(error.errno).lower() if error.errno else "input/output error"

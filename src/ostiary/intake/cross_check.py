@@ -21,14 +21,15 @@ from ostiary.intake.weights.tensor import Tensor
 _Part = TypeVar("_Part")
 
 CONFIG: Final = "config.json"
-_WEIGHT_KINDS: Final = {
+WEIGHT_KINDS: Final = (
     FileKind.SAFETENSORS,
     FileKind.GGUF,
     FileKind.NPZ,
     FileKind.NPY,
     FileKind.MLXFN,
     FileKind.PICKLE,
-}
+)
+"""The one that names a model's format first."""
 _NO_PARTS: Final = {FileKind.DOCUMENT, FileKind.SIGNATURE, FileKind.UNKNOWN}
 _TOKENIZER: Final = "tokenizer.json"
 _TOKENIZER_CONFIG: Final = "tokenizer_config.json"
@@ -84,7 +85,7 @@ class CrossCheck:
     def _find_missing(self) -> Iterator[Finding]:
         # What is there but was refused by its reader is not missing.
         has_config = bool(self._kinds & {FileKind.CONFIG, FileKind.ADAPTER_CONFIG})
-        has_weights = bool(self._kinds & _WEIGHT_KINDS)
+        has_weights = not self._kinds.isdisjoint(WEIGHT_KINDS)
         if not has_config and not has_weights:
             yield Finding(rules.NOTHING, "there is neither config.json nor a file of weights")
         elif not has_config:

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
-from ostiary.core.tickets import DtypeTotal, FileEntry, FileKind, ModelFacts
-from ostiary.intake.cross_check import CrossCheck
+from ostiary.core.tickets import DtypeTotal, FileEntry, ModelFacts
+from ostiary.intake.cross_check import WEIGHT_KINDS, CrossCheck
 from ostiary.intake.network.memory import estimate_memory
 from ostiary.intake.parse_files import Parts
 from ostiary.intake.weights.tensor import Tensor
-
-_FORMATS: Final = (
-    FileKind.SAFETENSORS,
-    FileKind.GGUF,
-    FileKind.NPZ,
-    FileKind.NPY,
-    FileKind.MLXFN,
-    FileKind.PICKLE,
-)
 
 
 def describe_model(files: Iterable[FileEntry], parts: Parts, check: CrossCheck) -> ModelFacts:
@@ -31,7 +21,7 @@ def describe_model(files: Iterable[FileEntry], parts: Parts, check: CrossCheck) 
     need = None if config is None else estimate_memory(config, check.base_tensors)
     kinds = {entry.kind for entry in files}
     return ModelFacts(
-        format=next((str(kind) for kind in _FORMATS if kind in kinds), "none"),
+        format=next((str(kind) for kind in WEIGHT_KINDS if kind in kinds), "none"),
         architecture=None if config is None else config.model_type,
         layers=None if config is None else config.layers,
         hidden_size=None if config is None else config.hidden_size,

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Final
 from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
 from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_HEAD_BYTES, MAX_TAIL_BYTES
-from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.core.values import dataclass
-from ostiary.errors import INTAKE_UNREADABLE, IntakeRefused, SourceUnreadable
+from ostiary.errors import IntakeRefused
 from ostiary.intake.code.kinds import recognise_file
 from ostiary.intake.hashing import ClaimedFile
 from ostiary.intake.keep import KeepBudget, measure_kept_bytes
 from ostiary.intake.read_chunks import ChunkReader, LeafHasher
 from ostiary.intake.rules import tree as rules
-from ostiary.intake.tree import Tree, TreeFile, identity_of
+from ostiary.intake.tree import Tree, TreeFile, identity_of, tell_unreadable
 
 if TYPE_CHECKING:
     from ostiary.intake.weights.read_npz import NpzArchive
@@ -78,9 +77,7 @@ def read_file(
     try:
         return _read_descriptor(descriptor, file, budget, advance, request)
     except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
-        message = f"{quote_untrusted(file.path)} cannot be read: {reason}"
-        raise SourceUnreadable(INTAKE_UNREADABLE, message) from error
+        raise tell_unreadable(file.path, error) from error
     finally:
         os.close(descriptor)
 
@@ -88,12 +85,12 @@ def read_file(
 def _read_descriptor(
     descriptor: int, file: TreeFile, budget: KeepBudget, advance: Callable[[int], None], request: ReadRequest
 ) -> ReadFile:
-    kept = _read_up_to(descriptor, min(file.size, MAX_HEAD_BYTES))
+    kept = read_up_to(descriptor, min(file.size, MAX_HEAD_BYTES))
     kind = recognise_file(file.path, kept, file.size)
     wanted = measure_kept_bytes(kind, kept, file.size)
     budget.take(max(wanted, len(kept)), file.path)
     if wanted > len(kept):
-        kept += _read_up_to(descriptor, wanted - len(kept))
+        kept += read_up_to(descriptor, wanted - len(kept))
     hashed = _hash_rest(descriptor, file.size, kept, advance, request)
     archive = _read_archive(descriptor, file.size) if kind is FileKind.NPZ else None
     # Files that the kernel makes up say that they are empty and are not.
@@ -159,7 +156,7 @@ def _read_archive(descriptor: int, size: int) -> NpzArchive | IntakeRefused:
         return refusal
 
 
-def _read_up_to(descriptor: int, count: int) -> bytes:
+def read_up_to(descriptor: int, count: int) -> bytes:
     """`count` bytes, or fewer if the file has become shorter (the caller notices)."""
     pieces: list[bytes] = []
     while count > 0:

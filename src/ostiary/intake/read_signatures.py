@@ -10,10 +10,10 @@ from ostiary.core.limits import MAX_SIGNATURE_BYTES
 from ostiary.core.signature_files import SIGNATURE_FILES
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import MODEL_NOT_FOUND, IntakeRefused, Misuse
+from ostiary.intake.read_file import read_up_to
 from ostiary.intake.tree import Tree, TreeFile, open_tree
 
 SUFFIX: Final = ".sig"
-_PIECE_BYTES: Final = 1 << 20
 
 
 def read_signature_files(path: str | os.PathLike[str]) -> tuple[tuple[str, bytes], ...]:
@@ -53,14 +53,6 @@ def read_detached_signature(path: Path) -> tuple[str, bytes]:
 def _read_bounded(tree: Tree, file: TreeFile, most: int) -> bytes:
     descriptor = tree.open_file(file)
     try:
-        pieces = []
-        left = most
-        while left > 0:
-            piece = os.read(descriptor, min(left, _PIECE_BYTES))
-            if not piece:
-                break
-            pieces.append(piece)
-            left -= len(piece)
-        return b"".join(pieces)
+        return read_up_to(descriptor, most)
     finally:
         os.close(descriptor)

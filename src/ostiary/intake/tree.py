@@ -21,7 +21,7 @@ from ostiary.core.limits import (
     MAX_TREE_DEPTH,
     MAX_TREE_FILES,
 )
-from ostiary.core.text import quote_untrusted
+from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import INTAKE_UNREADABLE, MODEL_NOT_FOUND, Misuse, SourceUnreadable
 from ostiary.intake.hub_cache import open_blobs, parse_blob_link
@@ -97,7 +97,7 @@ class Tree:
                 descriptor = open_beneath(self._root, file.path, _FILE)
         except OSError as error:
             if error.errno in {errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE}:
-                raise _unreadable(file.path, error) from error
+                raise tell_unreadable(file.path, error) from error
             raise refuse(rules.CHANGED, "it is no longer what it was a moment ago", path=file.path) from error
         if identity_of(os.fstat(descriptor)) != file.identity:
             os.close(descriptor)
@@ -125,7 +125,7 @@ def open_tree(path: str | os.PathLike[str]) -> Tree:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise refuse(rules.SYMLINK, "it is a symbolic link to itself", path=Path(named).name) from error
-        raise _unreadable(quote_untrusted(os.fspath(path)), error) from error
+        raise tell_unreadable(quote_untrusted(os.fspath(path)), error) from error
     # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
     tree = Tree(Path(named).name or named, root, open_blobs(root, os.path.realpath(directory)))
     try:
@@ -144,9 +144,8 @@ def open_tree(path: str | os.PathLike[str]) -> Tree:
     return tree
 
 
-def _unreadable(path: str, error: OSError) -> SourceUnreadable:
-    reason = os.strerror(error.errno) if error.errno else "input/output error"
-    return SourceUnreadable(INTAKE_UNREADABLE, f"{quote_untrusted(path)} cannot be read: {reason.lower()}")
+def tell_unreadable(path: str, error: OSError) -> SourceUnreadable:
+    return SourceUnreadable(INTAKE_UNREADABLE, f"{quote_untrusted(path)} cannot be read: {explain_os_error(error)}")
 
 
 class _Walk:
@@ -167,7 +166,7 @@ class _Walk:
                 # One more than the ceiling is enough to know that there are too many.
                 names = sorted(entry.name for entry, _ in zip(scan, range(MAX_TREE_FILES + 1), strict=False))
         except OSError as error:
-            raise _unreadable(prefix or "the model directory", error) from error
+            raise tell_unreadable(prefix or "the model directory", error) from error
         for name in names:
             path = f"{prefix}{name}"
             self.paths.append(path)
@@ -189,7 +188,7 @@ class _Walk:
                 self._enter(directory, name, path, depth + 1)
         except OSError as error:
             if error.errno not in _EXCHANGED:
-                raise _unreadable(path, error) from error
+                raise tell_unreadable(path, error) from error
             self.findings.append(Finding(rules.CHANGED, "it is no longer what it was a moment ago", path))
 
     def _enter(self, directory: int, name: str, path: str, depth: int) -> None:

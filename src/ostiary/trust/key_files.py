@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from ostiary.core.limits import MAX_PEM_BYTES
-from ostiary.core.text import quote_untrusted
+from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import KEY_EXISTS, KEY_UNUSABLE, OUTPUT_UNWRITABLE, Misuse, OutputUnwritable
 from ostiary.record.durable import write_new_file
@@ -42,7 +42,7 @@ def write_once(path: Path, data: bytes, mode: int) -> None:
     except FileExistsError as error:
         raise Misuse(KEY_EXISTS, f"{quote_untrusted(path.name)} exists already") from error
     except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+        reason = explain_os_error(error)
         message = f"{quote_untrusted(path.name)} cannot be written: {reason}"
         raise OutputUnwritable(OUTPUT_UNWRITABLE, message) from error
 
@@ -59,7 +59,7 @@ def read_key_file(path: Path) -> KeyFile:
         finally:
             os.close(descriptor)
     except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+        reason = explain_os_error(error)
         raise Misuse(KEY_UNUSABLE, f"{quote_untrusted(path.name)} cannot be read: {reason}") from error
     if len(data) > MAX_PEM_BYTES:
         raise Misuse(KEY_UNUSABLE, f"{quote_untrusted(path.name)} is larger than any key")

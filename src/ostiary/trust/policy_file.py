@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.core.limits import MAX_POLICY_BYTES
-from ostiary.core.text import quote_untrusted
+from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.errors import (
     OUTPUT_UNWRITABLE,
     TRUST_MALFORMED,
@@ -126,7 +126,7 @@ def _read(path: Path, descriptor: int) -> bytes:
 
 
 def _unwritable(path: Path, error: OSError) -> OutputUnwritable:
-    reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+    reason = explain_os_error(error)
     hint = "Make room on the disk, then try again." if error.errno == errno.ENOSPC else None
     return OutputUnwritable(
         OUTPUT_UNWRITABLE, f"{quote_untrusted(path.name)} cannot be written: {reason}", hint=hint

@@ -10,7 +10,7 @@ from typing import Final
 
 from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
 from ostiary.core.signature_files import CHUNKS_FILE, EVIDENCE_FILES, SIGNATURE_FILES
-from ostiary.core.text import quote_untrusted
+from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.core.tickets import Manifest
 from ostiary.core.values import dataclass
 from ostiary.errors import KEY_EXISTS, OUTPUT_UNWRITABLE, Misuse, OutputUnwritable, TrustRefused
@@ -150,7 +150,7 @@ def replace_file(target: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
         sync_directory(target.parent)
     except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+        reason = explain_os_error(error)
         raise OutputUnwritable(
             OUTPUT_UNWRITABLE, f"{quote_untrusted(target.name)} cannot be written: {reason}"
         ) from error
