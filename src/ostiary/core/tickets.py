@@ -5,10 +5,10 @@ A house test reads the source and fails where another package calls a ticket's c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
@@ -146,3 +146,52 @@ class VerifiedModel:
     def files(self) -> tuple[FileEntry, ...]:
         """What is vouched for."""
         return tuple(entry for entry in self.manifest.files if entry.path not in self.left_out)
+
+
+class SealMethod(StrEnum):
+    """How the bytes of a file are kept from changing between the digest and the last byte that is loaded."""
+
+    MEMORY = "memory"
+    """A copy in memory that the kernel lets nobody change."""
+    LEASE = "lease"
+    """The file itself: the kernel makes whoever would write to it wait, and tells us."""
+    CLONE = "clone"
+    """A copy-on-write copy without a name, ours alone."""
+
+
+class SealedWeights(Protocol):
+    """One weights file behind a descriptor whose bytes are those that were hashed."""
+
+    @property
+    def entry(self) -> FileEntry: ...
+
+    @property
+    def descriptor(self) -> int:
+        """Read-only, at offset 0, owned by this object; whoever passes it on passes a duplicate."""
+
+    @property
+    def method(self) -> SealMethod: ...
+
+    def finish(self) -> None:
+        """To be called when the last byte was read. Raises VaultRefused if a byte could have changed; closes."""
+
+    def close(self) -> None:
+        """Give it up unread. Any number of times."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedModel:
+    """The bytes that were verified, where nobody can change them any more. Names that nobody signed do not exist here.
+
+    It owns descriptors: `vault.open_sealed` gives it for a `with`.
+    """
+
+    printed_by: ClassVar[str] = "ostiary.vault"
+
+    verified: VerifiedModel
+    contents: Mapping[str, bytes]
+    """Path to bytes of every file but the weights: the very bytes whose digest was compared."""
+    weights: tuple[FileEntry, ...]
+    """The weights files, in the order in which they are opened."""
+    open_weights: Callable[[], Iterator[SealedWeights]]
+    """Each weights file in turn, sealed and compared when its turn comes. May be called again, for a new worker."""
