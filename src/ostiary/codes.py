@@ -422,6 +422,12 @@ VAULT_NO_MEMORY: Final = _declare(
     "Free memory, or keep the model on a file system that can clone, owned by the user who runs Ostiary.",
     503,
 )
+VAULT_NO_METHOD: Final = _declare(
+    "VAULT_NO_METHOD",
+    "Nothing that is allowed here keeps the bytes of the model from changing.",
+    "Allow the method `memory`; docs/vault.md tells what each method needs.",
+    501,
+)
 CELL_WALL_UNAVAILABLE: Final = _declare(
     "CELL_WALL_UNAVAILABLE",
     "A layer of the wall around models cannot be put up on this system.",

@@ -157,7 +157,7 @@ class SourceUnreachable(Fault):
 class VaultFailed(Fault):
     """The bytes could not be put where nobody can change them."""
 
-    codes = "VAULT_NO_MEMORY"
+    codes = "VAULT_NO_MEMORY VAULT_NO_METHOD"
 
 
 class WorkerFault(Fault):

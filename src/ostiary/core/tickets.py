@@ -181,7 +181,7 @@ class SealedWeights(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SealedModel:
-    """The bytes that were verified, where nobody can change them any more. Names that nobody signed do not exist here.
+    """The bytes that were verified, where nobody can change them any more. No other names exist here.
 
     It owns descriptors: `vault.open_sealed` gives it for a `with`.
     """
@@ -190,7 +190,7 @@ class SealedModel:
 
     verified: VerifiedModel
     contents: Mapping[str, bytes]
-    """Path to bytes of every file but the weights: the very bytes whose digest was compared."""
+    """Path to bytes of every configuration, tokenizer and template: the very bytes whose digest was compared."""
     weights: tuple[FileEntry, ...]
     """The weights files, in the order in which they are opened."""
     open_weights: Callable[[], Iterator[SealedWeights]]

@@ -1,0 +1,24 @@
+"""What a method of sealing gives: a descriptor, and whether its bytes stayed as they were."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ostiary.core.tickets import SealMethod
+
+
+class Hold(Protocol):
+    """One file, kept from changing from the moment that this exists."""
+
+    @property
+    def method(self) -> SealMethod: ...
+
+    @property
+    def descriptor(self) -> int:
+        """Read-only, at offset 0; of its own description, so that whoever reads it moves nobody else."""
+
+    def has_held(self) -> bool:
+        """Whether no byte can have changed since this exists."""
+
+    def close(self) -> None:
+        """Any number of times."""
