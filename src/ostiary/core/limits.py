@@ -330,3 +330,7 @@ MAX_TEMPLATE_NUMBER_BITS: Final = Ceiling(
 MAX_TEMPLATE_RANGE: Final = Ceiling(
     100_000, "numbers", "the sandbox of jinja2 refuses longer ranges while rendering"
 )
+
+# Ends of workers, and the file of settings
+MAX_KEPT_ENDS: Final = Ceiling(64, "ends", "of one model; quarantine comes long before, and needs the newest only")
+MAX_ENDS_BYTES: Final = Ceiling(16_384, "bytes", "64 ends of 30 bytes each and a name take 3 KiB")
