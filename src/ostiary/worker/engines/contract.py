@@ -20,38 +20,25 @@ paths.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from ostiary.core.json_text import JsonValue
+from ostiary.core.frames import ErrorName, JsonObject, ReplyKind, Tail
 from ostiary.core.values import dataclass
 
-JsonObject: TypeAlias = Mapping[str, JsonValue]
-
-
-class ErrorName(StrEnum):
-    """What an engine may say went wrong. Each is a code of ours (docs/reference/errors.md); there are no others."""
-
-    CALL_REFUSED = "WORKER_CALL_REFUSED"
-    """The call does not fit the model."""
-    ENGINE_FAILED = "WORKER_ENGINE_FAILED"
-    """The engine failed on this call; the others are not affected."""
-    OUT_OF_MEMORY = "WORKER_OUT_OF_MEMORY"
-    """There was not enough memory, and the engine noticed in time."""
-    LOAD_FAILED = "WORKER_LOAD_FAILED"
-    """While loading only: the engine does not take this model."""
-    ARCHITECTURE_NOT_ALLOWED = "CELL_ARCHITECTURE_NOT_ALLOWED"
-    """While loading only: the engine does not know this architecture."""
-    MEMORY_BUDGET = "CELL_MEMORY_BUDGET"
-    """While loading only: the model does not fit its limits."""
-
-
-class ReplyKind(StrEnum):
-    """A call is answered by any number of pieces, then by exactly one result or error."""
-
-    PIECE = "piece"
-    RESULT = "result"
-    ERROR = "error"
+__all__: Final = [
+    "Call",
+    "CallUnfit",
+    "Engine",
+    "EngineLimits",
+    "EngineUsage",
+    "ErrorName",
+    "JsonObject",
+    "MakeEngine",
+    "ModelUnfit",
+    "PrepareEngine",
+    "Reply",
+    "ReplyKind",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +48,7 @@ class Call:
     id: int
     operation: str
     body: JsonObject
-    tail: bytes = b""
+    tail: Tail = b""
     """Binary data: tensors, end to end; the body says where each begins."""
 
 
@@ -72,7 +59,7 @@ class Reply:
     call_id: int
     kind: ReplyKind
     body: JsonObject
-    tail: bytes | memoryview = b""
+    tail: Tail = b""
 
     @staticmethod
     def failed(call_id: int, name: ErrorName, sentence: str) -> Reply:
