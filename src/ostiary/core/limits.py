@@ -336,6 +336,11 @@ MAX_TEMPLATE_RANGE: Final = Ceiling(
 # Ends of workers, and the file of settings
 MAX_KEPT_ENDS: Final = Ceiling(64, "ends", "of one model; quarantine comes long before, and needs the newest only")
 MAX_ENDS_BYTES: Final = Ceiling(16_384, "bytes", "64 ends of 30 bytes each and a name take 3 KiB")
+MAX_SETTINGS_BYTES: Final = Ceiling(
+    262_144, "bytes", "settings are written by people; limits of 500 models fill 50 KiB"
+)
+MAX_SETTINGS_TEXT_CHARACTERS: Final = Ceiling(64, "characters", "one setting: a number and its unit")
+MAX_LIMITED_PATTERNS: Final = Ceiling(512, "patterns", "each is held against every model that is opened")
 
 # Speaking with workers
 MAX_FRAME_BODY_BYTES: Final = Ceiling(

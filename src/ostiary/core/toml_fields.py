@@ -170,11 +170,12 @@ class Table:
             self.fail(name, f"{len(items)} of them; the ceiling is {most}")
         return tuple(self._inner(item, name, number) for number, item in enumerate(items, 1))
 
-    def take_named_tables(self, most: int) -> dict[str, Table]:
-        """All of this table's fields, each itself a table."""
-        if len(self._left) > most:
-            raise self._kind.refuse_at(self.where, f"{len(self._left)} of them; the ceiling is {most}")
-        return {name: self.take_table(name) for name in tuple(self._left)}
+    def take_named_tables(self, most: int, *, among_fields: bool = False) -> dict[str, Table]:
+        """All of this table's fields, each itself a table; or with `among_fields` only those that are."""
+        names = [name for name, value in self._left.items() if not among_fields or isinstance(value, dict)]
+        if len(names) > most:
+            raise self._kind.refuse_at(self.where, f"{len(names)} of them; the ceiling is {most}")
+        return {name: self.take_table(name) for name in names}
 
     def finish(self) -> None:
         for name in self._left:
