@@ -1,0 +1,109 @@
+"""From a profile to what the Linux kernel is told. Pure: golden files hold the result on any system."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary._hazmat.wall_linux import LinuxWall
+from ostiary.cell.compile_filter import (
+    ASK_LISTENER,
+    KILL_PROCESS,
+    compile_closing_filter,
+    compile_filter,
+    pack_program,
+)
+from ostiary.cell.limits import CellLimits
+from ostiary.cell.profile import Layer, SystemFacts, WallProfile
+from ostiary.cell.syscalls import find_machine
+
+# linux/landlock.h: rights to files by the version that brought them. Listed are all: none is kept.
+_LANDLOCK_FILES: Final = ((1, (1 << 13) - 1), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15))
+_LANDLOCK_PORTS: Final = ((4, 0b11),)  # bind, connect
+_LANDLOCK_SCOPES: Final = ((6, 0b11),)  # abstract sockets, signals
+
+# sched.h
+_NAMESPACES: Final = {"mount": 0x0002_0000, "uts": 0x0400_0000, "ipc": 0x0800_0000, "network": 0x4000_0000}
+_NAMESPACE_OF_USERS: Final = 0x1000_0000
+
+# asm-generic/resource.h, the same on x86-64 and aarch64.
+_CPU, _FSIZE, _DATA, _STACK, _CORE, _NPROC, _NOFILE, _MEMLOCK = 0, 1, 2, 3, 4, 6, 7, 8
+_AS, _LOCKS, _SIGPENDING, _MSGQUEUE, _NICE, _RTPRIO = 9, 10, 11, 12, 13, 14
+
+_STACK_BYTES: Final = 8 << 20
+_SIGNALS_PENDING: Final = 64
+_CPU_GRACE_SECONDS: Final = 5  # between the signal that says why, and the end
+
+
+def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int = 0) -> LinuxWall:
+    """`serial` tells cells of one root apart: each gets a user id of its own.
+
+    `threads_of_user`: how many threads the user has already. It counts where the cell has neither a user nor a user
+    namespace of its own, as the kernel counts threads by user; then the limit is only as tight as that number.
+    """
+    facts, layers = profile.facts, profile.layers
+    machine = find_machine(facts.machine)
+    user = _choose_user(facts, serial) if Layer.USER in layers else None
+    namespaces = _compile_namespaces(profile) if Layer.NAMESPACES in layers else 0
+    is_counted_alone = user is not None or bool(namespaces & _NAMESPACE_OF_USERS)
+    has_filter = Layer.SECCOMP in layers
+    killing = compile_filter(machine, KILL_PROCESS)
+    return LinuxWall(
+        machine=machine.name,
+        clears_environment=Layer.ENVIRONMENT in layers,
+        closes_descriptors=Layer.DESCRIPTORS in layers,
+        namespaces=namespaces,
+        resources=_compile_resources(profile.limits, 0 if is_counted_alone else threads_of_user)
+        if Layer.RESOURCES in layers
+        else (),
+        landlock=_compile_landlock(facts.landlock_version) if Layer.LANDLOCK in layers else None,
+        user=user,
+        drops_privileges=Layer.PRIVILEGES in layers,
+        forbids_new_code=Layer.NO_NEW_CODE in layers,
+        is_not_dumpable=Layer.NOT_DUMPABLE in layers,
+        filter_asking=pack_program(compile_filter(machine, ASK_LISTENER))
+        if has_filter and facts.has_listener
+        else None,
+        filter_killing=pack_program(killing) if has_filter else None,
+        filter_own_process=tuple(place for place, step in enumerate(killing) if step.is_own_process),
+        filter_closing=pack_program(compile_closing_filter(machine)) if has_filter else None,
+    )
+
+
+def _choose_user(facts: SystemFacts, serial: int) -> tuple[int, int]:
+    first, last = facts.cell_users
+    number = first + serial % (last - first + 1)
+    return number, number
+
+
+def _compile_namespaces(profile: WallProfile) -> int:
+    flags = sum(_NAMESPACES.values())
+    return flags if profile.facts.user_id == 0 else flags | _NAMESPACE_OF_USERS
+
+
+def _compile_landlock(version: int) -> tuple[int, int, int]:
+    def known(rights: tuple[tuple[int, int], ...]) -> int:
+        return sum(bits for since, bits in rights if since <= version)
+
+    return known(_LANDLOCK_FILES), known(_LANDLOCK_PORTS), known(_LANDLOCK_SCOPES)
+
+
+def _compile_resources(limits: CellLimits, threads_of_user: int) -> tuple[tuple[int, int, int], ...]:
+    """Soft and hard limit of each; what a cell needs nothing of is 0."""
+    threads = limits.threads + threads_of_user
+    return (
+        (_CPU, limits.cpu_seconds, limits.cpu_seconds + _CPU_GRACE_SECONDS),
+        (_FSIZE, 0, 0),
+        (_DATA, limits.memory_bytes, limits.memory_bytes),
+        (_STACK, _STACK_BYTES, _STACK_BYTES),
+        # Not 0: a core that is piped to a program ignores 0 and respects 1, and 1 byte is too little for a file.
+        (_CORE, 1, 1),
+        (_NPROC, threads, threads),
+        (_NOFILE, limits.descriptors, limits.descriptors),
+        (_MEMLOCK, 0, 0),
+        (_AS, limits.address_bytes, limits.address_bytes),
+        (_LOCKS, 0, 0),
+        (_SIGPENDING, _SIGNALS_PENDING, _SIGNALS_PENDING),
+        (_MSGQUEUE, 0, 0),
+        (_NICE, 0, 0),
+        (_RTPRIO, 0, 0),
+    )
