@@ -53,8 +53,3 @@ def is_sealed(descriptor: int) -> bool:
         return fcntl.fcntl(descriptor, _F_GET_SEALS) & _ALL == _ALL
     except OSError:
         return False
-
-
-def reopen_read_only(descriptor: int) -> int:
-    """The same file behind a descriptor of its own, at offset 0, that cannot write. The caller owns it."""
-    return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)

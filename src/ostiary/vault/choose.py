@@ -10,11 +10,18 @@ from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, SealMethod
 from ostiary.errors import VAULT_NO_METHOD, VaultFailed
 from ostiary.vault.hold import Hold
+from ostiary.vault.hold_by_clone import hold_by_clone
+from ostiary.vault.hold_by_lease import hold_by_lease
 from ostiary.vault.hold_in_memory import hold_in_memory
 from ostiary.vault.place import Place
 
+# In this order: nothing is read twice, nothing is copied, everything is copied.
 _TAKERS: Final[Mapping[SealMethod, Callable[[Place, FileEntry], Hold | None]]] = MappingProxyType(
-    {SealMethod.MEMORY: hold_in_memory}
+    {
+        SealMethod.LEASE: hold_by_lease,
+        SealMethod.CLONE: hold_by_clone,
+        SealMethod.MEMORY: hold_in_memory,
+    }
 )
 ALL_METHODS: Final = frozenset(_TAKERS)
 

@@ -10,7 +10,8 @@ import errno
 import os
 from typing import Final
 
-from ostiary._hazmat.memfd import create_memory_file, is_sealed, reopen_read_only, seal_memory_file
+from ostiary._hazmat.memfd import create_memory_file, has_memory_files, is_sealed, seal_memory_file
+from ostiary._hazmat.reopen import reopen_read_only
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, SealMethod
 from ostiary.errors import VAULT_NO_MEMORY, VaultFailed
@@ -43,8 +44,10 @@ class MemoryHold:
             self._descriptor = None
 
 
-def hold_in_memory(place: Place, entry: FileEntry) -> MemoryHold:
-    """A sealed copy of the file as it is now. Says nothing about whether these are the right bytes."""
+def hold_in_memory(place: Place, entry: FileEntry) -> MemoryHold | None:
+    """A sealed copy of the file as it is now; None where the system has no such memory."""
+    if not has_memory_files():
+        return None
     source = place.open_file(entry)
     try:
         memory = create_memory_file("ostiary-weights")
@@ -55,7 +58,9 @@ def hold_in_memory(place: Place, entry: FileEntry) -> MemoryHold:
         finally:
             os.close(memory)
     except OSError as error:
-        raise _no_memory(entry) from error
+        if error.errno in _NO_ROOM:
+            raise _no_memory(entry) from error
+        raise tell_unreadable(entry, error) from error
     finally:
         os.close(source)
 

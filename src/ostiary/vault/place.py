@@ -59,6 +59,7 @@ class Place:
         if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
             os.close(descriptor)
             raise _refuse(entry.path, "it is no longer what was verified")
+        os.set_blocking(descriptor, True)
         return descriptor
 
     def _open(self, path: str) -> int:
