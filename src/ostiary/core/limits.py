@@ -373,3 +373,13 @@ MAX_LAST_WORDS_MS: Final = Ceiling(
 CANCEL_GRACE_MS: Final = Ceiling(
     2_000, "milliseconds", "how long a worker may take to let go of a call whose time is over, before it is ended"
 )
+
+# Calls to the language engine
+MAX_CALL_CHOICES: Final = Ceiling(16, "answers", "to one prompt; each takes a place in the batch")
+MAX_CALL_LOGPROBS: Final = Ceiling(20, "tokens", "told with each token of an answer, as other servers have it")
+MAX_CALL_MESSAGES: Final = Ceiling(4_096, "entries", "messages, parts, tools or documents; long chats have hundreds")
+MAX_LOGIT_BIASES: Final = Ceiling(1_024, "entries", "other servers take 300; each costs a write for each token")
+MAX_PENALTY_CONTEXT: Final = Ceiling(65_536, "tokens", "how far penalties look back; 20 are usual")
+MAX_STOP_TEXTS: Final = Ceiling(16, "texts", "other servers take 4; each is looked for in every piece of an answer")
+MAX_STOP_CHARACTERS: Final = Ceiling(256, "characters", "as much of an answer may be held back, to see what follows")
+MAX_TENANT_CHARACTERS: Final = Ceiling(128, "characters", "a word that the application knows its customer by")
