@@ -14,9 +14,12 @@ import resource
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
-from ostiary._hazmat import capabilities, landlock, namespaces, prctl, seccomp
+from ostiary._hazmat import capabilities, kernel, landlock, namespaces, prctl, seccomp
 
 _NULL_DEVICE: Final = "/dev/null"
+_LINKS_OF_ONE_THREAD: Final = 3  # its own directory, "." and ".."
+_SYS_CLOSE_RANGE: Final = 436
+_LAST_DESCRIPTOR: Final = (1 << 32) - 1
 
 
 class WallNotAppliedError(OSError):
@@ -35,6 +38,8 @@ class LinuxWall(NamedTuple):
     closes_descriptors: bool
     namespaces: int
     """Flags of unshare(2)."""
+    shared_namespaces: int
+    """Those that a fork server may enter once for all its workers, with `namespaces.enter_for_children`."""
     resources: tuple[tuple[int, int, int], ...]
     """Resource, soft limit, hard limit."""
     landlock: tuple[int, int, int] | None
@@ -72,7 +77,7 @@ def apply(
         ("threads", _require_one_thread),
         ("environment", lambda: _clear_environment() if wall.clears_environment else None),
         ("descriptors", lambda: _close_descriptors(keep) if wall.closes_descriptors else None),
-        ("namespaces", lambda: namespaces.enter(wall.namespaces, wall.machine) if wall.namespaces else None),
+        ("namespaces", lambda: _enter_namespaces(wall) if wall.namespaces else None),
         ("resources", lambda: _limit_resources(wall.resources)),
         ("privileges", lambda: _bound_privileges() if wall.drops_privileges else None),
         ("landlock", lambda: landlock.deny_all(*wall.landlock) if wall.landlock else None),
@@ -91,9 +96,8 @@ def apply(
 
 def _require_one_thread() -> None:
     """Landlock, namespaces and the user's id bind the calling thread only."""
-    with os.scandir("/proc/self/task") as threads:
-        if len(list(threads)) != 1:
-            raise OSError(errno.EBUSY, "there is more than one thread")
+    if os.stat("/proc/self/task").st_nlink != _LINKS_OF_ONE_THREAD:  # noqa: PTH116  Path would cost more than the call
+        raise OSError(errno.EBUSY, "there is more than one thread")
 
 
 def _clear_environment() -> None:
@@ -106,14 +110,25 @@ def _close_descriptors(keep: Collection[int]) -> None:
         os.dup2(null, standard, inheritable=True)
     low = 3
     for kept in sorted(kept for kept in keep if kept >= low):
-        os.closerange(low, kept)
+        if kept > low:
+            _close_range(low, kept - 1)
         low = kept + 1
-    os.closerange(low, _highest_descriptor() + 1)
+    _close_range(low, _LAST_DESCRIPTOR)
 
 
-def _highest_descriptor() -> int:
-    with os.scandir("/proc/self/fd") as descriptors:
-        return max(int(entry.name) for entry in descriptors)
+def _close_range(first: int, last: int) -> None:
+    try:
+        kernel.call(_SYS_CLOSE_RANGE, first, last, 0)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:  # Linux before 5.9
+            raise
+        with os.scandir("/proc/self/fd") as entries:
+            present = [int(entry.name) for entry in entries]
+        os.closerange(first, min(last, max(present)) + 1)
+
+
+def _enter_namespaces(wall: LinuxWall) -> None:
+    namespaces.enter(wall.namespaces, wall.machine, for_children=wall.shared_namespaces)
 
 
 def _limit_resources(limits: Collection[tuple[int, int, int]]) -> None:

@@ -1,7 +1,8 @@
 """From the allow-list to a seccomp program. Pure; the same bytes for the same rules.
 
 A program is classic BPF: it sees the call's number, the processor it was made for, and six arguments of 64 bits; it
-cannot follow a pointer. Jumps reach 255 instructions at most, so each rule ends with its own answers.
+cannot follow a pointer. Jumps reach 255 instructions at most (`Instruction.pack` would fail): each rule ends with
+answers of its own.
 """
 
 from __future__ import annotations
@@ -49,13 +50,12 @@ class Instruction(NamedTuple):
 
 def compile_filter(machine: Machine, denied: int) -> tuple[Instruction, ...]:
     """The allow-list, where a call that is not on it gets the answer `denied`."""
-    program = _open_program(machine)
-    for call, rules in _order_calls(machine):
-        body = _compile_call(rules, denied)
-        program.append(Instruction(_JUMP_EQUAL, 0, len(body), machine.numbers[call]))
-        program += body
-    program.append(_answer(denied))
-    return tuple(program)
+    calls: dict[int, list[CallRule]] = {}
+    for rule in RULES:
+        if rule.call in machine.numbers:
+            calls.setdefault(machine.numbers[rule.call], []).append(rule)
+    leaves = [(number, _compile_call(rules, denied)) for number, rules in sorted(calls.items())]
+    return (*_open_program(machine), *_compile_search(leaves, denied))
 
 
 def compile_closing_filter(machine: Machine) -> tuple[Instruction, ...]:
@@ -83,13 +83,15 @@ def _open_program(machine: Machine) -> list[Instruction]:
     return program
 
 
-def _order_calls(machine: Machine) -> list[tuple[str, list[CallRule]]]:
-    """Calls whose arguments matter come first: the kernel remembers its answer to all others."""
-    calls: dict[str, list[CallRule]] = {}
-    for rule in RULES:
-        if rule.call in machine.numbers:
-            calls.setdefault(rule.call, []).append(rule)
-    return sorted(calls.items(), key=lambda item: not item[1][0].checks)
+def _compile_search(leaves: Sequence[tuple[int, list[Instruction]]], denied: int) -> list[Instruction]:
+    """A search in halves: the kernel tries every number once when it takes a filter, so that its length is felt."""
+    if len(leaves) == 1:
+        ((number, body),) = leaves
+        return [Instruction(_JUMP_EQUAL, 0, len(body), number), *body, _answer(denied)]
+    middle = len(leaves) // 2
+    left = _compile_search(leaves[:middle], denied)
+    right = _compile_search(leaves[middle:], denied)
+    return [Instruction(_JUMP_AT_LEAST, len(left), 0, leaves[middle][0]), *left, *right]
 
 
 def _compile_call(rules: Sequence[CallRule], denied: int) -> list[Instruction]:

@@ -22,8 +22,11 @@ _LANDLOCK_PORTS: Final = ((4, 0b11),)  # bind, connect
 _LANDLOCK_SCOPES: Final = ((6, 0b11),)  # abstract sockets, signals
 
 # sched.h
-_NAMESPACES: Final = {"mount": 0x0002_0000, "uts": 0x0400_0000, "ipc": 0x0800_0000, "network": 0x4000_0000}
-_NAMESPACE_OF_USERS: Final = 0x1000_0000
+_MOUNT_NAMESPACE: Final = 0x0002_0000
+_UTS_NAMESPACE: Final = 0x0400_0000
+_IPC_NAMESPACE: Final = 0x0800_0000
+_USER_NAMESPACE: Final = 0x1000_0000
+_NETWORK_NAMESPACE: Final = 0x4000_0000
 
 # asm-generic/resource.h, the same on x86-64 and aarch64.
 _CPU, _FSIZE, _DATA, _STACK, _CORE, _NPROC, _NOFILE, _MEMLOCK = 0, 1, 2, 3, 4, 6, 7, 8
@@ -43,8 +46,8 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
     facts, layers = profile.facts, profile.layers
     machine = find_machine(facts.machine)
     user = _choose_user(facts, serial) if Layer.USER in layers else None
-    namespaces = _compile_namespaces(profile) if Layer.NAMESPACES in layers else 0
-    is_counted_alone = user is not None or bool(namespaces & _NAMESPACE_OF_USERS)
+    namespaces = _compile_namespaces(facts) if Layer.NAMESPACES in layers else 0
+    is_counted_alone = user is not None or bool(namespaces & _USER_NAMESPACE)
     has_filter = Layer.SECCOMP in layers
     killing = compile_filter(machine, KILL_PROCESS)
     return LinuxWall(
@@ -52,6 +55,7 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
         clears_environment=Layer.ENVIRONMENT in layers,
         closes_descriptors=Layer.DESCRIPTORS in layers,
         namespaces=namespaces,
+        shared_namespaces=compile_shared_namespaces(profile),
         resources=_compile_resources(profile.limits, 0 if is_counted_alone else threads_of_user)
         if Layer.RESOURCES in layers
         else (),
@@ -69,15 +73,26 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
     )
 
 
+def compile_shared_namespaces(profile: WallProfile) -> int:
+    """What a fork server enters once for all its cells: a network without interfaces needs no walls inside it."""
+    if Layer.NAMESPACES not in profile.layers:
+        return 0
+    return _NETWORK_NAMESPACE | _for_users(profile.facts)
+
+
 def _choose_user(facts: SystemFacts, serial: int) -> tuple[int, int]:
     first, last = facts.cell_users
     number = first + serial % (last - first + 1)
     return number, number
 
 
-def _compile_namespaces(profile: WallProfile) -> int:
-    flags = sum(_NAMESPACES.values())
-    return flags if profile.facts.user_id == 0 else flags | _NAMESPACE_OF_USERS
+def _compile_namespaces(facts: SystemFacts) -> int:
+    """Each cell's own. Who is not root needs a namespace of users first: it lets one make the others."""
+    return _MOUNT_NAMESPACE | _UTS_NAMESPACE | _IPC_NAMESPACE | _for_users(facts)
+
+
+def _for_users(facts: SystemFacts) -> int:
+    return 0 if facts.user_id == 0 else _USER_NAMESPACE
 
 
 def _compile_landlock(version: int) -> tuple[int, int, int]:
