@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ostiary import errors
 from ostiary.cell import quarantine
 from ostiary.cell.ending import Cause
 from ostiary.cell.quarantine import KeptModel, Quarantine
@@ -150,7 +151,7 @@ class TestRelease:
         house.end(4)
 
         def fail(_event: Event) -> None:
-            raise OutputUnwritable(quarantine.OUTPUT_UNWRITABLE, "no record")
+            raise OutputUnwritable(errors.OUTPUT_UNWRITABLE, "no record")
 
         with pytest.raises(OutputUnwritable):
             Quarantine(house.state, fail, lambda: house.now).release(ROOT, "id-2")
