@@ -6,28 +6,19 @@ elsewhere (cell/compile_linux.py), compared with a golden file, and sent to the 
 
 from __future__ import annotations
 
-import base64
 import errno
-import json
 import os
 import resource
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from ostiary._hazmat import capabilities, kernel, landlock, namespaces, prctl, seccomp
+from ostiary._hazmat.wall_error import WallNotAppliedError
 
 _NULL_DEVICE: Final = "/dev/null"
 _LINKS_OF_ONE_THREAD: Final = 3  # its own directory, "." and ".."
 _SYS_CLOSE_RANGE: Final = 436
 _LAST_DESCRIPTOR: Final = (1 << 32) - 1
-
-
-class WallNotAppliedError(OSError):
-    """One layer could not be put up. The process must end without having seen a model."""
-
-    def __init__(self, layer: str, cause: OSError) -> None:
-        super().__init__(cause.errno, f"layer {layer}: {cause.strerror}")
-        self.layer: Final = layer
 
 
 class LinuxWall(NamedTuple):
@@ -176,23 +167,3 @@ def _write_own_process(program: bytes, instructions: Collection[int]) -> bytes:
         constant = place * seccomp.INSTRUCTION_BYTES + 4
         written[constant : constant + 4] = os.getpid().to_bytes(4, "little")
     return bytes(written)
-
-
-def render_wall(wall: LinuxWall) -> bytes:
-    """As JSON, for the process that applies it."""
-    fields = {
-        name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-        for name, value in wall._asdict().items()
-    }
-    return json.dumps(fields).encode()
-
-
-def parse_wall(text: bytes) -> LinuxWall:
-    """What `render_wall` wrote. Only ever read from the cell that compiled it, never from a worker."""
-    fields = json.loads(text)
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            fields[name] = base64.b64decode(value["base64"])
-        elif isinstance(value, list):
-            fields[name] = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-    return LinuxWall(**fields)

@@ -89,6 +89,7 @@ class WallProfile:
 
 _EVERYWHERE: Final = (Layer.ENVIRONMENT, Layer.DESCRIPTORS, Layer.RESOURCES)
 _LINUX: Final = (Layer.LANDLOCK, Layer.PRIVILEGES, Layer.NOT_DUMPABLE, Layer.SECCOMP)
+_DARWIN: Final = (Layer.NOT_DUMPABLE, Layer.SEATBELT)
 
 # Without it the kernel takes these two from a privileged process only.
 _NEEDS: Final[Mapping[Layer, Layer]] = MappingProxyType(
@@ -109,7 +110,7 @@ def required_layers(facts: SystemFacts) -> tuple[Layer, ...]:
     """
     wanted = {*_EVERYWHERE}
     if facts.system == "darwin":
-        wanted.add(Layer.SEATBELT)
+        wanted |= {*_DARWIN}
     else:
         wanted |= {*_LINUX}
         if facts.user_id == 0:

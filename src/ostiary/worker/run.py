@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with_descriptors
-from ostiary._hazmat.wall_linux import WallNotAppliedError, apply, parse_wall
+from ostiary._hazmat.wall import apply_wall, parse_wall
+from ostiary._hazmat.wall_error import WallNotAppliedError
 from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_frame
 from ostiary.worker.channel import CellChannel, CellGone
 from ostiary.worker.engines.contract import EngineLimits, MakeEngine, PrepareEngine
@@ -85,7 +86,7 @@ def _lock(channel: socket.socket, handover: socket.socket, wall: bytes, parent: 
         send_with_descriptors(handover, [frame], descriptors)
         handover.close()
 
-    apply(parse_wall(wall), keep=(channel.fileno(), handover.fileno()), parent=parent, hand_over=hand_over)
+    apply_wall(parse_wall(wall), keep=(channel.fileno(), handover.fileno()), parent=parent, hand_over=hand_over)
 
 
 def _parse_limits(body: JsonObject) -> EngineLimits:
