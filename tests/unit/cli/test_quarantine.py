@@ -30,7 +30,7 @@ def state(state_directory: Path) -> Path:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["quarantine", "list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "abababababababab  quarantined  llama\\x1b[2J             3 x crash, 1 x memory",
+        "abababababababab  quarantined  llama\\x1b[2J              3 x crash, 1 x memory",
         "acacacacacacacac  may start    phi                       1 x wall_time",
         "cdcdcdcdcdcdcdcd  quarantined  what is kept of it cannot be read",
     ]
