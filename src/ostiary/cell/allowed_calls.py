@@ -39,14 +39,14 @@ class CallRule:
 
 PLAIN: Final = (
     # what is open already: the channel, and the weights that come through it
-    "read write readv writev pread64 lseek close fstat poll ppoll recvmsg "
+    "read write pread64 lseek close fstat poll ppoll recvmsg "
     # memory
     "munmap mremap brk "
     # threads and signals of its own
     "exit exit_group gettid getpid sched_yield set_robust_list rseq restart_syscall "
     "rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack "
     # time, chance and what it used itself
-    "clock_gettime clock_getres gettimeofday time clock_nanosleep nanosleep getrandom getrusage getcpu"
+    "clock_gettime gettimeofday time clock_nanosleep nanosleep getrandom getrusage"
 )
 
 PROT_EXEC: Final = 4

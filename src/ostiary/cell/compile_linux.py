@@ -34,7 +34,7 @@ _AS, _LOCKS, _SIGPENDING, _MSGQUEUE, _NICE, _RTPRIO = 9, 10, 11, 12, 13, 14
 
 _STACK_BYTES: Final = 8 << 20
 _SIGNALS_PENDING: Final = 64
-_CPU_GRACE_SECONDS: Final = 5  # between the signal that says why, and the end
+_NO_LIMIT: Final = -1
 
 
 def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int = 0) -> LinuxWall:
@@ -106,7 +106,9 @@ def _compile_resources(limits: CellLimits, threads_of_user: int) -> tuple[tuple[
     """Soft and hard limit of each; what a cell needs nothing of is 0."""
     threads = limits.threads + threads_of_user
     return (
-        (_CPU, limits.cpu_seconds, limits.cpu_seconds + _CPU_GRACE_SECONDS),
+        # For the first request; the cell grants more for each that follows (`_hazmat.rlimits`). The process itself
+        # cannot: the filter lets no limit be set.
+        (_CPU, limits.cpu_seconds, _NO_LIMIT),
         (_FSIZE, 0, 0),
         (_DATA, limits.memory_bytes, limits.memory_bytes),
         (_STACK, _STACK_BYTES, _STACK_BYTES),
