@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_without_mlx_nothing_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     _on(monkeypatch, WHOLE)
 
     def find(_name: str) -> str:
-        raise checkup.PackageNotFoundError
+        raise PackageNotFoundError
 
     monkeypatch.setattr(checkup, "version", find)
     assert main(["doctor"]) == 3
