@@ -79,7 +79,9 @@ class Control(IntEnum):
     """Its wall is up: where denied calls are told comes along."""
     NOT_STARTED = 40
     KILL = 41
-    ENDED = 42
+    GRANT = 42
+    """So many `seconds` of processor time, in all."""
+    ENDED = 43
     """How it ended, and what it used."""
 
 

@@ -6,6 +6,7 @@ control socket closes, or when the process at its other end ends while somebody 
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import select
@@ -22,7 +23,9 @@ from typing import Final, NoReturn
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with_descriptors
 from ostiary._hazmat.pidfd import open_process
+from ostiary._hazmat.rlimits import grant_processor_time
 from ostiary._hazmat.spawn import spawn_python
+from ostiary._hazmat.wall import parse_wall, prepare_for_children
 from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_frame
 from ostiary.worker.engines.contract import MakeEngine
 from ostiary.worker.run import FindEngine, describe_error, prepare, run_worker
@@ -70,6 +73,7 @@ class _ForkServer:
         self._make: MakeEngine | None = None
         self._configuration: Frame | None = None
         self._directory: Path | None = None
+        self._is_prepared_for_children = False
         self._child_ended, self._wake = _wake_by_children()
 
     def run(self) -> None:
@@ -122,6 +126,8 @@ class _ForkServer:
                     self._start(frame)
                 case Control.KILL:
                     self._kill(frame.call_id)
+                case Control.GRANT:
+                    self._grant(frame)
                 case _:
                     raise _ApplicationGone
 
@@ -174,7 +180,11 @@ class _ForkServer:
 
     def _fork(self, channel: socket.socket, ours: socket.socket, theirs: socket.socket, frame: Frame) -> int:
         if _count_threads() != 1:
-            raise OSError("the engine left threads behind")
+            raise OSError(errno.EBUSY, "the engine left threads behind")
+        if not self._is_prepared_for_children:
+            self._is_prepared_for_children = True
+            with suppress(OSError):  # then each worker does it for itself
+                prepare_for_children(parse_wall(bytes(frame.tail)))
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -190,7 +200,7 @@ class _ForkServer:
     def _spawn(self, channel: socket.socket, ours: socket.socket, theirs: socket.socket, frame: Frame) -> int:
         """Where nothing may be forked: a process of its own that imports the engine itself."""
         if self._configuration is None:
-            raise OSError("not configured")
+            raise OSError(errno.EINVAL, "not configured")
         script, _, _, *test = self._command
         command = [sys.executable, "-I", script, "single", str(theirs.fileno()), *test]
         process = spawn_python(command, environment=dict(os.environ), keep=[theirs.fileno()])
@@ -214,6 +224,13 @@ class _ForkServer:
         for child in self._children.values():
             if child.start == start:
                 os.kill(child.pid, signal.SIGKILL)
+
+    def _grant(self, frame: Frame) -> None:
+        seconds = frame.parse_body()["seconds"]
+        for child in self._children.values():
+            if child.start == frame.call_id and isinstance(seconds, int):
+                with suppress(OSError):  # then the limit stays where it is
+                    grant_processor_time(child.pid, seconds)
 
     # --- the workers ---
 
