@@ -72,7 +72,7 @@ _RESOURCES = {
 }
 _OPERATORS = {0x15: "==", 0x25: ">", 0x35: ">=", 0x45: "&"}
 _ANSWERS = {0x8000_0000: "end the process", 0x7FC0_0000: "ask the cell", 0x7FFF_0000: "let through"}
-_ERRORS = {1: "EPERM", 13: "EACCES", 22: "EINVAL", 25: "ENOTTY", 38: "ENOSYS"}
+_ERRORS = {1: "EPERM", 12: "ENOMEM", 13: "EACCES", 22: "EINVAL", 25: "ENOTTY", 38: "ENOSYS"}
 
 
 def render_all() -> Mapping[str, str]:

@@ -106,5 +106,12 @@ RULES: Final = (
     CallRule("newfstatat", (Check(3, (_AT_EMPTY_PATH,)),), error=errno.EACCES),
 )
 
+MEMORY_CALLS: Final = {"mmap": 1, "mremap": 2}
+"""Calls that ask for memory, and the argument that says how much at once.
+
+More than the limit can only fail, and MLX does not look whether it did. The cell is asked, answers that there is no
+memory, and so knows what the segmentation fault that follows was.
+"""
+
 CLOSED_LATER: Final = ("sendmsg", "seccomp")
 """What handing over the listener takes: a second filter, put up right after it, ends the process for either."""

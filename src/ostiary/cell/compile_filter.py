@@ -7,10 +7,19 @@ answers of its own.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ostiary.cell.allowed_calls import CLOSED_LATER, OWN_PROCESS, RULES, CallRule, Check
+from ostiary.cell.allowed_calls import (
+    CLOSED_LATER,
+    MEMORY_CALLS,
+    OWN_PROCESS,
+    RULES,
+    WORD,
+    CallRule,
+    Check,
+)
 from ostiary.cell.syscalls import Machine
 
 KILL_PROCESS: Final = 0x8000_0000
@@ -48,13 +57,20 @@ class Instruction(NamedTuple):
         )
 
 
-def compile_filter(machine: Machine, denied: int) -> tuple[Instruction, ...]:
-    """The allow-list, where a call that is not on it gets the answer `denied`."""
+def compile_filter(machine: Machine, denied: int, memory_bytes: int = WORD) -> tuple[Instruction, ...]:
+    """The allow-list, where a call that is not on it gets the answer `denied`.
+
+    One that asks for `memory_bytes` or more at once is told to the listener, or fails where there is none.
+    """
     calls: dict[int, list[CallRule]] = {}
     for rule in RULES:
         if rule.call in machine.numbers:
             calls.setdefault(machine.numbers[rule.call], []).append(rule)
-    leaves = [(number, _compile_call(rules, denied)) for number, rules in sorted(calls.items())]
+    too_much = ASK_LISTENER if denied == ASK_LISTENER else ANSWER_ERROR | errno.ENOMEM
+    leaves = [
+        (number, [*_compile_most(rules[0].call, memory_bytes, too_much), *_compile_call(rules, denied)])
+        for number, rules in sorted(calls.items())
+    ]
     return (*_open_program(machine), *_compile_search(leaves, denied))
 
 
@@ -101,6 +117,23 @@ def _compile_call(rules: Sequence[CallRule], denied: int) -> list[Instruction]:
     if rules[-1].checks:
         body.append(_answer(denied))
     return body
+
+
+def _compile_most(call: str, most: int, answer: int) -> list[Instruction]:
+    """Falls through where the call asks for less memory than `most`; nothing for calls that ask for none."""
+    if call not in MEMORY_CALLS:
+        return []
+    low = _ARGUMENTS_AT + 8 * MEMORY_CALLS[call]
+    high_value, low_value = most >> 32, most & _HALF
+    above = [Instruction(_JUMP_AT_LEAST, 3, 0, high_value + 1)] if high_value < _HALF else []
+    return [
+        Instruction(_LOAD, 0, 0, low + 4),
+        *above,
+        Instruction(_JUMP_EQUAL, 0, 3, high_value),
+        Instruction(_LOAD, 0, 0, low),
+        Instruction(_JUMP_AT_LEAST, 0, 1, low_value),
+        _answer(answer),
+    ]
 
 
 def _compile_rule(rule: CallRule) -> list[Instruction]:

@@ -49,7 +49,8 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
     namespaces = _compile_namespaces(facts) if Layer.NAMESPACES in layers else 0
     is_counted_alone = user is not None or bool(namespaces & _USER_NAMESPACE)
     has_filter = Layer.SECCOMP in layers
-    killing = compile_filter(machine, KILL_PROCESS)
+    memory_bytes = profile.limits.memory_bytes
+    killing = compile_filter(machine, KILL_PROCESS, memory_bytes)
     return LinuxWall(
         machine=machine.name,
         clears_environment=Layer.ENVIRONMENT in layers,
@@ -64,7 +65,7 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
         drops_privileges=Layer.PRIVILEGES in layers,
         forbids_new_code=Layer.NO_NEW_CODE in layers,
         is_not_dumpable=Layer.NOT_DUMPABLE in layers,
-        filter_asking=pack_program(compile_filter(machine, ASK_LISTENER))
+        filter_asking=pack_program(compile_filter(machine, ASK_LISTENER, memory_bytes))
         if has_filter and facts.has_listener
         else None,
         filter_killing=pack_program(killing) if has_filter else None,

@@ -6,15 +6,18 @@ belong where it stands ends the process.
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from select import POLLIN
 from typing import Final
 
-from ostiary._hazmat.notify import receive_denied_call
+from ostiary._hazmat.notify import DeniedCall, answer_no_memory, receive_denied_call
 from ostiary._hazmat.pidfd import wait_for_end
+from ostiary.cell.allowed_calls import MEMORY_CALLS
 from ostiary.cell.answers import parse_usage
 from ostiary.cell.births import Birth
 from ostiary.cell.call_book import CallBook
@@ -29,7 +32,7 @@ from ostiary.cell.pump import Pump
 from ostiary.cell.syscalls import describe_call
 from ostiary.cell.watchdog import find_watchdog
 from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, Tail, ToWorker, encode_frame
-from ostiary.core.limits import MAX_LAST_WORDS_MS
+from ostiary.core.limits import MAX_LAST_WORDS_MS, MAX_MEMORY_REFUSALS
 from ostiary.core.tickets import SealedModel
 from ostiary.core.values import dataclass
 from ostiary.errors import WORKER_CALL_REFUSED, WORKER_SILENT, CallRefused, OstiaryError, WorkerSilent
@@ -103,6 +106,8 @@ class CellProcess:
         self._device_bytes: int | None = None
         self._ended_for: Cause | None = None
         self._is_call_denied = False
+        self._memory_refusals = 0
+        self._memory_refused_at = -math.inf
         self._detail = ""
         self._cause = Cause.CRASH
         self._ending = Ending(None, None)
@@ -321,9 +326,12 @@ class CellProcess:
     def _see_denied_call(self, events: int) -> None:
         listener = self._birth.listener
         denied = receive_denied_call(listener) if events & POLLIN and listener is not None else None
-        if denied is None:
+        if denied is None or listener is None:
             return
         machine, name = describe_call(denied.architecture, denied.number)
+        if self._is_for_memory(name, denied):
+            self._refuse_memory(listener, denied)
+            return
         self._is_call_denied = True
         self.kill(Cause.VIOLATION, name)
         try:
@@ -340,6 +348,19 @@ class CellProcess:
         except Exception as error:  # noqa: BLE001  as in `finish`
             self.record_error = error
 
+    def _is_for_memory(self, name: str, denied: DeniedCall) -> bool:
+        """Whether the wall would let it through, were it not for so much memory at once."""
+        return name in MEMORY_CALLS and denied.arguments[MEMORY_CALLS[name]] >= self._limits.memory_bytes
+
+    def _refuse_memory(self, listener: int, denied: DeniedCall) -> None:
+        """What follows tells: Python raises MemoryError, MLX ends by a segmentation fault."""
+        self._memory_refusals += 1
+        self._memory_refused_at = time.monotonic()
+        if self._memory_refusals > MAX_MEMORY_REFUSALS:
+            self.kill(Cause.MEMORY, "it keeps asking for more at once than its limit")
+        else:
+            answer_no_memory(listener, denied)
+
     # --- the end ---
 
     def _describe_ending(self) -> Ending:
@@ -350,6 +371,7 @@ class CellProcess:
             status=report.status if report else None,
             ended_for=self._ended_for,
             is_call_denied=self._is_call_denied,
+            is_memory_denied=time.monotonic() - self._memory_refused_at < _LAST_WORDS_SECONDS,
             peak_bytes=max(self._peak_bytes, report.peak_bytes - shared_bytes if report else 0),
             memory_limit_bytes=self._limits.memory_bytes,
             cpu_seconds=report.cpu_milliseconds / 1000 if report else 0.0,

@@ -341,6 +341,9 @@ MAX_SETTINGS_BYTES: Final = Ceiling(
 )
 MAX_SETTINGS_TEXT_CHARACTERS: Final = Ceiling(64, "characters", "one setting: a number and its unit")
 MAX_LIMITED_PATTERNS: Final = Ceiling(512, "patterns", "each is held against every model that is opened")
+MAX_MEMORY_REFUSALS: Final = Ceiling(
+    100, "requests", "for more memory at once than a worker may have at all; each costs the cell 50 microseconds"
+)
 
 # Speaking with workers
 MAX_FRAME_BODY_BYTES: Final = Ceiling(
