@@ -12,7 +12,6 @@ from ostiary.cell.compile_filter import (
     compile_filter,
     pack_program,
 )
-from ostiary.cell.limits import CellLimits
 from ostiary.cell.profile import Layer, SystemFacts, WallProfile
 from ostiary.cell.syscalls import find_machine
 
@@ -57,7 +56,7 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
         closes_descriptors=Layer.DESCRIPTORS in layers,
         namespaces=namespaces,
         shared_namespaces=compile_shared_namespaces(profile),
-        resources=_compile_resources(profile.limits, 0 if is_counted_alone else threads_of_user)
+        resources=_compile_resources(profile, 0 if is_counted_alone else threads_of_user)
         if Layer.RESOURCES in layers
         else (),
         landlock=_compile_landlock(facts.landlock_version) if Layer.LANDLOCK in layers else None,
@@ -103,13 +102,15 @@ def _compile_landlock(version: int) -> tuple[int, int, int]:
     return known(_LANDLOCK_FILES), known(_LANDLOCK_PORTS), known(_LANDLOCK_SCOPES)
 
 
-def _compile_resources(limits: CellLimits, threads_of_user: int) -> tuple[tuple[int, int, int], ...]:
+def _compile_resources(profile: WallProfile, threads_of_user: int) -> tuple[tuple[int, int, int], ...]:
     """Soft and hard limit of each; what a cell needs nothing of is 0."""
+    limits = profile.limits
+    can_grant_time = profile.facts.can_grant_time or Layer.USER not in profile.layers
     threads = limits.threads + threads_of_user
     return (
         # For the first request; the cell grants more for each that follows (`_hazmat.rlimits`). The process itself
-        # cannot: the filter lets no limit be set.
-        (_CPU, limits.cpu_seconds, _NO_LIMIT),
+        # cannot: the filter lets no limit be set. Where the cell cannot either, the watchdog alone meters time.
+        (_CPU, limits.cpu_seconds if can_grant_time else _NO_LIMIT, _NO_LIMIT),
         (_FSIZE, 0, 0),
         (_DATA, limits.memory_bytes, limits.memory_bytes),
         (_STACK, _STACK_BYTES, _STACK_BYTES),

@@ -51,6 +51,8 @@ class CellTold:
     engine: str
     layers: tuple[str, ...]
     limits: CellLimits
+    is_granted_time: bool
+    """Whether the kernel limits its processor time, too, and lets us raise that limit for each call."""
     restart: int
     emit: Emit
     correlation_id: str
@@ -168,12 +170,14 @@ class CellProcess:
 
     def submit(
         self, operation: str, body: JsonObject, tail: Tail, until: float, on_ready: Callable[[], None] | None
-    ) -> CallInFlight:
-        """Raises CallRefused where it does not fit a frame, WorkerSilent, or what ended the process."""
+    ) -> CallInFlight | None:
+        """None where the process ended and never heard of it. Raises CallRefused where it does not fit a frame,
+        and WorkerSilent.
+        """
         reading = self._read_meter()
         call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, on_ready)
         if call is None:
-            raise self.explain()
+            return None
         try:
             buffers = encode_frame(ToWorker.CALL, call.id, {"operation": operation, "body": dict(body)}, tail)
         except FrameUnfit as error:
@@ -183,7 +187,7 @@ class CellProcess:
             self._calls.forget(call.id)
             if self._is_ended or not self._pump.is_open:
                 self._pump.join(_JOINING_SECONDS)
-                raise self.explain()
+                return None
             raise WorkerSilent(WORKER_SILENT, "the worker did not take the call in time")
         if reading is not None:
             self._grant(reading.cpu_milliseconds // 1000)
@@ -230,7 +234,7 @@ class CellProcess:
     def _grant(self, used_seconds: int) -> None:
         """The kernel's own limit stays ahead of what one more call may use; the watchdog meters each call."""
         most = self._limits.cpu_seconds
-        if (used_seconds + most) * 1000 > self._granted_milliseconds:
+        if self._told.is_granted_time and (used_seconds + most) * 1000 > self._granted_milliseconds:
             self._granted_milliseconds = (used_seconds + 2 * most) * 1000
             self._server.grant(self._birth, used_seconds + 2 * most)
 

@@ -69,6 +69,8 @@ class SystemFacts:
     namespaces: frozenset[str]
     """Those that could be made here: `user`, `network`, `ipc`, `uts`, `mount`, `cgroup`."""
     has_seatbelt: bool = False
+    can_grant_time: bool = True
+    """Whether this user may raise the limit on processor time of a process that has another user's id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,10 +174,13 @@ class RunningCell:
         if deadline_seconds is not None:
             seconds = max(0.0, min(seconds, deadline_seconds))
         until = time.monotonic() + seconds
-        process = self._find_process(until)
-        if time.monotonic() >= until and seconds:
-            raise WorkerSilent(WORKER_SILENT, "the time of the call was over before the worker was there")
-        return process.submit(operation, body or {}, tail, until, on_ready)
+        while True:
+            process = self._find_process(until)
+            if time.monotonic() > until:
+                raise WorkerSilent(WORKER_SILENT, "the time of the call was over before the worker was there")
+            call = process.submit(operation, body or {}, tail, until, on_ready)
+            if call is not None:
+                return call
 
     def read_usage(self) -> CellUsage:
         """What its process uses now; zeros where there is none."""
@@ -313,12 +316,14 @@ class RunningCell:
         except BaseException:
             ours.close()
             raise
+        facts, layers = plan.profile.facts, plan.profile.layers
         told = CellTold(
             cell=secrets.token_hex(8),
             root=self._root,
             engine=plan.engine,
             layers=self.layers,
             limits=plan.limits,
+            is_granted_time=Layer.RESOURCES in layers and (facts.can_grant_time or Layer.USER not in layers),
             restart=self._restart,
             emit=self._emit,
             correlation_id=self._correlation_id,

@@ -136,6 +136,13 @@ class FakeEngine:
             yield None
         yield Reply(call.id, ReplyKind.RESULT, {})
 
+    def _burn(self, call: Call) -> Iterator[Reply | None]:
+        """So much processor time."""
+        end = time.process_time() + _number(call, "milliseconds") / 1000
+        while time.process_time() < end:
+            yield None
+        yield Reply(call.id, ReplyKind.RESULT, {})
+
     def _hang(self, _call: Call) -> Iterator[Reply | None]:
         """Nothing goes on."""
         while self.has_work:
@@ -168,6 +175,8 @@ class FakeEngine:
                 os.kill(os.getppid(), signal.SIGTERM)
             case "raise":
                 raise LookupError("not shown to anybody")
+            case "ask for all memory":
+                self._kept.append(bytearray(1 << 50))
             case "panic":
                 raise _Panic
             case "recurse":
@@ -205,6 +214,7 @@ def _number(call: Call, name: str) -> int:
 
 
 _OPERATIONS: Final[Mapping[str, Callable[[FakeEngine, Call], Iterator[Reply | None]]]] = {
+    "burn": FakeEngine._burn,
     "count": FakeEngine._count,
     "echo": FakeEngine._echo,
     "encode_text": FakeEngine._encode_text,
