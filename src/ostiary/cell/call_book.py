@@ -42,7 +42,7 @@ class CallBook:
         self._cancel: Final = cancel
         self._has_room: Final = has_room
         self._changed: Final = threading.Condition()
-        self._numbers: Final = count(1)
+        self._numbers: Final = count()
         self._in_flight: Final[dict[int, _InFlight]] = {}
         self._unread: Final[dict[int, int]] = {}
         self._unread_bytes = 0
