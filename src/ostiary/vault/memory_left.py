@@ -14,7 +14,7 @@ def read_memory_left(meminfo: Path = _MEMINFO, own_group: Path = _OWN_GROUP, gro
     """Bytes, by the system and by every control group (version 2) that this process is in; None: nobody knows."""
     lefts = [_parse_available(_read(meminfo))]
     for line in _read(own_group).splitlines():
-        if line.startswith("0::/"):
+        if line.startswith("0::/") and ".." not in line:  # outside of what this process can see
             group = groups / line[len("0::/") :]
             lefts += [_read_group(place) for place in (group, *group.parents) if place.is_relative_to(groups)]
     return min((left for left in lefts if left is not None), default=None)
