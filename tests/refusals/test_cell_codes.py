@@ -33,7 +33,7 @@ FACTS = SystemFacts(
 
 
 def weights_larger_than_the_limit(_state: Path) -> None:
-    check_memory(replace(LIMITS, memory_bytes=600 * MIB), 100 * MIB)
+    check_memory(replace(LIMITS, memory_bytes=200 * MIB), 100 * MIB)
 
 
 def a_kernel_without_landlock(_state: Path) -> None:

@@ -17,6 +17,7 @@ MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 
 # Measured: an interpreter with MLX, its layers, tokenizers, templates and NumPy maps 91 MiB that it may write to.
+LEAST_BASE_BYTES: Final = 112 * MIB
 BASE_BYTES: Final = 512 * MIB
 # The C library reserves 64 MiB of addresses for the heap of each thread, and 8 MiB for its stack.
 ADDRESSES_PER_THREAD: Final = 72 * MIB
@@ -87,7 +88,7 @@ def derive_limits(facts: ModelFacts, weight_bytes: int, system_memory_bytes: int
 
 def check_memory(limits: CellLimits, weight_bytes: int) -> None:
     """Refuses what could only die while loading: the weights and the engine itself do not fit."""
-    need = BASE_BYTES + weight_bytes
+    need = LEAST_BASE_BYTES + weight_bytes
     if need > limits.memory_bytes:
         raise CellRefused(
             CELL_MEMORY_BUDGET,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from ostiary.cell.answers import parse_error
+from ostiary.cell.fork_server import not_started
 from ostiary.cell.pump import Pump
 from ostiary.core.frames import (
     Frame,
@@ -20,6 +21,7 @@ from ostiary.core.frames import (
     ToWorker,
     encode_frame,
 )
+from ostiary.core.text import explain_os_error
 from ostiary.core.tickets import SealedModel, SealedWeights
 from ostiary.errors import OstiaryError
 
@@ -107,7 +109,7 @@ class Loading:
             with self._waiting():
                 body: JsonObject = {"path": weights.entry.path, "size": weights.entry.size}
                 self._sent += 1
-                self._send(pump, ToWorker.WEIGHTS, body, descriptors=(os.dup(weights.descriptor),))
+                self._send(pump, ToWorker.WEIGHTS, body, descriptors=(_duplicate(weights.descriptor),))
                 self._wait(lambda: self._taken == self._sent)
             if not self._is_broken:
                 weights.finish()
@@ -142,3 +144,10 @@ class Loading:
             self._changed.wait_for(lambda: is_there() or self._is_broken or self._refusal is not None)
             if self._refusal is not None:
                 raise self._refusal
+
+
+def _duplicate(descriptor: int) -> int:
+    try:
+        return os.dup(descriptor)
+    except OSError as error:
+        raise not_started(explain_os_error(error)) from error

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ostiary.cell.limits import BASE_BYTES, GIB, MIB, CellLimits, check_memory, derive_limits
+from ostiary.cell.limits import BASE_BYTES, GIB, LEAST_BASE_BYTES, MIB, CellLimits, check_memory, derive_limits
 from ostiary.core.tickets import ModelFacts
 from ostiary.errors import CellRefused
 
@@ -98,6 +98,6 @@ def test_names_are_those_of_the_fields_with_their_units() -> None:
 
 def test_weights_that_cannot_fit_are_refused_before_a_process_is_started() -> None:
     limits = _derive()
-    check_memory(limits, limits.memory_bytes - BASE_BYTES)
+    check_memory(limits, limits.memory_bytes - LEAST_BASE_BYTES)
     with pytest.raises(CellRefused, match="CELL_MEMORY_BUDGET: the model needs at least"):
-        check_memory(limits, limits.memory_bytes - BASE_BYTES + 1)
+        check_memory(limits, limits.memory_bytes - LEAST_BASE_BYTES + 1)
