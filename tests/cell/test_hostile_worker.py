@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from cell.hostile_worker import WRITTEN
 from cell_tools import LINUX_ONLY, Events, last_reply, open_hostile
 
+from cell.hostile_worker import WRITTEN
 from ostiary.cell.profile import Layer
 from ostiary.errors import SandboxViolation, WorkerSilent
 from ostiary.record.events import CellEnded

@@ -95,6 +95,13 @@ class CallBook:
             if call is not None:
                 call.fail(explain())
 
+    def forget_all(self) -> None:
+        """In a forked child; takes no lock."""
+        for record in list(self._in_flight.values()):
+            call = record.find()
+            if call is not None:
+                call.forget()
+
     # --- for the calls ---
 
     def let_go(self, call_id: int) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol, Self
 
 from ostiary.core.frames import JsonObject, ReplyKind, Tail
 from ostiary.core.values import dataclass
-from ostiary.errors import WORKER_SILENT, OstiaryError, WorkerSilent
+from ostiary.errors import CELL_CLOSED, WORKER_SILENT, Misuse, OstiaryError, WorkerSilent
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class CallInFlight(Iterator[CellReply]):
         self._error: OstiaryError | None = None
         self._is_over = False
         """Nothing will be added."""
+        self._is_foreign = False
 
     # --- for the application ---
 
@@ -70,6 +71,8 @@ class CallInFlight(Iterator[CellReply]):
 
         With the default it never waits: for event loops, which learn of new replies by `on_ready`.
         """
+        if self._is_foreign:
+            raise Misuse(CELL_CLOSED, "the call was made by the process that this one was forked from")
         end = self.until if seconds is None else min(self.until, time.monotonic() + seconds)
         with self._changed:
             while not self._replies and not self._is_over and self._changed.wait(end - time.monotonic()):
@@ -91,6 +94,8 @@ class CallInFlight(Iterator[CellReply]):
 
     def close(self) -> None:
         """Not wanted any more. Any number of times, also when it is over."""
+        if self._is_foreign:
+            return
         if self._end(None):
             self._keeper.let_go(self.id)
         self._drop()
@@ -134,6 +139,10 @@ class CallInFlight(Iterator[CellReply]):
         if self._end(WorkerSilent(WORKER_SILENT, "the call took longer than it may")):
             self._keeper.let_go(self.id)
             self._tell_ready()
+
+    def forget(self) -> None:
+        """In a forked child, where a thread that is not there may hold the lock."""
+        self._is_foreign = True
 
     def _end(self, error: OstiaryError | None) -> bool:
         with self._changed:

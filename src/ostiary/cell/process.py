@@ -211,6 +211,7 @@ class CellProcess:
 
     def forget(self) -> None:
         self._is_ended = True
+        self._calls.forget_all()
         self._pump.forget()
         self._birth.forget()
 

@@ -328,7 +328,13 @@ class RunningCell:
             emit=self._emit,
             correlation_id=self._correlation_id,
         )
-        return CellProcess(told, server, birth, ours, self._ends.note)
+        try:
+            return CellProcess(told, server, birth, ours, self._ends.note)
+        except OSError as error:
+            birth.kill()
+            server.end_birth(birth)
+            ours.close()
+            raise not_started(explain_os_error(error)) from error
 
     def _tell_refused(self, error: BaseException) -> None:
         """Of what the vault says, the vault tells the record."""
