@@ -56,6 +56,9 @@ soak-record: $(VENV)/installed ## kill writers of the record, ROUNDS times (5000
 soak-cell: $(VENV)/installed ## kill, stop, freeze and starve workers at every step, ROUNDS times (10000)
 	$(BIN)/python tests/cell_soak/soak.py --rounds $${ROUNDS:-10000}
 
+soak-vault: $(VENV)/installed ## open a model while others alter it, ROUNDS times (20000)
+	$(BIN)/python tests/race/soak.py --rounds $${ROUNDS:-20000}
+
 clean: ## remove everything that was built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from vault_tools import kinds, linux_only, no_descriptor_left, read_all, write_model
+from vault_tools import kinds, linux_only, need_method, no_descriptor_left, read_all, write_model
 
 from ostiary.core.digests import compute_root
 from ostiary.core.tickets import FileEntry, FileKind, SealMethod, VerifiedModel
@@ -230,6 +230,25 @@ def test_leaving_gives_up_everything(model: tuple[Path, VerifiedModel]) -> None:
         with pytest.raises(ValueError, match="closed"):
             next(open_weights())
     assert set(threading.enumerate()) == threads
+
+
+def test_a_writer_who_comes_while_it_is_loaded_is_refused_at_the_end(
+    model: tuple[Path, VerifiedModel], tmp_path: Path
+) -> None:
+    need_method(SealMethod.LEASE, tmp_path)
+    place, verified = model
+    events: list[Event] = []
+    with no_descriptor_left(), open_sealed(place, verified, events.append, "id") as sealed:
+        first, second, third = sealed.open_weights()
+        with pytest.raises(BlockingIOError):
+            os.open(place / second.entry.path, os.O_WRONLY | os.O_NONBLOCK)
+        first.finish()
+        for _ in range(2):
+            with pytest.raises(VaultRefused) as caught:
+                second.finish()
+        assert caught.value.path == second.entry.path
+        third.finish()
+    assert kinds(events) == ["model.refused"]
 
 
 def test_finishing_again_gives_the_same_answer(model: tuple[Path, VerifiedModel]) -> None:
