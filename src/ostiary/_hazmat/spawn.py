@@ -18,6 +18,9 @@ def spawn_python(
     closes_descriptors: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Raises OSError. `environment` None: ours. `keep`: descriptors that have the same number over there."""
+    if not closes_descriptors:
+        for descriptor in keep:  # `pass_fds` would close the others
+            os.set_inheritable(descriptor, True)
     return subprocess.Popen(  # noqa: S603  the command is ours
         command,
         stdin=subprocess.DEVNULL,
