@@ -175,3 +175,7 @@ def find_worker(cell: RunningCell) -> int:
 
 def last_reply(replies: Iterator[Any]) -> Any:
     return list(replies)[-1]
+
+
+def count_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cell_tools import LINUX_ONLY, PATIENCE, Events, find_worker, open_cell
+from cell_tools import LINUX_ONLY, PATIENCE, Events, count_descriptors, find_worker, open_cell
 
 import ostiary
 from ostiary._hazmat.pidfd import wait_for_end
@@ -419,9 +419,7 @@ import resource
 from ostiary.errors import WorkerNotStarted
 sealed = make_sealed(weights={})  # those of the test's own would need descriptors, too
 open_one(sealed=sealed).close()
-def count():
-    return len(os.listdir("/proc/self/fd"))
-before = count()
+before = count_descriptors()
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 outcomes = []
 for room in range(20):
@@ -432,7 +430,7 @@ for room in range(20):
     except WorkerNotStarted as error:
         outcomes.append(type(error).__name__)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert count() <= before, (room, before, count())
+    assert count_descriptors() <= before, (room, before, count_descriptors())
 print(sorted(set(outcomes)), outcomes[-1])
 events.check_balance()
 """
@@ -454,12 +452,12 @@ def test_a_process_without_threads_to_spare_gets_a_typed_error(monkeypatch: pyte
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    before = len(os.listdir("/proc/self/fd"))
+    before = count_descriptors()
     events = Events()
     with pytest.raises(WorkerNotStarted, match="no more threads"), open_cell(events):
         pass
     assert events.kinds == ["cell.refused"]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert count_descriptors() == before
 
 
 # --- how it is used ---

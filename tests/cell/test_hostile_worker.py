@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from cell_tools import LINUX_ONLY, Events, last_reply, open_hostile
+from cell_tools import LINUX_ONLY, Events, count_descriptors, last_reply, open_hostile
 
 from cell.hostile_worker import WRITTEN
 from ostiary.cell.profile import Layer
@@ -130,10 +128,10 @@ def test_descriptors_that_a_worker_sends_never_arrive() -> None:
     with open_hostile(events) as cell, pytest.raises(SandboxViolation):
         list(cell.call("do", {"what": "send a descriptor"}))
     with open_hostile(Events(), without=(Layer.SECCOMP,)) as cell:
-        before = _count_descriptors()
+        before = count_descriptors()
         with pytest.raises((SandboxViolation, WorkerSilent)):
             list(cell.call("do", {"what": "send a descriptor"}, deadline_seconds=0.5))
-        assert _count_descriptors() <= before
+        assert count_descriptors() <= before
 
 
 def test_what_a_worker_says_of_an_error_is_shown_on_one_line_and_not_to_strangers() -> None:
@@ -145,7 +143,3 @@ def test_what_a_worker_says_of_an_error_is_shown_on_one_line_and_not_to_stranger
         list(cell.call("do", {"what": "an error of the house"}))
     shown = render_public(caught.value, "c")
     assert "house" not in shown.sentence
-
-
-def _count_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))

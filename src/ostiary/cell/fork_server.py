@@ -70,6 +70,10 @@ class ForkServer:
         return self._is_prepared and not self._is_gone and not self._is_retired
 
     @property
+    def is_gone(self) -> bool:
+        return self._is_gone
+
+    @property
     def process(self) -> int | None:
         """By which it is watched and ended; None where the system has no such descriptors."""
         return self._process

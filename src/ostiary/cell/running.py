@@ -282,8 +282,7 @@ class RunningCell:
         self._check_open()
 
     def _start_process(self) -> CellProcess:
-        server = find_fork_server(self._program)
-        process = self._give_birth(server)
+        process = self._find_birth()
         try:
             process.start()
             self._facts = process.load(self._plan.sealed)
@@ -292,6 +291,16 @@ class RunningCell:
             process.close()
             raise
         return process
+
+    def _find_birth(self) -> CellProcess:
+        """From a new fork server where the one that was there turns out to be gone."""
+        server = find_fork_server(self._program)
+        try:
+            return self._give_birth(server)
+        except WorkerNotStarted:
+            if not server.is_gone:
+                raise
+        return self._give_birth(find_fork_server(self._program))
 
     def _give_birth(self, server: ForkServer) -> CellProcess:
         plan = self._plan

@@ -25,4 +25,4 @@ if __name__ == "__main__":
         find_house(Path(__file__).resolve().parents[1])
     from ostiary.worker.begin import begin
 
-    begin(sys.argv)
+    begin([*sys.argv])  # runpy changes the list itself

@@ -21,6 +21,11 @@ ENGINES: Final[Mapping[str, str]] = {
 }
 """Every engine by name, with its module. A model never names one: the application does."""
 
+
+class NoSuchEngineError(Exception):
+    """The application asked for what is not there. Its name is all that is told."""
+
+
 SERVER: Final = "forks"
 SINGLE: Final = "single"
 
@@ -36,9 +41,11 @@ def begin(command: Sequence[str], engines: Mapping[str, PrepareEngine] | None = 
     own_engines = engines or {}
 
     def find(name: str) -> PrepareEngine:
-        """Raises KeyError and ImportError."""
+        """Raises NoSuchEngineError, or ImportError."""
         if name in own_engines:
             return own_engines[name]
+        if name not in ENGINES:
+            raise NoSuchEngineError
         prepare: PrepareEngine = import_module(ENGINES[name]).prepare_engine
         return prepare
 
