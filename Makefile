@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1735689600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs lock fuzz bench soak-record soak-cell clean
+.PHONY: help demo test check format docs lock fuzz bench soak-record soak-cell soak-vault clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'

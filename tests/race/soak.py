@@ -75,7 +75,12 @@ class Soak:
 
 
 def start_writer(command: list[str], seed: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*command, str(seed)])
+    """Returns when it is at work."""
+    writer = subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    with writer.stdout as told:
+        assert told.read(1), "a writer did not start"
+    return writer
 
 
 def main() -> int:

@@ -49,6 +49,8 @@ class Writer:
         ]
 
     def run(self) -> None:
+        sys.stdout.write(".")
+        sys.stdout.close()
         while True:
             path = self._model / self._dice.choice(self._names)
             # Somebody else's attack may be in the way; a file that is leased makes the opener wait.
