@@ -187,7 +187,7 @@ def attack(code: str) -> Callable[[Attack], Attack]:
     return register
 
 
-@attack("INTAKE_UNLISTED_FILE")  # before trust is asked; unit/trust/test_verify.py has the same without intake
+@attack("TRUST_EXTRA_FILE")
 def a_file_in_the_git_directory(model: Path, private: Path) -> None:
     config = model_signing.signing.Config().use_elliptic_key_signer(private_key=private)
     hashing = model_signing.hashing.Config().set_ignored_paths(paths=[model / "model.sig"])

@@ -125,15 +125,16 @@ def _choose_belief(options: argparse.Namespace, now: datetime) -> tuple[TrustMat
     if not named_by_hand:
         return _believe_policy(options, now)
     from ostiary.cli.key_options import read_public_key
-    from ostiary.trust.decide_by_key import NamedSigner, decide_by_key
+    from ostiary.trust.decide_by_key import NamedSigner, decide_by_key, is_named
     from ostiary.trust.material import TrustMaterial
 
+    named = None if options.identity is None else NamedSigner(options.identity, options.issuer)
     material = TrustMaterial(
         keys=[read_public_key(path) for path in options.key],
         roots_der=[der for path in options.root for der in _read_roots(path)],
         use_sigstore=options.issuer is not None,
+        is_believed=lambda signer: is_named(signer, named),
     )
-    named = None if options.identity is None else NamedSigner(options.identity, options.issuer)
     return material, lambda _log: lambda evidence: decide_by_key(evidence, now, model_id=options.id, named=named)
 
 

@@ -68,9 +68,9 @@ class ModelRefused(Event):
 
     name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
     root: Annotated[str | None, "SHA-256 root digest, where the reading came far enough to have one"]
-    code: Annotated[str, "the code of the worst finding"]
-    rule: Annotated[str | None, "the rule of the worst finding"]
-    path: Annotated[str | None, "the path of the worst finding, relative to the model"]
+    code: Annotated[str, "the code of the refusal: of the worst finding, or of what a signature or policy says"]
+    rule: Annotated[str | None, "the rule that decided: of the worst finding, or of the policy"]
+    path: Annotated[str | None, "the path of what decided, relative to the model"]
     findings: Annotated[Mapping[str, int], "the other findings: rule id to how often it struck"] = field(
         default_factory=dict
     )

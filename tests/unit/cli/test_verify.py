@@ -168,7 +168,26 @@ def test_what_intake_refuses_is_neither_signed_nor_verified(
     assert main(["sign", "honest", "--key", "alice.key"]) == 3
     capsys.readouterr()
     assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 3
-    assert answer(capsys)["error"]["code"].startswith("INTAKE_")  # type: ignore[index]
+    value = answer(capsys)
+    assert value["error"]["code"] == "TRUST_EXTRA_FILE"  # type: ignore[index]
+    assert [finding["code"] for finding in value["findings"]] == ["INTAKE_CARRIES_CODE"]  # type: ignore[index,attr-defined]
+    (house / "honest" / "model.sig").unlink()
+    assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 3
+    value = answer(capsys)
+    assert value["error"]["code"] == "INTAKE_CARRIES_CODE"  # type: ignore[index]
+    assert [finding["code"] for finding in value["findings"]] == ["INTAKE_CARRIES_CODE"]  # type: ignore[index,attr-defined]
+
+
+def test_a_file_whose_format_was_broken_after_signing(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sign", "honest", "--key", "alice.key"]) == 0
+    (house / "honest" / "config.json").write_bytes(b"{")
+    capsys.readouterr()
+    assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 3
+    value = answer(capsys)
+    assert (value["error"]["code"], value["path"]) == ("TRUST_DIGEST_MISMATCH", "config.json")  # type: ignore[index]
+    assert "INTAKE_MALFORMED" in {finding["code"] for finding in value["findings"]}  # type: ignore[index,attr-defined]
+    assert main(["verify", "honest", "--key", "alice.pub", "--debug"]) == 3
+    assert "IntakeRefused" in capsys.readouterr().err
 
 
 def test_an_unsigned_file_passes_only_unsafely_and_is_not_vouched_for(
