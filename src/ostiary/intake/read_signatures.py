@@ -11,7 +11,7 @@ from ostiary.core.signature_files import SIGNATURE_FILES
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import MODEL_NOT_FOUND, IntakeRefused, Misuse
 from ostiary.intake.read_file import read_up_to
-from ostiary.intake.tree import Tree, TreeFile, open_tree
+from ostiary.intake.tree import Tree, TreeFile, open_tree, tell_unreadable
 
 SUFFIX: Final = ".sig"
 
@@ -46,13 +46,17 @@ def read_detached_signature(path: Path) -> tuple[str, bytes]:
     try:
         with path.open("rb") as file:
             return quote_untrusted(path.name), file.read(MAX_SIGNATURE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise Misuse(MODEL_NOT_FOUND, f"there is no signature file {quote_untrusted(path.name)}") from error
     except OSError as error:
-        raise Misuse(MODEL_NOT_FOUND, f"the signature file {quote_untrusted(path.name)} cannot be read") from error
+        raise tell_unreadable(path.name, error) from error
 
 
 def _read_bounded(tree: Tree, file: TreeFile, most: int) -> bytes:
     descriptor = tree.open_file(file)
     try:
         return read_up_to(descriptor, most)
+    except OSError as error:
+        raise tell_unreadable(file.path, error) from error
     finally:
         os.close(descriptor)
