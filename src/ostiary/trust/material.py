@@ -22,5 +22,7 @@ class TrustMaterial:
     """Root certificates in DER; a chain must end at one of them."""
     use_sigstore: bool = False
     """Whether keyless bundles are checked against the trust root that the `sigstore` extra packages."""
+    sigstore_config: bytes | None = None
+    """The client trust configuration of another instance, whose roots stand in the place of the packaged ones."""
     is_believed: Callable[[Signer], bool] = _believe_all
     """Whether somebody whose signature is right was named for anything at all. Says a better no, never a yes."""

@@ -182,7 +182,7 @@ def verify_claimed_signature(claim: Claim, material: TrustMaterial, now: datetim
             raise TrustRefused(TRUST_WRONG_SIGNER, "it is a keyless signature, and nothing here asks for one")
         from ostiary.trust.sigstore_bundle import verify_sigstore_bundle  # noqa: PLC0415  # an extra
 
-        return verify_sigstore_bundle(bundle)
+        return verify_sigstore_bundle(bundle, material.sigstore_config)
     message = build_pae(PAYLOAD_TYPE, bundle.payload)
     if bundle.method is SignerMethod.KEY:
         key = _find_key(bundle, material.keys, message)
