@@ -290,6 +290,12 @@ TRUST_NOT_YET_VALID: Final = _declare(
     "Check this machine's clock; if it is right, the signature is from the future.",
     403,
 )
+TRUST_BELOW_MINIMUM: Final = _declare(
+    "TRUST_BELOW_MINIMUM",
+    "The model is older than the policy lets in, or has no version.",
+    "Fetch a newer version; `ostiary trust check MODEL` tells which.",
+    403,
+)
 TRUST_ROLLED_BACK: Final = _declare(
     "TRUST_ROLLED_BACK",
     "An older version of the model was put in the place of a newer one.",
@@ -343,6 +349,13 @@ TRUST_STALE: Final = _declare(
     "The trust that was fetched is too old to rely on.",
     "Update it with `ostiary trust update`; if its source is gone, ask whoever publishes it.",
     503,
+)
+TRUST_NOT_FOLLOWED: Final = _declare(
+    "TRUST_NOT_FOLLOWED",
+    "The repository of trust that is followed here is not there, or is another one.",
+    "Fetch it again: `ostiary trust update --from SOURCE --root root.json`. Or follow it no more: "
+    "`ostiary trust unfollow`.",
+    409,
 )
 TRUST_MALFORMED: Final = _declare(
     "TRUST_MALFORMED",

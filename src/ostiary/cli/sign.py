@@ -10,7 +10,7 @@ from typing import Final
 
 from ostiary.cli import ui
 from ostiary.cli.key_options import add_key_options, open_holder
-from ostiary.cli.options import add_debug_option
+from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
 
 _DESCRIPTION: Final = """\
@@ -31,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model-version", metavar="VERSION", help="such as 1.2: it cannot be taken for a newer one"
     )
-    parser.add_argument("--expires", metavar="DATE", help="when the signature ends: 2027-12-31, or with a time")
+    parser.add_argument(
+        "--expires", metavar="WHEN", help="when the signature ends: 2027-12-31, or in a time such as 90d, 12w or 1y"
+    )
     parser.add_argument(
         "--claim", metavar="NAME=TEXT", action="append", default=[], help="anything else to say, in a line"
     )
@@ -41,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-chunks", action="store_true", help="no chunk trees for large files")
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    add_state_option(parser)
     add_debug_option(parser)
     parser.set_defaults(run=run)
 
@@ -48,18 +51,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ostiary.record.begin import open_log
     from ostiary.trust.annotations import ModelClaims
-    from ostiary.trust.dates import parse_day_or_moment
+    from ostiary.trust.dates import parse_expiry
     from ostiary.trust.model_id import parse_model_id
     from ostiary.trust.sign_model import TREE_FROM_BYTES, SignRequest
     from ostiary.trust.version import parse_version
     from ostiary.walks.model_walk import sign_model
 
+    now = datetime.now(UTC).replace(microsecond=0)
     try:
         claims = ModelClaims(
             model_id=None if options.id is None else parse_model_id(options.id),
             model_version=None if options.model_version is None else parse_version(options.model_version).text,
-            signed_at=datetime.now(UTC).replace(microsecond=0),
-            expires_at=None if options.expires is None else parse_day_or_moment(options.expires, "--expires"),
+            signed_at=now,
+            expires_at=None if options.expires is None else parse_expiry(options.expires, "--expires", now),
             claims=_split_claims(options.claim),
         )
     except TrustRefused as refusal:  # of what stands on the command line
@@ -73,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         replaces=options.replace,
         tree_from_bytes=None if options.no_chunks else TREE_FROM_BYTES,
     )
-    with open_log() as log, ui.Progress("signing") as progress:
+    with open_log(options.state) as log, ui.Progress("signing") as progress:
         signed = sign_model(options.model, log.emit, request, start=progress.start, advance=progress.advance)
     if options.json:
         ui.out(

@@ -19,7 +19,7 @@ from typing import Any, Final
 from ostiary.core.limits import MAX_ENTRY_BYTES, MAX_EVENT_COUNTS, MAX_EVENT_TEXT_CHARACTERS
 from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_CHANGED, RecordRefused
-from ostiary.record.events import Content, Event, ModelRemembered
+from ostiary.record.events import Content, Event
 
 _MAX_INTEGER: Final = (1 << 53) - 1
 _SALT_BYTES: Final = 16
@@ -33,8 +33,8 @@ _ENVELOPE_BYTES: Final = 4_096
 _ENVELOPE: Final = frozenset({"at", "by", "data", "kind", "n", "v"})
 _names_by_kind: Final[dict[str, tuple[str, ...]]] = {}
 """What `dataclasses.fields` says, remembered: it is slow, and an event is written often."""
-MARK_OF_MEMORY: Final = f'"kind":"{ModelRemembered.kind}"'.encode()
-"""Stands in every entry of this kind, and perhaps in others that quote it."""
+MARK_OF_MEMORY: Final = b'.remembered","n":'
+"""Ends the kind of each entry that says what is remembered; in texts of other entries its quotes are escaped."""
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 

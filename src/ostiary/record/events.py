@@ -137,12 +137,22 @@ class ModelRemembered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryRemembered(Event):
+    """From here on this house follows a repository of trust, or follows none any more."""
+
+    kind: ClassVar[str] = "repository.remembered"
+
+    repository: Annotated[str | None, "SHA-256 of its first root, which an operator gave; absent: none is followed"]
+    memory: Annotated[str, "SHA-256 over everything that is remembered from here on"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustChanged(Event):
     """Somebody changed whom this house believes."""
 
     kind: ClassVar[str] = "trust.changed"
 
-    action: Annotated[str, "what was done: init, add, remove, revoke, pin, update, rotate"]
+    action: Annotated[str, "what was done: init, add, revoke, rotate, rebuild, follow, update, unfollow"]
     subject: Annotated[str, "what it was done to: a rule, a signer, a model id"]
     policy: Annotated[str | None, "SHA-256 of the policy file afterwards"] = None
 
@@ -261,6 +271,7 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             ModelSigned,
             ModelVerified,
             ModelRemembered,
+            RepositoryRemembered,
             TrustChanged,
             KeyMade,
             KeyRevoked,

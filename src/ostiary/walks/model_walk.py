@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from ostiary.intake import (
     HashPlan,
     Judgement,
     judge_model,
+    name_of,
     read_detached_signature,
     read_model,
     read_signature_files,
@@ -24,6 +26,7 @@ from ostiary.record.events import Emit
 from ostiary.walks.ending import Ending
 
 if TYPE_CHECKING:  # the trust room is loaded by those who walk into it
+    from ostiary.errors import TrustRefused
     from ostiary.trust.judge import Decide, Verification
     from ostiary.trust.material import TrustMaterial
     from ostiary.trust.sign_model import SignRequest
@@ -115,6 +118,13 @@ def verify_model(
             )
         tell_verdict(judgement, ending.emit)
         return judge_manifest(judgement.to_manifest(), question, ending.emit, correlation_id, location)
+
+
+def refuse_unread(path: str | os.PathLike[str], emit: Emit, refusal: TrustRefused) -> None:
+    """Of a model that nobody looked at, because whom to believe could not be told: the refusal is in the record."""
+    from ostiary.trust.judge import tell_refusal  # noqa: PLC0415
+
+    tell_refusal(refusal, emit, name_of(path), secrets.token_hex(8))
 
 
 def sign_model(

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from policy_cases import PEMS, make_pem
 
@@ -377,6 +378,107 @@ count = 0
     repository.publish({"policy.toml": policy.encode()})
     assert main(["trust", "update"]) == 3
     assert "TRUST_STALE" in capsys.readouterr().err
+
+
+@pytest.fixture
+def following(believing: Path, state_directory: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """An own policy that lets the model in, and a repository that revokes it."""
+    pytest.importorskip("tuf", reason="the extra `tuf`")
+    from tuf_repository import Repository
+
+    repository = Repository(believing / "repository")
+    revocations = """schema = 1
+[revoked]
+count = 1
+[[revoked.entries]]
+kind = "version"
+model = "acme/llama"
+version = "1.2"
+revoked_at = 2026-01-01T00:00:00Z
+reason = "poisoned"
+"""
+    repository.publish({"revocations.toml": revocations.encode()})
+    (believing / "root.json").write_bytes(repository.root)
+    assert main(["trust", "pin", "models/honest"]) == 0
+    assert main(["verify", "models/honest", "--policy", "policy.toml"]) == 0
+    assert main(["trust", "update", "--from", "repository", "--root", "root.json"]) == 0
+    assert main(["verify", "models/honest", "--policy", "policy.toml"]) == 3
+    assert "TRUST_REVOKED" in capsys.readouterr().err
+    return state_directory / "trust" / "distribution"
+
+
+def test_fetched_revocations_do_not_go_away_unseen(following: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = following.parents[1]
+    shutil.rmtree(following)
+    for words in (["verify", "models/honest", "--policy", "policy.toml"], ["trust", "check", "models/honest"]):
+        before = _kinds(state).count("model.refused")
+        assert main(words) == 3
+        told = capsys.readouterr().err
+        assert "TRUST_NOT_FOLLOWED" in told
+        assert "ostiary trust update --from SOURCE --root root.json" in told
+        assert _kinds(state).count("model.refused") == before + 1
+    for words in (["list"], ["pin", "models/honest"], ["update"], ["rotate", "alice", "x", "policy.toml"]):
+        assert main(["trust", *words]) == 3, words
+        assert "TRUST_NOT_FOLLOWED" in capsys.readouterr().err
+    assert main(["verify", "models/honest", "--key", "alice.pub"]) == 0  # no policy was asked
+
+
+def test_the_answer_to_a_repository_that_is_gone_is_of_the_documented_form(
+    following: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(following)
+    assert main(["verify", "models/honest", "--policy", "policy.toml", "--json"]) == 3
+    value = json.loads(capsys.readouterr().out)
+    schema = json.loads((Path(__file__).resolve().parents[3] / "docs/reference/verify.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(value)
+    assert value["verdict"] == "refused"
+    with open_reader(following.parents[1]) as reader:
+        *_, (number, body) = reader.read_bodies(0, reader.read_size())
+    assert parse_entry(body, number).data["correlation_id"] == value["correlation_id"]
+
+
+def test_a_repository_that_is_gone_is_fetched_again(following: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(following)
+    assert main(["trust", "update", "--from", "repository", "--root", "root.json"]) == 0
+    assert main(["trust", "check", "models/honest"]) == 3
+    assert "TRUST_REVOKED" in capsys.readouterr().err
+
+
+def test_a_repository_is_followed_no_more_only_by_a_word(
+    following: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = following.parents[1]
+    assert main(["trust", "unfollow"]) == 0
+    assert "no longer counts" in capsys.readouterr().err
+    assert main(["trust", "check", "models/honest"]) == 0
+    assert main(["trust", "unfollow"]) == 2
+    assert _kinds(state).count("repository.remembered") == 2
+    assert main(["trust", "update"]) == 2
+
+
+def test_every_action_takes_another_state_directory(
+    believing: Path, state_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is said there is remembered there, and the usual one is not touched."""
+    elsewhere = believing / "elsewhere"
+    usual = _kinds(state_directory)
+    assert main(["trust", "pin", "models/honest", "--state", "elsewhere"]) == 0
+    assert main(["verify", "models/honest", "--policy", "policy.toml", "--state", "elsewhere"]) == 0
+    assert main(["trust", "check", "models/honest", "--state", str(elsewhere)]) == 0
+    assert main(["trust", "list", "--state", "elsewhere"]) == 0
+    assert "acme/llama" in capsys.readouterr().out.partition("remembered")[2]
+    assert main(["trust", "pin", "--rebuild", "--state", "elsewhere"]) == 0
+    Path("bob.pub").write_text(PEMS["bob"])
+    assert main(["trust", "add", "signer", "bob", "--key", "bob.pub", "--state", "elsewhere"]) == 0
+    assert _add_rule("other", "--state", "elsewhere") == 0
+    assert main(["trust", "revoke", "--identity", "x", "--reason", "y", "--state", "elsewhere"]) == 0
+    assert main(["trust", "init", "--policy", "new.toml", "--state", "elsewhere"]) == 0
+    assert main(["trust", "update", "--state", "elsewhere"]) == 2
+    assert main(["trust", "unfollow", "--state", "elsewhere"]) == 2
+    assert main(["trust", "rotate", "nobody", "x", "policy.toml", "--state", "elsewhere"]) == 2
+    assert _kinds(elsewhere).count("trust.changed") == 5
+    assert _kinds(state_directory) == usual
+    assert main(["verify", "models/honest", "--policy", "policy.toml"]) == 3  # never seen there
 
 
 def test_the_state_directory_is_the_tests_own(house: Path, state_directory: Path) -> None:

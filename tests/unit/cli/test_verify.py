@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import types
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
@@ -203,6 +204,15 @@ def test_an_unsigned_file_passes_only_unsafely_and_is_not_vouched_for(
     assert main(["verify", "honest", "--key", "alice.pub", "--unsafe-ignore-unsigned"]) == 0
 
 
+def test_how_long_from_now_a_signature_lasts(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sign", "honest", "--key", "alice.key", "--expires", "12w"]) == 0
+    capsys.readouterr()
+    assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 0
+    (signer,) = answer(capsys)["signers"]  # type: ignore[misc,attr-defined]
+    signed, ends = (datetime.fromisoformat(signer[name]) for name in ("signed", "expires"))
+    assert ends - signed == 84 * DAY
+
+
 def test_a_signature_that_ended(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sign", "honest", "--key", "alice.key", "--expires", "2020-01-01"]) == 3
     assert "TRUST_EXPIRED" in capsys.readouterr().err
@@ -291,6 +301,26 @@ def test_the_root_speaks_for_everything_but_the_signatures(house: Path) -> None:
     before = examine_model(house / "honest").root
     assert main(["sign", "honest", "--key", "alice.key"]) == 0
     assert examine_model(house / "honest").root == before
+
+
+def test_every_command_takes_another_state_directory(house: Path, state_directory: Path) -> None:
+    usual, there = events(state_directory), ["--state", "elsewhere"]
+    assert main(["keygen", "bob", *there]) == 0
+    assert main(["sign", "honest", "--key", "bob.key", *there]) == 0
+    assert main(["verify", "honest", "--key", "bob.pub", *there]) == 0
+    assert main(["key", "rotate", "--key", "bob.key", "--to", "alice.key", "-o", "r.json", *there]) == 0
+    assert main(["key", "revoke", "--key", "bob.key", "-o", "v.json", *there]) == 0
+    assert events(house / "elsewhere") == [
+        "record.begun",
+        "key.made",
+        "model.inspected",
+        "model.signed",
+        "model.inspected",
+        "model.verified",
+        "key.made",
+        "key.revoked",
+    ]
+    assert events(state_directory) == usual
 
 
 # --- keys about keys ---------------------------------------------------------------------------------------------
