@@ -62,7 +62,7 @@ def sign_here(model: Path, key: PrivateKey, certificates: tuple[bytes, ...] = ()
         certificates=certificates,
         tree_from_bytes=1_000,
     )
-    return sign_model(model, [].append, request, start=_ignore, advance=_ignore)
+    return sign_model(model, [].append, request, start=_ignore, advance=_ignore).path
 
 
 @pytest.fixture

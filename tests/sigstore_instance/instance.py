@@ -81,14 +81,18 @@ class Instance:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.ended.set()
-        for server in self._servers.values():
-            server.shutdown()
-        for thread in self._threads:
-            thread.join()
-        for server in self._servers.values():
-            server.server_close()
+        self.close()
         assert not self.surprises
+
+    def close(self) -> Self:
+        """Nobody answers any more; may be called again."""
+        self.ended.set()
+        for thread, server in zip(self._threads, self._servers.values(), strict=True):
+            if thread.is_alive():
+                server.shutdown()
+                thread.join()
+            server.server_close()
+        return self
 
     def address(self, service: str) -> str:
         is_down = self.modes.get(service) is Mode.DOWN

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -75,11 +77,8 @@ def open_keyless(options: argparse.Namespace, progress: ui.Progress) -> KeylessH
             hint="Say so with --publish-identity.",
         )
     client_id = options.client_id or CLIENT_ID
-    try:
-        instance = open_instance(read_sigstore_config(options.sigstore_config))
-    except TrustRefused as refusal:
-        named = "" if options.sigstore_config is None else f"{quote_untrusted(options.sigstore_config.name)}: "
-        raise Misuse(KEY_UNUSABLE, f"{named}{refusal.message}", hint=_CONFIG_HINT) from refusal
+    with _naming(options.sigstore_config):
+        instance = open_instance(None if options.sigstore_config is None else _read_config(options.sigstore_config))
     given = _read_given(options)
 
     def fetch_token() -> str:
@@ -95,11 +94,30 @@ def open_keyless(options: argparse.Namespace, progress: ui.Progress) -> KeylessH
     return KeylessHolder(instance, fetch_token, confirm, client_id, options.identity)
 
 
-def read_sigstore_config(path: Path | None) -> bytes | None:
-    """The bytes of a configuration that an operator named."""
+def read_sigstore_roots(path: Path) -> bytes:
+    """A configuration whose roots can be used, for whoever verifies."""
+    from ostiary.trust.sigstore_bundle import open_verifier
+
+    data = _read_config(path)
+    with _naming(path):
+        open_verifier(data)
+    return data
+
+
+def _read_config(path: Path) -> bytes:
     from ostiary.trust.key_files import read_key_file
 
-    return None if path is None else read_key_file(path, MAX_SIGSTORE_CONFIG_BYTES).data
+    return read_key_file(path, MAX_SIGSTORE_CONFIG_BYTES).data
+
+
+@contextmanager
+def _naming(path: Path | None) -> Iterator[None]:
+    """What is wrong with a file that an operator named is his mistake, not a model's."""
+    try:
+        yield
+    except TrustRefused as refusal:
+        named = "" if path is None else f"{quote_untrusted(path.name)}: "
+        raise Misuse(KEY_UNUSABLE, f"{named}{refusal.message}", hint=_CONFIG_HINT) from refusal
 
 
 def _is_given(options: argparse.Namespace, name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 
 from ostiary.cli import ui
 from ostiary.cli.key_options import add_key_options, open_holder
+from ostiary.cli.keyless_options import add_keyless_options, open_keyless, refuse_keyless_options
 from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
 
@@ -23,7 +24,7 @@ OpenSSF Model Signing v1.0, so that other programs can check it too. A second si
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument("model", metavar="MODEL", help="a model directory, or a single model file")
-    add_key_options(parser)
+    add_key_options(parser, may_be_keyless=True)
     parser.add_argument(
         "--certificate", metavar="PEM", type=Path, help="the key's certificate and those above it, without the root"
     )
@@ -42,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--replace", action="store_true", help="take away signatures over other files than those there now"
     )
     parser.add_argument("--no-chunks", action="store_true", help="no chunk trees for large files")
+    add_keyless_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
     add_state_option(parser)
     add_debug_option(parser)
@@ -68,23 +70,29 @@ def run(options: argparse.Namespace) -> int:
         )
     except TrustRefused as refusal:  # of what stands on the command line
         raise Misuse(USAGE, refusal.message) from refusal
-    holder = open_holder(options)
+    progress = ui.Progress("signing")
+    if not options.keyless:
+        refuse_keyless_options(options)
     request = SignRequest(
-        holder=holder,
+        holder=open_keyless(options, progress) if options.keyless else open_holder(options),
         claims=claims,
         certificates=() if options.certificate is None else _read_certificates(options.certificate),
         output=options.output,
         replaces=options.replace,
         tree_from_bytes=None if options.no_chunks else TREE_FROM_BYTES,
     )
-    with open_log(options.state) as log, ui.Progress("signing") as progress:
+    with open_log(options.state) as log, progress:
         signed = sign_model(options.model, log.emit, request, start=progress.start, advance=progress.advance)
+    name, signer = signed.path.name, signed.signer
     if options.json:
-        ui.out(
-            json.dumps({"verdict": "signed", "signature": signed.name, "key": holder.public_key.key_id}, indent=2)
-        )
+        value = {"verdict": "signed", "signature": name, "key": signer.key_id}
+        if options.keyless:
+            value |= {"identity": signer.identity, "issuer": signer.issuer}
+        ui.out(json.dumps(value, indent=2))
+    elif options.keyless:
+        ui.out(f"{name}  signed by {signer.identity}, known to {signer.issuer}")
     else:
-        ui.out(f"{signed.name}  signed by key {holder.public_key.key_id}")
+        ui.out(f"{name}  signed by key {signer.key_id}")
     return 0
 
 

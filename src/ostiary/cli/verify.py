@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
+from ostiary.cli.keyless_options import add_sigstore_config_option
 from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
 
@@ -45,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--identity", metavar="NAME", help="whom a certificate or keyless signature must name")
     parser.add_argument("--issuer", metavar="URL", help="who must know that identity: believe keyless signatures")
     parser.add_argument("--policy", metavar="FILE", type=Path, help="believe whom this policy believes")
+    add_sigstore_config_option(parser)
     parser.add_argument("--id", metavar="ID", help="the model must be signed as this one")
     parser.add_argument(
         "--signature", metavar="FILE", type=Path, action="append", default=[], help="a signature kept elsewhere"
@@ -84,6 +87,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         with open_log(options.state) as log, ui.Progress("verifying") as progress:
             material, decide = _choose_belief(options, log, now)
+            if options.sigstore_config is not None:
+                material = _choose_instance(options.sigstore_config, material)
             request = VerifyRequest(
                 material=material,
                 decide=decide,
@@ -142,6 +147,15 @@ def _believe_policy(options: argparse.Namespace, log: Log, now: datetime) -> tup
 
     belief = load_belief_for(options.model, options.policy, now, log)
     return belief.material, belief.bind(log, now, options.id, ask=ask_to_pin)
+
+
+def _choose_instance(path: Path, material: TrustMaterial) -> TrustMaterial:
+    """An instance of one's own in the place of the public one."""
+    from ostiary.cli.keyless_options import read_sigstore_roots
+
+    if not material.use_sigstore:
+        raise Misuse(USAGE, "--sigstore-config is for keyless signatures, and nobody is named who makes any")
+    return replace(material, sigstore_config=read_sigstore_roots(path))
 
 
 def _read_roots(path: Path) -> tuple[bytes, ...]:

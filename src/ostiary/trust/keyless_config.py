@@ -46,9 +46,22 @@ class SigstoreInstance:
         return self.authority.host, self.log.host
 
 
+def load_config(data: bytes) -> ClientTrustConfig:
+    """The whole file as the library has it. Our strict reader first: the library's takes the last of two keys."""
+    value = parse_object(data, _WHAT, MAX_SIGSTORE_CONFIG_BYTES, MAX_SIGSTORE_CONFIG_VALUES)
+    if value.get("mediaType") != _MEDIA_TYPE:
+        raise malformed(f"{_WHAT} is not a client trust configuration of version 0.1")
+    from sigstore.models import ClientTrustConfig  # noqa: PLC0415  # an extra
+
+    try:
+        return ClientTrustConfig.from_json(data.decode("utf-8"))
+    except Exception as error:  # pydantic's and the library's own kinds
+        raise malformed(f"{_WHAT} has an unknown or a wrong field") from error
+
+
 def parse_sigstore_config(data: bytes) -> SigstoreInstance:
     """The instance that a configuration describes, or a TrustRefused: MALFORMED or TOO_LARGE."""
-    config = _load(data)
+    config = load_config(data)
     signing = _choose_services(config)
     authority = Service("the certificate authority", signing.get_fulcio().url)
     log = signing.get_tlogs()[0]
@@ -76,19 +89,6 @@ def read_packaged_config() -> bytes:
         json.loads((store / name).read_bytes()) for name in ("trusted_root.json", "signing_config.v0.2.json")
     )
     return json.dumps({"mediaType": _MEDIA_TYPE, "trustedRoot": root, "signingConfig": signing}).encode()
-
-
-def _load(data: bytes) -> ClientTrustConfig:
-    """Our strict reader first: the library's takes the last of two keys and any depth."""
-    value = parse_object(data, _WHAT, MAX_SIGSTORE_CONFIG_BYTES, MAX_SIGSTORE_CONFIG_VALUES)
-    if value.get("mediaType") != _MEDIA_TYPE:
-        raise malformed(f"{_WHAT} is not a client trust configuration of version 0.1")
-    from sigstore.models import ClientTrustConfig  # noqa: PLC0415  # an extra
-
-    try:
-        return ClientTrustConfig.from_json(data.decode("utf-8"))
-    except Exception as error:  # pydantic's and the library's own kinds
-        raise malformed(f"{_WHAT} has an unknown or a wrong field") from error
 
 
 def _choose_services(config: ClientTrustConfig) -> SigningConfig:

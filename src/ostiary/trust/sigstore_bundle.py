@@ -19,13 +19,12 @@ from ostiary.trust.bundle import PAYLOAD_TYPE, Bundle
 from ostiary.trust.certificates import hash_certificate, read_identity
 from ostiary.trust.evidence import Signer, SignerMethod
 from ostiary.trust.json_fields import malformed
-from ostiary.trust.keyless_config import read_packaged_config
+from ostiary.trust.keyless_config import load_config, read_packaged_config
 from ostiary.trust.keyless_transport import import_sigstore
 from ostiary.trust.public_key import wrap_public_key
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
-    from sigstore.models import TrustedRoot
     from sigstore.verify import Verifier
 
 # Fulcio's extensions (github.com/sigstore/fulcio, docs/oid-info.md): the identity provider, in two spellings.
@@ -77,7 +76,7 @@ def verify_timestamp(answer: bytes, signature: bytes, config: bytes) -> None:
 
     try:
         response = decode_timestamp_response(answer)
-        authorities = _read_root(config).get_timestamp_authorities()
+        authorities = load_config(config).trusted_root.get_timestamp_authorities()
     except Exception as error:  # kinds of native libraries
         raise malformed("the timestamp cannot be read") from error
     for authority in authorities:
@@ -98,15 +97,11 @@ def open_verifier(config: bytes | None = None) -> Verifier:
     from sigstore.verify import Verifier  # noqa: PLC0415  # an extra, slow to import
 
     try:
-        return Verifier(trusted_root=_read_root(read_packaged_config() if config is None else config))
+        return Verifier(trusted_root=load_config(read_packaged_config() if config is None else config).trusted_root)
+    except TrustRefused:
+        raise
     except Exception as error:  # pydantic's and the library's own kinds
         raise malformed("the Sigstore configuration has roots that cannot be used") from error
-
-
-def _read_root(config: bytes) -> TrustedRoot:
-    from sigstore.models import ClientTrustConfig  # noqa: PLC0415
-
-    return ClientTrustConfig.from_json(config.decode("utf-8")).trusted_root
 
 
 def read_issuer(certificate: Certificate) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # the trust room is loaded by those who walk into it
     from ostiary.errors import TrustRefused
     from ostiary.trust.judge import Decide, Verification
     from ostiary.trust.material import TrustMaterial
-    from ostiary.trust.sign_model import SignRequest
+    from ostiary.trust.sign_model import Signed, SignRequest
     from ostiary.trust.verify import UnsafeAllowances
 
 
@@ -134,7 +134,7 @@ def sign_model(
     *,
     start: Callable[[int], None],
     advance: Callable[[int], None],
-) -> Path:
+) -> Signed:
     """Directory -> intake -> signature file beside what it signs. Only what intake accepts is signed."""
     from ostiary.trust.sign_model import Signable, sign_judged  # noqa: PLC0415
     from ostiary.trust.verify import SignatureFile  # noqa: PLC0415
