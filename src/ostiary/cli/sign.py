@@ -42,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="take away signatures over other files than those there now"
     )
+    parser.add_argument(
+        "--compat",
+        choices=("reference",),
+        help="of a single file: write the name by which model-signing 1.1.1 finds it, not the specification's",
+    )
     parser.add_argument("--no-chunks", action="store_true", help="no chunk trees for large files")
     add_keyless_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
@@ -78,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
         claims=claims,
         certificates=() if options.certificate is None else _read_certificates(options.certificate),
         output=options.output,
+        for_reference=options.compat == "reference",
         replaces=options.replace,
         tree_from_bytes=None if options.no_chunks else TREE_FROM_BYTES,
     )

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from ostiary.core.chunk_tree import ChunkTree
-from ostiary.core.signature_files import EVIDENCE_FILES
+from ostiary.core.signature_files import EVIDENCE_FILES, name_beside
 from ostiary.core.tickets import Manifest
 from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_EXPIRED, TRUST_WRONG_SIGNER, TrustRefused
@@ -20,7 +20,7 @@ from ostiary.trust.certificates import check_signing_certificate, parse_certific
 from ostiary.trust.evidence import SignedFile, Signer, SignerMethod
 from ostiary.trust.json_fields import JsonObject
 from ostiary.trust.pae import build_pae
-from ostiary.trust.paths import find_fault, refuse_path
+from ostiary.trust.paths import SINGLE_FILE, find_fault, refuse_path
 from ostiary.trust.public_key import PublicKey
 from ostiary.trust.signers import KeyHolder
 from ostiary.trust.statement import write_statement
@@ -85,8 +85,18 @@ def sign_manifest(
     return KeySession(holder, claims.signed_at, certificates).sign_payload(payload).data
 
 
-def write_payload(manifest: Manifest, claims: ModelClaims, chunks: Mapping[str, ChunkTree] = _NO_CHUNKS) -> bytes:
-    """The statement over a manifest, as the bytes that are signed."""
+def write_payload(
+    manifest: Manifest,
+    claims: ModelClaims,
+    chunks: Mapping[str, ChunkTree] = _NO_CHUNKS,
+    *,
+    for_reference: bool = False,
+) -> bytes:
+    """The statement over a manifest, as the bytes that are signed.
+
+    Of a model that is one file, `for_reference` writes the name under which the reference looks for it; the
+    specification wants the file's own (docs/adr/0023-single-files.md).
+    """
     for entry in manifest.files:
         fault = find_fault(entry.path)
         if fault is not None:
@@ -94,9 +104,14 @@ def write_payload(manifest: Manifest, claims: ModelClaims, chunks: Mapping[str, 
     signed_at, expires_at = claims.signed_at, claims.expires_at
     if signed_at is not None and expires_at is not None and expires_at <= signed_at + timedelta(minutes=1):
         raise TrustRefused(TRUST_EXPIRED, "the signature would have ended before anybody could check it")
+    ignored = set(EVIDENCE_FILES)
     files = [SignedFile(entry.path, entry.sha256, chunks.get(entry.path)) for entry in manifest.files]
+    if [file.path for file in files] == [manifest.name]:  # others see it as a directory of it and its signature
+        ignored.add(name_beside(manifest.name))
+        if for_reference:
+            files = [replace(files[0], path=SINGLE_FILE)]
     complete = replace(claims, findings=find_code_notes(manifest))
-    return write_statement(manifest.name, files, complete, sorted(EVIDENCE_FILES))
+    return write_statement(manifest.name, files, complete, sorted(ignored))
 
 
 def write_bundle(payload: bytes, signature: bytes, key: PublicKey, certificates: Sequence[bytes] = ()) -> bytes:

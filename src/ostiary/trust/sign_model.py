@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
-from ostiary.core.signature_files import CHUNKS_FILE, EVIDENCE_FILES, SIGNATURE_FILES
+from ostiary.core.signature_files import CHUNKS_FILE, EVIDENCE_FILES, SIGNATURE_FILES, name_beside
 from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.core.tickets import Manifest
 from ostiary.core.values import dataclass
@@ -40,6 +40,8 @@ class SignRequest:
     certificates: Sequence[bytes] = ()
     output: Path | None = None
     """Where the signature goes instead of into the model."""
+    for_reference: bool = False
+    """Whether one file is named as the reference reads it, not as the specification wants it."""
     replaces: bool = False
     """Whether signatures over other files than these may be taken away."""
     tree_from_bytes: int | None = TREE_FROM_BYTES
@@ -75,7 +77,7 @@ def sign_judged(signable: Signable, request: SignRequest, emit: Emit, correlatio
         path: ChunkTree(choose_chunk_bytes(sizes[path]), compute_tree_root(hashes).hex())
         for path, hashes in listed.items()
     }
-    payload = write_payload(manifest, request.claims, chunks)
+    payload = write_payload(manifest, request.claims, chunks, for_reference=request.for_reference)
     holder = request.holder
     session = (
         holder.open_session()
@@ -86,7 +88,7 @@ def sign_judged(signable: Signable, request: SignRequest, emit: Emit, correlatio
     if request.output is not None:
         target = request.output
     elif signable.is_single_file:
-        target = model.with_name(f"{model.name}.sig")
+        target = model.with_name(name_beside(model.name))
     else:
         choice = choose_name(manifest, session, signable.existing, replaces=request.replaces)
         target = model / choice.name

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import types
+from base64 import b64decode
 from datetime import datetime
 from pathlib import Path
 
@@ -211,6 +212,17 @@ def test_how_long_from_now_a_signature_lasts(house: Path, capsys: pytest.Capture
     (signer,) = answer(capsys)["signers"]  # type: ignore[misc,attr-defined]
     signed, ends = (datetime.fromisoformat(signer[name]) for name in ("signed", "expires"))
     assert ends - signed == 84 * DAY
+
+
+@pytest.mark.parametrize(("words", "name"), [([], "honest.safetensors"), (["--compat", "reference"], ".")])
+def test_the_name_of_a_single_file(house: Path, words: list[str], name: str) -> None:
+    (house / "honest.safetensors").write_bytes((house / "honest" / "model.safetensors").read_bytes())
+    assert main(["sign", "honest.safetensors", "--key", "alice.key", *words]) == 0
+    bundle = json.loads((house / "honest.safetensors.sig").read_bytes())
+    predicate = json.loads(b64decode(bundle["dsseEnvelope"]["payload"]))["predicate"]
+    assert [listed["name"] for listed in predicate["resources"]] == [name]
+    assert "honest.safetensors.sig" in predicate["serialization"]["ignore_paths"]
+    assert main(["verify", "honest.safetensors", "--key", "alice.pub"]) == 0
 
 
 def test_a_signature_that_ended(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
