@@ -72,7 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "model", metavar="MODEL", nargs="?" if one is pin else None, help="a model directory or file"
         )
         one.add_argument("--id", metavar="ID", help="the id that the model must be signed with")
-    check.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    for one in (listing, check):
+        one.add_argument("--json", action="store_true", help="one JSON object, for machines")
     update = _add(
         actions, "update", "fetch policy and revocations from the repository that is followed", _run_update
     )
@@ -149,28 +150,42 @@ def _add(
 
 
 def _run_list(options: argparse.Namespace) -> int:
-    from ostiary.cli.trust_text import render_policy
     from ostiary.record.begin import open_log
     from ostiary.trust.rollback import VersionMemory
 
     with open_log(options.state) as log:
         belief = load_belief(options.policy, datetime.now(UTC), log)
-        memory = VersionMemory(log).read()
-    ui.out("\n".join(render_policy(belief, memory)))
+        memory = VersionMemory(log)
+        models, repository = memory.read(), memory.read_repository()
+    if options.json:
+        from ostiary.cli.trust_json import describe_policy
+
+        ui.out(json.dumps(describe_policy(belief, models, repository), indent=2))
+    else:
+        from ostiary.cli.trust_text import render_policy
+
+        ui.out("\n".join(render_policy(belief, models)))
     return 0
 
 
 def _run_check(options: argparse.Namespace) -> int:
-    from ostiary.cli.trust_text import describe_answer, render_answer
+    from ostiary.cli.trust_json import describe_answer
+    from ostiary.cli.trust_text import render_answer
+    from ostiary.cli.verify_text import describe_refusal
 
-    verified = _verify(options, is_rehearsal=True)
-    answer, refusal = verified.explanation, verified.refusal
-    if answer is None:  # what was found was no evidence yet, so the policy was not asked
-        if refusal is None:
-            raise Misuse(USAGE, "nothing was decided")
-        raise refusal
+    try:
+        verified = _verify(options, is_rehearsal=True)
+        answer, refusal = verified.explanation, verified.refusal
+        if answer is None:  # what was found was no evidence yet, so the policy was not asked
+            raise refusal or Misuse(USAGE, "nothing was decided")
+    except Refusal as error:
+        if options.json:
+            ui.out(json.dumps(describe_refusal(error), indent=2))
+            error.is_told = True
+        raise
     if options.json:
-        ui.out(json.dumps(describe_answer(answer, verified.origin, verified.correlation_id), indent=2))
+        described = describe_answer(answer, refusal, verified.origin, verified.correlation_id)
+        ui.out(json.dumps(described, indent=2))
     else:
         color = ui.has_color_on_stdout()
         ui.out("\n".join(render_answer(answer, verified.origin, color=color, width=ui.measure_width())))
