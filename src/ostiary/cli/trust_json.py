@@ -1,4 +1,4 @@
-"""What a policy says, for machines: docs/reference/trust-check.schema.json and trust-list.schema.json say it, too."""
+"""What a policy says, for machines (docs/reference/trust-check.schema.json, trust-list.schema.json)."""
 
 from __future__ import annotations
 
