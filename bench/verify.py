@@ -5,8 +5,8 @@
 
 Both verify the same signature file over the same warm files, in turn, so that they meet the same neighbours. A
 ratio is the median over the pairs of runs. At the end of the run each is told with what is wanted of it, the lowest
-and the highest, and the middle half of the pairs. The ratios are the promise; seconds depend on the machine. What is
-made lies in a temporary directory and is removed. The exit status is 1 where a promise is missed.
+and the highest, and the middle half of the pairs. The ratios are the promise; seconds depend on the machine. What
+is made lies in a temporary directory and is removed. The exit status is 1 where a promise is missed.
 """
 
 from __future__ import annotations
