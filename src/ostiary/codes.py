@@ -401,13 +401,13 @@ KEY_EXISTS: Final = _declare(
 )
 SIGNER_FAILED: Final = _declare(
     "SIGNER_FAILED",
-    "The program or device that holds the key did not sign.",
+    "The program, device or service that should sign did not.",
     "Run it by hand to see why; docs/signing.md says what it is given and what it must print.",
     502,
 )
 SOURCE_UNREACHABLE: Final = _declare(
     "SOURCE_UNREACHABLE",
-    "The place that trust is fetched from does not answer.",
+    "A place on the network that this needs does not answer.",
     "Check the network and the place itself; what was fetched before is good until it expires.",
     503,
 )

@@ -132,13 +132,13 @@ class RecordDamaged(RecordUnwritable):
 
 
 class SignerFailed(Fault):
-    """A program or device that holds a key did not do its part."""
+    """A program, device or service that should sign did not do its part."""
 
     codes = "SIGNER_FAILED"
 
 
 class SourceUnreachable(Fault):
-    """The place that trust is fetched from does not answer."""
+    """The place that trust is fetched from, or a service that signs, does not answer."""
 
     codes = "SOURCE_UNREACHABLE"
 

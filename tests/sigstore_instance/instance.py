@@ -214,7 +214,7 @@ def _make_handler(instance: Instance, service: str) -> type[BaseHTTPRequestHandl
             elif mode is Mode.TRICKLING:
                 self._trickle()
             elif mode is Mode.OVERSIZE:
-                self._send(200, JSON, b"[" + b" " * (4 << 20) + b"]", {})
+                self._pour()
             elif mode is Mode.ECHOING:
                 told = json.dumps({"message": f"no: {headers} {body.decode('latin-1')}"}).encode()
                 self._send(400, JSON, told, {})
@@ -232,6 +232,15 @@ def _make_handler(instance: Instance, service: str) -> type[BaseHTTPRequestHandl
             while not instance.ended.wait(0.02):
                 try:
                     self.wfile.write(b" ")
+                except OSError:
+                    return
+
+        def _pour(self) -> None:
+            """Until nobody takes it any more."""
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            while not instance.ended.is_set():
+                try:
+                    self.wfile.write(bytes(65_536))
                 except OSError:
                     return
 

@@ -28,6 +28,7 @@ class TimestampAuthority:
         root = self._certify(root_key, None, root_key, "time root")
         self.certificate = self._certify(self.key, root, root_key, "time")
         self.chain = (self.certificate, root)
+        self.nonce_added = 0
 
     def stamp(self, request_der: bytes) -> bytes:
         request = tsp.TimeStampReq.load(request_der, strict=True)
@@ -38,7 +39,7 @@ class TimestampAuthority:
                 "message_imprint": request["message_imprint"],
                 "serial_number": 7,
                 "gen_time": datetime.now(UTC).replace(microsecond=0),
-                "nonce": request["nonce"],
+                "nonce": request["nonce"].native + self.nonce_added,
             }
         )
         der = self.certificate.public_bytes(Encoding.DER)

@@ -461,6 +461,7 @@ def test_a_service_that_does_not_do_its_part(house: House, service: str, mode: M
     out, err = house.read_out()
     error = json.loads(out)["error"]
     assert error["code"] == ("SOURCE_UNREACHABLE" if mode in AWAY else "SIGNER_FAILED")
+    assert ("answered more than" in error["message"]) is (mode is Mode.OVERSIZE)
     assert house.list_files() == before
     assert "model.signed" not in [kind for kind, _ in house.read_record()]
     assert house.instance.list_asked(ELSEWHERE) == []
@@ -503,6 +504,7 @@ def test_a_token_that_is_of_no_use(house: House, claims: dict[str, object], word
     assert "KEY_UNUSABLE" in shown
     assert words in shown
     assert house.instance.asked == []
+    assert not (house.place / "ostiary-state").exists()  # before a model was read
     house.assert_secret(token, shown)
 
 

@@ -259,6 +259,12 @@ def test_a_timestamp_for_something_else(instance: Instance) -> None:
         sign(instance, config)
 
 
+def test_a_timestamp_that_answers_another_question(instance: Instance) -> None:
+    instance.timestamper.nonce_added = 1
+    with pytest.raises(SignerFailed, match="no timestamp for this signature"):
+        sign(instance, render(instance.describe(stamps=True)))
+
+
 # --- who the token names -------------------------------------------------------------------------------------------
 
 WORKFLOW = "acme/models/.github/workflows/release.yml@refs/heads/main"
@@ -390,6 +396,8 @@ def test_a_netrc_does_not_take_the_place_of_the_token(
 ) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setattr("ostiary.trust.keyless_transport.is_loopback", lambda _url: False)
+    monkeypatch.setenv("no_proxy", "*")
     assert sign(instance).signer.identity == IDENTITY
     assert instance.list_asked(AUTHORITY)[0][2]["authorization"].startswith("Bearer ")
     assert "authorization" not in instance.list_asked(LOG)[0][2]
