@@ -49,7 +49,8 @@ def _ignore(_count: int) -> None:
 
 
 @pytest.fixture
-def instance() -> Iterator[Instance]:
+def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")  # the library asks proxies for this machine, too
     with Instance() as started:
         yield started
 
