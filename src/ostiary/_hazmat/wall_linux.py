@@ -6,6 +6,7 @@ elsewhere (cell/compile_linux.py), compared with a golden file, and sent to the 
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import resource
@@ -92,6 +93,12 @@ def _require_one_thread() -> None:
 
 
 def _clear_environment() -> None:
+    """Also where the kernel wrote the variables when the program was started."""
+    variables = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
+    place = 0
+    while variables and (address := variables[place]) is not None:
+        ctypes.memset(address, 0, len(ctypes.string_at(address)))
+        place += 1
     os.environ.clear()
 
 
