@@ -18,10 +18,11 @@ from forge import make_manifest
 
 from ostiary._hazmat.pidfd import send_signal, wait_for_end
 from ostiary.cell.limits import CellLimits
+from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import read_facts
 from ostiary.cell.profile import Layer, choose_profile
 from ostiary.cell.quarantine import Quarantine
-from ostiary.cell.running import CellPlan, RunningCell
+from ostiary.cell.running import RunningCell
 from ostiary.cell.start import start_cell
 from ostiary.core.tickets import FileEntry, SealedModel, SealMethod, VerifiedModel
 from ostiary.record.events import CellEnded, CellRefusedToStart, CellStarted, Event

@@ -36,8 +36,15 @@ class _InFlight:
 class CallBook:
     """May be used by any thread. Never touches a call while it holds its own lock."""
 
-    def __init__(self, most_pieces: int, cancel: Callable[[int], None], has_room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        most_pieces: int,
+        cancel: Callable[[int], None],
+        has_room: Callable[[], None],
+        correlation_id: str = "",
+    ) -> None:
         """`cancel` tells the worker; `has_room` is called when there is room again for what it says."""
+        self._correlation_id: Final = correlation_id
         self._most_pieces: Final = most_pieces
         self._cancel: Final = cancel
         self._has_room: Final = has_room
@@ -178,6 +185,7 @@ class CallBook:
                 self._unread_bytes += size
         call = record.find()
         if error is not None:
+            error.correlation_id = self._correlation_id
             if call is not None:
                 call.fail(error)
             return

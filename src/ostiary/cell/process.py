@@ -91,7 +91,7 @@ class CellProcess:
         self._on_end: Final = on_end
         self._pump: Final = Pump(sock, FromWorker, self, "ostiary-cell", takes_descriptors=False)
         self._loading: Final = Loading(told.engine, limits.load_seconds)
-        self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake)
+        self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
         self._telling: Final = threading.Lock()
         """Held while the record is told of the start or the end, so that they come in order."""
         self._killing: Final = threading.Lock()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import socket
 import threading
@@ -21,19 +19,15 @@ from ostiary.cell.ending import COUNTED, Cause
 from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.fork_servers import find_fork_server
 from ostiary.cell.limits import CellLimits
+from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import count_threads_of_user
 from ostiary.cell.process import CellProcess, CellTold, CellUsage
-from ostiary.cell.profile import Layer, WallProfile
-from ostiary.cell.program import WorkerProgram, write_settings
-from ostiary.cell.quarantine import Quarantine
+from ostiary.cell.profile import Layer
 from ostiary.cell.restart import has_ended_too_often, next_delay_seconds
 from ostiary.cell.watchdog import find_watchdog
-from ostiary.core.digests import compute_root
 from ostiary.core.frames import JsonObject, Tail
 from ostiary.core.limits import MAX_CALLS_IN_FLIGHT
 from ostiary.core.text import explain_os_error, quote_untrusted
-from ostiary.core.tickets import SealedModel
-from ostiary.core.values import dataclass
 from ostiary.errors import (
     CELL_CLOSED,
     CELL_QUARANTINED,
@@ -52,41 +46,6 @@ from ostiary.errors import (
 from ostiary.record.events import CellRefusedToStart, Emit
 
 _MAX_DETAIL_CHARACTERS: Final = 120
-
-
-@dataclass(frozen=True, slots=True)
-class CellPlan:
-    """Which model runs how."""
-
-    sealed: SealedModel
-    engine: str
-    limits: CellLimits
-    profile: WallProfile
-    settings: str = "{}"
-    """For the engine, as JSON: see `program.write_settings`."""
-    quarantine: Quarantine | None = None
-    """None: ends are counted in this process only."""
-    forks: bool = os.name == "posix" and hasattr(os, "pidfd_open")
-    """False: no fork server; see `WorkerProgram.forks`."""
-    script: str | None = None
-    """For tests; see `WorkerProgram.script`."""
-
-    @property
-    def root(self) -> str:
-        """Over what is vouched for."""
-        return compute_root(entry.sha256 for entry in self.sealed.verified.files)
-
-    @property
-    def program(self) -> WorkerProgram:
-        return WorkerProgram(
-            engine=self.engine,
-            settings=write_settings(json.loads(self.settings)),
-            forks=self.forks,
-            script=self.script,
-            shares_namespaces=Layer.NAMESPACES in self.profile.layers,
-            inherits_environment=Layer.ENVIRONMENT not in self.profile.layers,
-            inherits_descriptors=Layer.DESCRIPTORS not in self.profile.layers,
-        )
 
 
 class _Ends:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ostiary.cell.limits import check_memory
-from ostiary.cell.running import CellPlan, RunningCell
+from ostiary.cell.plan import CellPlan
+from ostiary.cell.running import RunningCell
 from ostiary.core.text import quote_untrusted
-from ostiary.errors import CellRefused
-from ostiary.record.events import CellRefusedToStart, Emit, UnsafeUsed
+from ostiary.record.events import Emit, UnsafeUsed
 
 
 def start_cell(plan: CellPlan, emit: Emit, correlation_id: str) -> RunningCell:
@@ -19,10 +18,4 @@ def start_cell(plan: CellPlan, emit: Emit, correlation_id: str) -> RunningCell:
     for layer in sorted(plan.profile.without):
         hatch = f"--unsafe-without-{layer.value}"
         emit(UnsafeUsed(correlation_id=correlation_id, hatch=hatch, detail=name))
-    try:
-        check_memory(plan.limits, sum(entry.size for entry in plan.sealed.weights))
-    except CellRefused as error:
-        error.correlation_id = correlation_id
-        emit(CellRefusedToStart(correlation_id=correlation_id, root=plan.root, code=error.code, detail="memory"))
-        raise
     return RunningCell(plan, emit, correlation_id)

@@ -17,6 +17,7 @@ from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_
 from ostiary.worker.channel import CellChannel, CellGone
 from ostiary.worker.engines.contract import EngineLimits, MakeEngine, PrepareEngine
 from ostiary.worker.load import LoadEnded, load_model
+from ostiary.worker.quiet import import_late_modules, quiet_interpreter
 from ostiary.worker.serve import serve
 
 FindEngine = Callable[[str], PrepareEngine]
@@ -53,6 +54,7 @@ def prepare(configuration: JsonObject, find: FindEngine) -> MakeEngine:
     if not isinstance(settings, dict) or not isinstance(search, list):
         raise TypeError("the configuration is not one")
     sys.path += [str(place) for place in search if str(place) not in sys.path]
+    import_late_modules()
     return find(str(configuration["engine"]))(settings)
 
 
@@ -65,6 +67,7 @@ def run_worker(
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         _name_process()
         engine = make(_parse_limits(start.parse_body()))
+        quiet_interpreter()
         _lock(channel, handover, bytes(start.tail), parent)
         cell = CellChannel(channel)
         load_model(cell, engine)

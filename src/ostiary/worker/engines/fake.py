@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from ostiary.core.json_text import JsonValue
@@ -42,10 +43,16 @@ def prepare_engine(settings: JsonObject) -> MakeEngine:
         if name in _LIBRARIES
     }
     if "jinja2.sandbox" in modules:
-        modules["jinja2.sandbox"].ImmutableSandboxedEnvironment().from_string(
-            "{{ 1 }}"
-        ).render()  # imports the rest
+        _import_the_rest(modules["jinja2.sandbox"])
     return lambda limits: FakeEngine(limits, modules)
+
+
+def _import_the_rest(sandbox: Any) -> None:
+    """Jinja imports some of itself when it is used, and some when it fails."""
+    environment = sandbox.ImmutableSandboxedEnvironment()
+    for text in ("{{ 1 }}", "{{ nothing.at_all }}", "{{"):
+        with suppress(Exception):
+            environment.from_string(text).render()
 
 
 @dataclass(frozen=True, slots=True)
