@@ -57,7 +57,7 @@ def plant(directory: Path, user: int) -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def _serve(directory: Path, secret: bytes) -> Iterator[dict[str, Any]]:
     """Whoever connects or asks is told the secret."""
-    abstract = f"ostiary-escape-{os.getpid()}"
+    abstract = f"ostiary-escape-{secrets.token_hex(4)}"
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
         tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
         tcp6, unix, hidden = (
@@ -113,7 +113,7 @@ def _serve(directory: Path, secret: bytes) -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def _queue(secret: bytes, user: int) -> Iterator[dict[str, Any]]:
     """System V and POSIX queues and shared memory, of `user` and for nobody else."""
-    key, name = 0x05714A59, f"ostiary-escape-{os.getpid()}"
+    key, name = secrets.randbits(31), f"ostiary-escape-{secrets.token_hex(4)}"
     segment, queue = call("shmget", key, 4096, 0o1600), call("msgget", key, 0o1600)
     posix = call("mq_open", name.encode(), os.O_RDWR | os.O_CREAT, 0o600, 0)
     try:
