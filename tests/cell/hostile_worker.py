@@ -16,7 +16,16 @@ from ostiary.core.frames import FromWorker
 from ostiary.worker import run
 from ostiary.worker.begin import begin
 from ostiary.worker.channel import CellChannel
-from ostiary.worker.engines.contract import Call, EngineLimits, JsonObject, MakeEngine, Reply, ReplyKind
+from ostiary.worker.engines.contract import (
+    Call,
+    EngineLimits,
+    ErrorName,
+    JsonObject,
+    MakeEngine,
+    ModelUnfit,
+    Reply,
+    ReplyKind,
+)
 from ostiary.worker.engines.fake import FakeEngine
 
 _sockets: list[socket.socket] = []
@@ -68,6 +77,10 @@ def _allocate() -> None:
         kept.append(bytearray(1 << 20))
 
 
+def _refuse(name: ErrorName) -> None:
+    raise ModelUnfit(name, "as its settings say")
+
+
 _WRITTEN: Mapping[str, bytes] = {
     "answer an unknown call": _frame(FromWorker.RESULT, 999, {}),
     "answer call 0": _frame(FromWorker.RESULT, 0, {}),
@@ -113,6 +126,8 @@ ACTIONS: Mapping[str, Callable[[], None]] = {
     "flood of garbage": lambda: _flood(b"\xff" * 65536),
     "flood of usage": lambda: _flood(_frame(FromWorker.USAGE, 0, {"tokens": 1, "device_bytes": None})),
     "half a frame": _half_a_frame,
+    "does not know the architecture": lambda: _refuse(ErrorName.ARCHITECTURE_NOT_ALLOWED),
+    "finds its limits too small": lambda: _refuse(ErrorName.MEMORY_BUDGET),
     "hang": _hang,
     "shut the channel": _shut_channel,
     "send a descriptor": lambda: socket.send_fds(_sockets[0], [b"x"], [_sockets[0].fileno()]) and None,

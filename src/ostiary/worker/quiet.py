@@ -37,8 +37,8 @@ def quiet_interpreter() -> None:
     sys.path.clear()
     sys.path_importer_cache.clear()
     # Whatever is shown of an error or a warning shows the line of source it came from.
-    linecache.getlines = _no_lines  # type: ignore[assignment]
-    linecache.updatecache = _no_lines  # type: ignore[assignment]
+    linecache.getlines = _no_lines
+    linecache.updatecache = _no_lines
     warnings.showwarning = _say_nothing
     warnings.simplefilter("ignore")
     sys.excepthook = sys.unraisablehook = threading.excepthook = _say_nothing
