@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class EscapeEngine:
 
     def step(self) -> Sequence[Reply]:
         call = self._calls.pop()
+        if call.operation == "many honest threads":
+            return [Reply(call.id, ReplyKind.RESULT, {"threads": _use_threads(20)})]
         return [Reply(call.id, ReplyKind.RESULT, self._try_out(call))]
 
     def _try_out(self, call: Call) -> JsonObject:
@@ -82,6 +85,22 @@ class EscapeEngine:
 
     def read_usage(self) -> EngineUsage | None:
         return None
+
+
+def _use_threads(count: int) -> int:
+    """Each allocates while all others are there."""
+    meeting, kept = threading.Barrier(count), []
+
+    def allocate() -> None:
+        kept.append(bytearray(100_000))
+        meeting.wait()
+
+    threads = [threading.Thread(target=allocate) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(kept)
 
 
 def prepare_engine(settings: JsonObject) -> MakeEngine:

@@ -84,7 +84,7 @@ def in_environment(world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> No
 def _try_out(name: str, world: dict[str, Any], events: Events, without: tuple[Layer, ...] = ()) -> dict[str, Any]:
     """What came back; or the fault that the caller was told of."""
     try:
-        with open_cell(events, "escape", script=WORKER, without=without, cpu_seconds=3, wall_seconds=15) as cell:
+        with open_cell(events, "escape", script=WORKER, without=without, cpu_seconds=1, wall_seconds=15) as cell:
             body = [dict(reply.body) for reply in cell.call(name, world)][-1]
     except WorkerFault as error:
         return {"fault": error}
@@ -109,6 +109,14 @@ def test_it_does_not_get_out_and_the_record_knows(name: str, world: dict[str, An
     assert events.kinds.count("cell.started") == events.kinds.count("cell.ended") == 1
 
 
+def test_many_threads_of_an_honest_engine_ask_for_nothing_that_is_denied(world: dict[str, Any]) -> None:
+    """C libraries count the processors, in a file, once there are many threads that allocate."""
+    events = Events()
+    with open_cell(events, "escape", script=WORKER, threads=24) as cell:
+        assert [dict(reply.body) for reply in cell.call("many honest threads", world)][-1] == {"threads": 20}
+    assert events.causes == ["closed"]
+
+
 # For each layer an attempt that shows its absence, with the others that would stop it left out as well.
 SHOWN_BY = {
     Layer.ENVIRONMENT: "read_its_own_environment",
@@ -129,6 +137,8 @@ def test_without_the_layer_it_gets_out_and_the_record_knows_that_too(layer: Laye
     present = choose_profile(read_facts(), LIMITS).layers
     if layer not in present:
         pytest.skip("this system has no such layer for this user")
+    if layer is Layer.PRIVILEGES and WHO == "user" and not world["setuid_program"]:
+        pytest.skip("only root can plant a program of root's")
     attempt = ATTEMPTS[SHOWN_BY[layer]]
     groups = [group for group in attempt.stopped_by[WHO] if group <= present]
     group = next(group for group in groups if layer in group)
