@@ -77,14 +77,25 @@ class RecordRefused(Refusal):
 
 
 class TrustRefused(Refusal):
-    """Nobody who is believed vouches for this. `path` names the file or signature that decided, "" for none."""
+    """Nobody who is believed vouches for this. `path` names the file or signature that decided, "" for none.
+
+    `findings` is what intake refuses the same model for, where it does: the signature's word comes first.
+    """
 
     codes = "TRUST_"
 
     def __init__(
-        self, code: Code, message: str, *, hint: str | None = None, path: str = "", rule: str | None = None
+        self,
+        code: Code,
+        message: str,
+        *,
+        hint: str | None = None,
+        path: str = "",
+        rule: str | None = None,
+        findings: Sequence[Finding] = (),
     ) -> None:
         super().__init__(code, message, hint=hint)
+        self.findings: Final = tuple(findings)
         self.path: Final = path
         self.rule: Final = rule
         """The policy's rule that said no, where one did."""
@@ -143,13 +154,13 @@ class RecordDamaged(RecordUnwritable):
 
 
 class SignerFailed(Fault):
-    """A program or device that holds a key did not do its part."""
+    """A program, device or service that should sign did not do its part."""
 
     codes = "SIGNER_FAILED"
 
 
 class SourceUnreachable(Fault):
-    """The place that trust is fetched from does not answer."""
+    """The place that trust is fetched from, or a service that signs, does not answer."""
 
     codes = "SOURCE_UNREACHABLE"
 

@@ -16,7 +16,7 @@ import model_signing.hashing
 import model_signing.signing
 import model_signing.verifying
 from cryptography.hazmat.primitives.serialization import Encoding
-from forge import Authority, bend_statement, make_key, make_manifest
+from forge import Authority, bend_statement, make_key, make_manifest, resources, set_root
 
 from ostiary.core.tickets import FileKind
 from ostiary.errors import Misuse, Refusal, TrustRefused
@@ -55,14 +55,22 @@ def verify_here(
     return verify_model(model, events.append, question, start=_ignore, advance=_ignore)
 
 
-def sign_here(model: Path, key: PrivateKey, certificates: tuple[bytes, ...] = (), **claims: object) -> Path:
+def sign_here(
+    model: Path,
+    key: PrivateKey,
+    certificates: tuple[bytes, ...] = (),
+    *,
+    for_reference: bool = False,
+    **claims: object,
+) -> Path:
     request = SignRequest(
         FileHolder(key),
         ModelClaims(signed_at=NOW, **claims),  # type: ignore[arg-type]
         certificates=certificates,
+        for_reference=for_reference,
         tree_from_bytes=1_000,
     )
-    return sign_model(model, [].append, request, start=_ignore, advance=_ignore)
+    return sign_model(model, [].append, request, start=_ignore, advance=_ignore).path
 
 
 @pytest.fixture
@@ -121,8 +129,13 @@ def test_a_second_signature_beside_the_first_disturbs_nobody(model: Path, tmp_pa
     assert verify_here(model, second).ticket.signers == (f"key:{second.public_key.key_id}",)
 
 
-def test_certificates_cross_both_ways(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["directory", "file"])
+def test_certificates_cross_both_ways(model: Path, tmp_path: Path, form: str) -> None:
     pytest.importorskip("OpenSSL")
+    signature = model / "model.sig"
+    if form == "file":
+        model = model / "model.safetensors"
+        signature = model.with_name("model.safetensors.sig")
     key = make_key(9)
     root = Authority(60, "root", begins=NOW - DAY, ends=NOW + 9 * DAY)
     between = Authority(61, "between", root, begins=NOW - DAY, ends=NOW + 9 * DAY)
@@ -130,7 +143,6 @@ def test_certificates_cross_both_ways(model: Path, tmp_path: Path) -> None:
     private, _ = write_key(tmp_path, key)
     for name, certificate in (("leaf", leaf), ("between", between.certificate), ("root", root.certificate)):
         (tmp_path / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    signature = model / "model.sig"
     hashing = model_signing.hashing.Config().set_ignored_paths(paths=[signature], ignore_git_paths=False)
     config = model_signing.signing.Config().use_certificate_signer(
         private_key=private, signing_certificate=tmp_path / "leaf.pem", certificate_chain=[tmp_path / "between.pem"]
@@ -138,26 +150,98 @@ def test_certificates_cross_both_ways(model: Path, tmp_path: Path) -> None:
     config.set_hashing_config(hashing).sign(model, signature)
     assert verify_here(model, root=root.der).ticket.signers == (f"certificate:{IDENTITY}",)
     signature.unlink()
-    sign_here(model, key, (leaf.public_bytes(Encoding.DER), between.der))
+    sign_here(model, key, (leaf.public_bytes(Encoding.DER), between.der), for_reference=form == "file")
     verifier = model_signing.verifying.Config().use_certificate_verifier(certificate_chain=[tmp_path / "root.pem"])
     verifier.verify(model, signature)
     assert verify_here(model, root=root.der).ticket.signers == (f"certificate:{IDENTITY}",)
 
 
-def test_one_file_as_a_model(model: Path, tmp_path: Path) -> None:
-    """The reference writes "." and reads nothing else; ours is named as the specification wants it, and reads both."""
-    key = make_key(9)
-    private, public = write_key(tmp_path, key)
-    weights = tmp_path / "model.safetensors"
+@pytest.fixture
+def weights(model: Path, tmp_path: Path) -> Path:
+    """A model that is one file, alone in its directory."""
+    weights = tmp_path / "alone" / "model.safetensors"
+    weights.parent.mkdir()
     shutil.copy(model / "model.safetensors", weights)
-    signature = tmp_path / "model.safetensors.sig"
-    sign_there(weights, private, signature=signature)
-    assert verify_here(weights, key).ticket.files[0].kind is FileKind.SAFETENSORS
-    signature.unlink()
-    assert sign_here(weights, key) == signature
+    return weights
+
+
+def test_one_file_that_the_reference_signed(weights: Path, tmp_path: Path) -> None:
+    """As a file, which it calls ".", and as a directory that holds it, which is the specification's statement."""
+    key = make_key(9)
+    private, _ = write_key(tmp_path, key)
+    signature = weights.with_name("model.safetensors.sig")
+    for signed in (weights, weights.parent):
+        sign_there(signed, private, signature=signature)
+        assert verify_here(weights, key).ticket.files[0].kind is FileKind.SAFETENSORS
+        signature.unlink()
+
+
+def test_one_file_that_is_signed_here(weights: Path, tmp_path: Path) -> None:
+    """The reference reads the specification's name where it is given the directory."""
+    key = make_key(9)
+    _, public = write_key(tmp_path, key)
+    signature = sign_here(weights, key)
+    assert signature == weights.with_name("model.safetensors.sig")
     assert verify_here(weights, key).ticket.files[0].path == "model.safetensors"
+    verify_there(weights.parent, public, signature)
     with pytest.raises(ValueError, match="mismatch"):
         verify_there(weights, public, signature)
+    (weights.parent / "notes.md").write_text("beside it", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"Extra files.*notes\.md"):
+        verify_there(weights.parent, public, signature)
+    config = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=public)
+    config.set_ignore_unsigned_files(True).verify(weights.parent, signature)
+
+
+def test_one_file_that_is_signed_here_for_the_reference(weights: Path, tmp_path: Path) -> None:
+    key = make_key(9)
+    _, public = write_key(tmp_path, key)
+    signature = sign_here(weights, key, for_reference=True)
+    verify_there(weights, public, signature)
+    assert verify_here(weights, key).ticket.files[0].path == "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(TrustRefused) as caught:
+        verify_here(weights, key)
+    assert caught.value.code == "TRUST_DIGEST_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    "names", [["model.safetensors"], ["."], [".", "model.safetensors"], ["model.safetensors", "."], [""], ["./"]]
+)
+def test_no_names_for_one_file_are_those_of_the_specification_and_of_the_reference(
+    weights: Path, tmp_path: Path, names: list[str]
+) -> None:
+    """Hence a choice (docs/adr/0023-single-files.md): the specification knows but one name, the reference another."""
+    key = make_key(9)
+    _, public = write_key(tmp_path, key)
+
+    def bend(value: dict) -> None:  # type: ignore[type-arg]
+        (listed,) = resources(value)
+        value["predicate"]["resources"] = [{**listed, "name": name} for name in names]
+        set_root(value)
+
+    signature = weights.with_name("model.safetensors.sig")
+    manifest = make_manifest({weights.name: weights.read_bytes()}, weights.name)
+    signature.write_bytes(bend_statement(bend, FileHolder(key), manifest).data)
+    try:
+        verify_there(weights, public, signature)
+    except ValueError:
+        is_read_there = False
+    else:
+        is_read_there = True
+    assert not (is_read_there and names == ["model.safetensors"])
+    assert is_read_there == (names in [["."], [""], ["./"]])
+
+
+def test_a_directory_is_signed_alike_for_everybody(model: Path, tmp_path: Path) -> None:
+    key = make_key(9)
+    _, public = write_key(tmp_path, key)
+    payloads = []
+    for for_reference in (False, True):
+        signature = sign_here(model, key, for_reference=for_reference)
+        verify_there(model, public)
+        payloads.append(json.loads(signature.read_bytes())["dsseEnvelope"]["payload"])
+    assert payloads[0] == payloads[1]
 
 
 def test_shards_which_the_reference_has_and_ours_does_not(model: Path, tmp_path: Path) -> None:
@@ -187,7 +271,7 @@ def attack(code: str) -> Callable[[Attack], Attack]:
     return register
 
 
-@attack("INTAKE_UNLISTED_FILE")  # before trust is asked; unit/trust/test_verify.py has the same without intake
+@attack("TRUST_EXTRA_FILE")
 def a_file_in_the_git_directory(model: Path, private: Path) -> None:
     config = model_signing.signing.Config().use_elliptic_key_signer(private_key=private)
     hashing = model_signing.hashing.Config().set_ignored_paths(paths=[model / "model.sig"])

@@ -15,7 +15,8 @@ from ostiary.record.archive import archive_entries
 from ostiary.record.archive_file import verify_archive_file
 from ostiary.record.begin import open_log, open_reader
 from ostiary.record.checkpoint import parse_checkpoint, parse_checkpoint_text
-from ostiary.record.entry import Entry, parse_entry
+from ostiary.record.entry import Entry, describe_actor, encode_event, parse_entry, place_event
+from ostiary.record.events import ModelRefused
 from ostiary.record.note import parse_note, parse_verifier_key, render_note
 from ostiary.record.proof import parse_proof, prove_entry, render_proof, verify_proof
 from ostiary.record.rotate import rotate_keys
@@ -125,6 +126,29 @@ def test_any_changed_byte_of_a_proof_is_refused_or_is_not_part_of_it(
         return
     # The time of an ML-DSA cosignature is signed, and so is everything else: nothing is left to change.
     pytest.fail(f"a changed proof was believed: {verified}")
+
+
+texts = st.text(st.characters(codec=None) | st.sampled_from('"\\\x00\x1f\x7f\n\u2028\ud800😀'), max_size=40)
+
+
+@given(
+    name=texts,
+    root=st.none() | texts,
+    path=st.none() | st.text("aé\ud800", max_size=3).map(lambda text: text * 1_000),
+    findings=st.dictionaries(texts, st.integers(-(2**53) + 1, 2**53 - 1), max_size=8),
+)
+def test_any_event_is_spelled_as_a_reader_would_spell_it(
+    name: str, root: str | None, path: str | None, findings: dict[str, int]
+) -> None:
+    event = ModelRefused(
+        name=name, root=root, code="C", rule=None, path=path, findings=findings, correlation_id="c"
+    )
+    entry = parse_entry(place_event(encode_event(event), 3, "2026-11-21T10:00:00.000001Z", describe_actor()), 3)
+    expected = {"name": name, "root": root, "code": "C", "findings": findings or None, "correlation_id": "c"}
+    if not any(0xD800 <= ord(character) < 0xE000 for character in f"{name}{root}{''.join(findings)}"):
+        said = {name: value for name, value in entry.data.items() if name != "path"}
+        assert said == {name: value for name, value in expected.items() if value is not None}
+    assert ("path" in entry.data) == (path is not None)
 
 
 hostile = st.one_of(

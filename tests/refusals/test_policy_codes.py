@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,6 +20,7 @@ from ostiary.trust.evidence import Evidence
 from ostiary.trust.explanation import Circumstances
 from ostiary.trust.read_policy import parse_policy
 from ostiary.trust.rollback import VersionMemory
+from ostiary.trust.subscription import check_subscription, subscribe
 from ostiary.trust.version import parse_version
 
 OTHER = "ef" * 32
@@ -43,6 +45,7 @@ DECIDED: dict[str, tuple[Evidence, Circumstances, bytes]] = {
     "TRUST_NOT_YET_VALID": (gather(vouch(signed_at=NOW + DAY)), at(), policy_text()),
     "TRUST_REVOKED": (gather(), at(), policy_text(revoked=STOLEN)),
     "TRUST_ROLLED_BACK": (gather(), at(memory=seen("2.0", OTHER)), policy_text()),
+    "TRUST_BELOW_MINIMUM": (gather(vouch(model_version="0.9")), at(), policy_text()),
     "TRUST_NOT_PINNED": (gather(), at(), policy_text(rule_text(first_use=None))),
     "TRUST_SOURCE_NOT_ALLOWED": (gather(source="/mnt/stick"), at(), policy_text()),
     "TRUST_FORMAT_NOT_ALLOWED": (gather(kinds={"m.gguf": FileKind.GGUF}), at(), policy_text()),
@@ -86,12 +89,20 @@ def a_repository_that_is_gone(state: Path) -> object:
     return update_trust(followed, NOW)
 
 
+def a_repository_that_was_taken_away(state: Path) -> object:
+    with open_log(state) as log:
+        subscribe(log, "/srv/trust", b"{}", correlation_id="c")
+        shutil.rmtree(state / "trust" / "distribution")
+        return check_subscription(log)
+
+
 @pytest.mark.parametrize(
     ("code", "act"),
     [
         ("TRUST_MALFORMED", a_policy_with_a_field_that_does_not_exist),
         ("TRUST_TOO_LARGE", a_policy_without_end),
         ("TRUST_TAMPERED", a_memory_that_was_emptied),
+        ("TRUST_NOT_FOLLOWED", a_repository_that_was_taken_away),
         ("TRUST_STALE", a_repository_that_nobody_renews),
         ("SOURCE_UNREACHABLE", a_repository_that_is_gone),
     ],

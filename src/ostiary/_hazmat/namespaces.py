@@ -26,7 +26,6 @@ NETWORK: Final = 0x4000_0000
 NAMES: Final = {"mount": MOUNT, "uts": UTS, "ipc": IPC, "user": USER, "network": NETWORK}
 
 _SYS_UNSHARE: Final = {"x86_64": 272, "aarch64": 97}
-_SYS_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
 
 _MS_RDONLY: Final = 1
 _MS_NOSUID: Final = 2
@@ -34,7 +33,6 @@ _MS_NODEV: Final = 4
 _MS_NOEXEC: Final = 8
 _MS_RECURSIVE: Final = 0x4000
 _MS_PRIVATE: Final = 0x4_0000
-_MNT_DETACH: Final = 2
 
 _TRIAL_SECONDS: Final = 10
 _TRIAL: Final = """
@@ -47,14 +45,31 @@ namespaces.enter(int(sys.argv[2]), sys.argv[3])
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
-def enter(flags: int, machine: str) -> None:
-    """Leave the namespaces that `flags` names for new, empty ones. One thread only."""
+_entered_before = 0
+"""What `enter_for_children` did in this process or in the one that it was forked from."""
+
+
+def enter_for_children(flags: int, machine: str) -> None:
+    """The same as `enter`, once in a fork server, so that its workers find it done: a network takes the longest to
+    make, and longer still while others are taken down.
+    """
+    global _entered_before  # noqa: PLW0603  it belongs to the process, like the namespaces themselves
+    enter(flags, machine)
+    _entered_before |= flags
+
+
+def enter(flags: int, machine: str, *, for_children: int = 0) -> None:
+    """Leave the namespaces that `flags` names for new, empty ones. One thread only.
+
+    `for_children` are left as well, unless that was done before the fork.
+    """
+    flags |= for_children & ~_entered_before
     user, group = os.geteuid(), os.getegid()
     kernel.call(_SYS_UNSHARE[machine], flags)
     if flags & USER:
         _map_own_ids(user, group)
     if flags & MOUNT:
-        _empty_file_system(machine)
+        _empty_file_system()
 
 
 def can_enter(flags: int, machine: str) -> bool:
@@ -85,15 +100,16 @@ def _map_own_ids(user: int, group: int) -> None:
             os.close(descriptor)
 
 
-def _empty_file_system(machine: str) -> None:
-    """The root becomes an empty directory that nobody can write to; everything else is taken off the tree."""
+def _empty_file_system() -> None:
+    """The root becomes an empty directory that nobody can write to.
+
+    Taking the old tree away as well would cost ten times as much. What is left of it has no name and no descriptor,
+    and going back takes a capability that the next layer drops.
+    """
     _mount(None, b"/", None, _MS_RECURSIVE | _MS_PRIVATE, None)
     flags = _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
     _mount(b"nothing", b"/proc", b"tmpfs", flags, b"size=4k,nr_inodes=1,mode=0555")  # every system has /proc
-    os.chdir("/proc")
-    kernel.call(_SYS_PIVOT_ROOT[machine], b".", b".")
-    if _libc.umount2(b".", _MNT_DETACH) != 0:
-        raise _last_error()
+    os.chroot("/proc")
     os.chdir("/")
 
 

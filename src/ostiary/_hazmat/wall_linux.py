@@ -6,25 +6,20 @@ elsewhere (cell/compile_linux.py), compared with a golden file, and sent to the 
 
 from __future__ import annotations
 
-import base64
+import ctypes
 import errno
-import json
 import os
 import resource
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
-from ostiary._hazmat import capabilities, landlock, namespaces, prctl, seccomp
+from ostiary._hazmat import capabilities, kernel, landlock, namespaces, prctl, seccomp
+from ostiary._hazmat.wall_error import WallNotAppliedError
 
 _NULL_DEVICE: Final = "/dev/null"
-
-
-class WallNotAppliedError(OSError):
-    """One layer could not be put up. The process must end without having seen a model."""
-
-    def __init__(self, layer: str, cause: OSError) -> None:
-        super().__init__(cause.errno, f"layer {layer}: {cause.strerror}")
-        self.layer: Final = layer
+_LINKS_OF_ONE_THREAD: Final = 3  # its own directory, "." and ".."
+_SYS_CLOSE_RANGE: Final = 436
+_LAST_DESCRIPTOR: Final = (1 << 32) - 1
 
 
 class LinuxWall(NamedTuple):
@@ -35,6 +30,8 @@ class LinuxWall(NamedTuple):
     closes_descriptors: bool
     namespaces: int
     """Flags of unshare(2)."""
+    shared_namespaces: int
+    """Those that a fork server may enter once for all its workers, with `namespaces.enter_for_children`."""
     resources: tuple[tuple[int, int, int], ...]
     """Resource, soft limit, hard limit."""
     landlock: tuple[int, int, int] | None
@@ -72,7 +69,7 @@ def apply(
         ("threads", _require_one_thread),
         ("environment", lambda: _clear_environment() if wall.clears_environment else None),
         ("descriptors", lambda: _close_descriptors(keep) if wall.closes_descriptors else None),
-        ("namespaces", lambda: namespaces.enter(wall.namespaces, wall.machine) if wall.namespaces else None),
+        ("namespaces", lambda: _enter_namespaces(wall) if wall.namespaces else None),
         ("resources", lambda: _limit_resources(wall.resources)),
         ("privileges", lambda: _bound_privileges() if wall.drops_privileges else None),
         ("landlock", lambda: landlock.deny_all(*wall.landlock) if wall.landlock else None),
@@ -91,12 +88,17 @@ def apply(
 
 def _require_one_thread() -> None:
     """Landlock, namespaces and the user's id bind the calling thread only."""
-    with os.scandir("/proc/self/task") as threads:
-        if len(list(threads)) != 1:
-            raise OSError(errno.EBUSY, "there is more than one thread")
+    if os.stat("/proc/self/task").st_nlink != _LINKS_OF_ONE_THREAD:  # noqa: PTH116  Path would cost more than the call
+        raise OSError(errno.EBUSY, "there is more than one thread")
 
 
 def _clear_environment() -> None:
+    """Also where the kernel wrote the variables when the program was started."""
+    variables = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
+    place = 0
+    while variables and (address := variables[place]) is not None:
+        ctypes.memset(address, 0, len(ctypes.string_at(address)))
+        place += 1
     os.environ.clear()
 
 
@@ -106,14 +108,25 @@ def _close_descriptors(keep: Collection[int]) -> None:
         os.dup2(null, standard, inheritable=True)
     low = 3
     for kept in sorted(kept for kept in keep if kept >= low):
-        os.closerange(low, kept)
+        if kept > low:
+            _close_range(low, kept - 1)
         low = kept + 1
-    os.closerange(low, _highest_descriptor() + 1)
+    _close_range(low, _LAST_DESCRIPTOR)
 
 
-def _highest_descriptor() -> int:
-    with os.scandir("/proc/self/fd") as descriptors:
-        return max(int(entry.name) for entry in descriptors)
+def _close_range(first: int, last: int) -> None:
+    try:
+        kernel.call(_SYS_CLOSE_RANGE, first, last, 0)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:  # Linux before 5.9
+            raise
+        with os.scandir("/proc/self/fd") as entries:
+            present = [int(entry.name) for entry in entries]
+        os.closerange(first, min(last, max(present)) + 1)
+
+
+def _enter_namespaces(wall: LinuxWall) -> None:
+    namespaces.enter(wall.namespaces, wall.machine, for_children=wall.shared_namespaces)
 
 
 def _limit_resources(limits: Collection[tuple[int, int, int]]) -> None:
@@ -161,23 +174,3 @@ def _write_own_process(program: bytes, instructions: Collection[int]) -> bytes:
         constant = place * seccomp.INSTRUCTION_BYTES + 4
         written[constant : constant + 4] = os.getpid().to_bytes(4, "little")
     return bytes(written)
-
-
-def render_wall(wall: LinuxWall) -> bytes:
-    """As JSON, for the process that applies it."""
-    fields = {
-        name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-        for name, value in wall._asdict().items()
-    }
-    return json.dumps(fields).encode()
-
-
-def parse_wall(text: bytes) -> LinuxWall:
-    """What `render_wall` wrote. Only ever read from the cell that compiled it, never from a worker."""
-    fields = json.loads(text)
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            fields[name] = base64.b64decode(value["base64"])
-        elif isinstance(value, list):
-            fields[name] = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-    return LinuxWall(**fields)

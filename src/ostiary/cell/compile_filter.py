@@ -1,15 +1,25 @@
 """From the allow-list to a seccomp program. Pure; the same bytes for the same rules.
 
 A program is classic BPF: it sees the call's number, the processor it was made for, and six arguments of 64 bits; it
-cannot follow a pointer. Jumps reach 255 instructions at most, so each rule ends with its own answers.
+cannot follow a pointer. Jumps reach 255 instructions at most (`Instruction.pack` would fail): each rule ends with
+answers of its own.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ostiary.cell.allowed_calls import CLOSED_LATER, OWN_PROCESS, RULES, CallRule, Check
+from ostiary.cell.allowed_calls import (
+    CLOSED_LATER,
+    MEMORY_CALLS,
+    OWN_PROCESS,
+    RULES,
+    WORD,
+    CallRule,
+    Check,
+)
 from ostiary.cell.syscalls import Machine
 
 KILL_PROCESS: Final = 0x8000_0000
@@ -47,15 +57,21 @@ class Instruction(NamedTuple):
         )
 
 
-def compile_filter(machine: Machine, denied: int) -> tuple[Instruction, ...]:
-    """The allow-list, where a call that is not on it gets the answer `denied`."""
-    program = _open_program(machine)
-    for call, rules in _order_calls(machine):
-        body = _compile_call(rules, denied)
-        program.append(Instruction(_JUMP_EQUAL, 0, len(body), machine.numbers[call]))
-        program += body
-    program.append(_answer(denied))
-    return tuple(program)
+def compile_filter(machine: Machine, denied: int, memory_bytes: int = WORD) -> tuple[Instruction, ...]:
+    """The allow-list, where a call that is not on it gets the answer `denied`.
+
+    One that asks for `memory_bytes` or more at once is told to the listener, or fails where there is none.
+    """
+    calls: dict[int, list[CallRule]] = {}
+    for rule in RULES:
+        if rule.call in machine.numbers:
+            calls.setdefault(machine.numbers[rule.call], []).append(rule)
+    too_much = ASK_LISTENER if denied == ASK_LISTENER else ANSWER_ERROR | errno.ENOMEM
+    leaves = [
+        (number, [*_compile_most(rules[0].call, memory_bytes, too_much), *_compile_call(rules, denied)])
+        for number, rules in sorted(calls.items())
+    ]
+    return (*_open_program(machine), *_compile_search(leaves, denied))
 
 
 def compile_closing_filter(machine: Machine) -> tuple[Instruction, ...]:
@@ -83,13 +99,15 @@ def _open_program(machine: Machine) -> list[Instruction]:
     return program
 
 
-def _order_calls(machine: Machine) -> list[tuple[str, list[CallRule]]]:
-    """Calls whose arguments matter come first: the kernel remembers its answer to all others."""
-    calls: dict[str, list[CallRule]] = {}
-    for rule in RULES:
-        if rule.call in machine.numbers:
-            calls.setdefault(rule.call, []).append(rule)
-    return sorted(calls.items(), key=lambda item: not item[1][0].checks)
+def _compile_search(leaves: Sequence[tuple[int, list[Instruction]]], denied: int) -> list[Instruction]:
+    """A search in halves: the kernel tries every number once when it takes a filter, so that its length is felt."""
+    if len(leaves) == 1:
+        ((number, body),) = leaves
+        return [Instruction(_JUMP_EQUAL, 0, len(body), number), *body, _answer(denied)]
+    middle = len(leaves) // 2
+    left = _compile_search(leaves[:middle], denied)
+    right = _compile_search(leaves[middle:], denied)
+    return [Instruction(_JUMP_AT_LEAST, len(left), 0, leaves[middle][0]), *left, *right]
 
 
 def _compile_call(rules: Sequence[CallRule], denied: int) -> list[Instruction]:
@@ -99,6 +117,23 @@ def _compile_call(rules: Sequence[CallRule], denied: int) -> list[Instruction]:
     if rules[-1].checks:
         body.append(_answer(denied))
     return body
+
+
+def _compile_most(call: str, most: int, answer: int) -> list[Instruction]:
+    """Falls through where the call asks for less memory than `most`; nothing for calls that ask for none."""
+    if call not in MEMORY_CALLS:
+        return []
+    low = _ARGUMENTS_AT + 8 * MEMORY_CALLS[call]
+    high_value, low_value = most >> 32, most & _HALF
+    above = [Instruction(_JUMP_AT_LEAST, 3, 0, high_value + 1)] if high_value < _HALF else []
+    return [
+        Instruction(_LOAD, 0, 0, low + 4),
+        *above,
+        Instruction(_JUMP_EQUAL, 0, 3, high_value),
+        Instruction(_LOAD, 0, 0, low),
+        Instruction(_JUMP_AT_LEAST, 0, 1, low_value),
+        _answer(answer),
+    ]
 
 
 def _compile_rule(rule: CallRule) -> list[Instruction]:

@@ -12,7 +12,6 @@ from ostiary.cell.compile_filter import (
     compile_filter,
     pack_program,
 )
-from ostiary.cell.limits import CellLimits
 from ostiary.cell.profile import Layer, SystemFacts, WallProfile
 from ostiary.cell.syscalls import find_machine
 
@@ -22,8 +21,11 @@ _LANDLOCK_PORTS: Final = ((4, 0b11),)  # bind, connect
 _LANDLOCK_SCOPES: Final = ((6, 0b11),)  # abstract sockets, signals
 
 # sched.h
-_NAMESPACES: Final = {"mount": 0x0002_0000, "uts": 0x0400_0000, "ipc": 0x0800_0000, "network": 0x4000_0000}
-_NAMESPACE_OF_USERS: Final = 0x1000_0000
+_MOUNT_NAMESPACE: Final = 0x0002_0000
+_UTS_NAMESPACE: Final = 0x0400_0000
+_IPC_NAMESPACE: Final = 0x0800_0000
+_USER_NAMESPACE: Final = 0x1000_0000
+_NETWORK_NAMESPACE: Final = 0x4000_0000
 
 # asm-generic/resource.h, the same on x86-64 and aarch64.
 _CPU, _FSIZE, _DATA, _STACK, _CORE, _NPROC, _NOFILE, _MEMLOCK = 0, 1, 2, 3, 4, 6, 7, 8
@@ -31,7 +33,7 @@ _AS, _LOCKS, _SIGPENDING, _MSGQUEUE, _NICE, _RTPRIO = 9, 10, 11, 12, 13, 14
 
 _STACK_BYTES: Final = 8 << 20
 _SIGNALS_PENDING: Final = 64
-_CPU_GRACE_SECONDS: Final = 5  # between the signal that says why, and the end
+_NO_LIMIT: Final = -1
 
 
 def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int = 0) -> LinuxWall:
@@ -43,16 +45,18 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
     facts, layers = profile.facts, profile.layers
     machine = find_machine(facts.machine)
     user = _choose_user(facts, serial) if Layer.USER in layers else None
-    namespaces = _compile_namespaces(profile) if Layer.NAMESPACES in layers else 0
-    is_counted_alone = user is not None or bool(namespaces & _NAMESPACE_OF_USERS)
+    namespaces = _compile_namespaces(facts) if Layer.NAMESPACES in layers else 0
+    is_counted_alone = user is not None or bool(namespaces & _USER_NAMESPACE)
     has_filter = Layer.SECCOMP in layers
-    killing = compile_filter(machine, KILL_PROCESS)
+    memory_bytes = profile.limits.memory_bytes
+    killing = compile_filter(machine, KILL_PROCESS, memory_bytes)
     return LinuxWall(
         machine=machine.name,
         clears_environment=Layer.ENVIRONMENT in layers,
         closes_descriptors=Layer.DESCRIPTORS in layers,
         namespaces=namespaces,
-        resources=_compile_resources(profile.limits, 0 if is_counted_alone else threads_of_user)
+        shared_namespaces=compile_shared_namespaces(profile),
+        resources=_compile_resources(profile, 0 if is_counted_alone else threads_of_user)
         if Layer.RESOURCES in layers
         else (),
         landlock=_compile_landlock(facts.landlock_version) if Layer.LANDLOCK in layers else None,
@@ -60,7 +64,7 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
         drops_privileges=Layer.PRIVILEGES in layers,
         forbids_new_code=Layer.NO_NEW_CODE in layers,
         is_not_dumpable=Layer.NOT_DUMPABLE in layers,
-        filter_asking=pack_program(compile_filter(machine, ASK_LISTENER))
+        filter_asking=pack_program(compile_filter(machine, ASK_LISTENER, memory_bytes))
         if has_filter and facts.has_listener
         else None,
         filter_killing=pack_program(killing) if has_filter else None,
@@ -69,15 +73,26 @@ def compile_linux(profile: WallProfile, *, serial: int = 0, threads_of_user: int
     )
 
 
+def compile_shared_namespaces(profile: WallProfile) -> int:
+    """What a fork server enters once for all its cells: a network without interfaces needs no walls inside it."""
+    if Layer.NAMESPACES not in profile.layers:
+        return 0
+    return _NETWORK_NAMESPACE | _for_users(profile.facts)
+
+
 def _choose_user(facts: SystemFacts, serial: int) -> tuple[int, int]:
     first, last = facts.cell_users
     number = first + serial % (last - first + 1)
     return number, number
 
 
-def _compile_namespaces(profile: WallProfile) -> int:
-    flags = sum(_NAMESPACES.values())
-    return flags if profile.facts.user_id == 0 else flags | _NAMESPACE_OF_USERS
+def _compile_namespaces(facts: SystemFacts) -> int:
+    """Each cell's own. Who is not root needs a namespace of users first: it lets one make the others."""
+    return _MOUNT_NAMESPACE | _UTS_NAMESPACE | _IPC_NAMESPACE | _for_users(facts)
+
+
+def _for_users(facts: SystemFacts) -> int:
+    return 0 if facts.user_id == 0 else _USER_NAMESPACE
 
 
 def _compile_landlock(version: int) -> tuple[int, int, int]:
@@ -87,11 +102,15 @@ def _compile_landlock(version: int) -> tuple[int, int, int]:
     return known(_LANDLOCK_FILES), known(_LANDLOCK_PORTS), known(_LANDLOCK_SCOPES)
 
 
-def _compile_resources(limits: CellLimits, threads_of_user: int) -> tuple[tuple[int, int, int], ...]:
+def _compile_resources(profile: WallProfile, threads_of_user: int) -> tuple[tuple[int, int, int], ...]:
     """Soft and hard limit of each; what a cell needs nothing of is 0."""
+    limits = profile.limits
+    can_grant_time = profile.facts.can_grant_time or Layer.USER not in profile.layers
     threads = limits.threads + threads_of_user
     return (
-        (_CPU, limits.cpu_seconds, limits.cpu_seconds + _CPU_GRACE_SECONDS),
+        # For the first request; the cell grants more for each that follows (`_hazmat.rlimits`). The process itself
+        # cannot: the filter lets no limit be set. Where the cell cannot either, the watchdog alone meters time.
+        (_CPU, limits.cpu_seconds if can_grant_time else _NO_LIMIT, _NO_LIMIT),
         (_FSIZE, 0, 0),
         (_DATA, limits.memory_bytes, limits.memory_bytes),
         (_STACK, _STACK_BYTES, _STACK_BYTES),

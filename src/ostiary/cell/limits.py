@@ -17,6 +17,7 @@ MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 
 # Measured: an interpreter with MLX, its layers, tokenizers, templates and NumPy maps 91 MiB that it may write to.
+LEAST_BASE_BYTES: Final = 112 * MIB
 BASE_BYTES: Final = 512 * MIB
 # The C library reserves 64 MiB of addresses for the heap of each thread, and 8 MiB for its stack.
 ADDRESSES_PER_THREAD: Final = 72 * MIB
@@ -87,7 +88,7 @@ def derive_limits(facts: ModelFacts, weight_bytes: int, system_memory_bytes: int
 
 def check_memory(limits: CellLimits, weight_bytes: int) -> None:
     """Refuses what could only die while loading: the weights and the engine itself do not fit."""
-    need = BASE_BYTES + weight_bytes
+    need = LEAST_BASE_BYTES + weight_bytes
     if need > limits.memory_bytes:
         raise CellRefused(
             CELL_MEMORY_BUDGET,
@@ -116,13 +117,16 @@ def _cache_bytes(facts: ModelFacts, weight_bytes: int, tokens: int) -> int:
 
 
 def _activation_bytes(facts: ModelFacts, tokens: int) -> int:
-    """One step of a prompt: what runs through a layer, the scores of attention, what the last layer says."""
+    """Two steps of a prompt: what runs through a layer, the scores of attention, what the last layer says.
+
+    Measured: one step of Llamas of 16 to 80 million parameters took 0.5 to 0.9 of half of this.
+    """
     hidden = facts.hidden_size or 4_096
     vocabulary = facts.vocabulary or 0
     heads = max(hidden // 64, 1)
     layer = STEP_TOKENS * hidden * 16
     scores = STEP_TOKENS * heads * min(tokens, TOKENS_IF_UNSAID) * 2
-    return (layer + scores + STEP_TOKENS * vocabulary) * 4
+    return 2 * 4 * (layer + scores + STEP_TOKENS * vocabulary)  # 32-bit numbers
 
 
 def _round_up(count: int, unit: int) -> int:

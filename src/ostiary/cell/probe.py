@@ -19,7 +19,7 @@ _FREE_USERS: Final = (0x7000_0000, 0x7FFF_FFFF)
 # Where a container has 65,536 ids only: those that systemd gives to services for the time they run.
 _DYNAMIC_USERS: Final = (61_184, 65_519)
 
-_CAP_SETGID, _CAP_SETUID, _CAP_SYS_ADMIN = 6, 7, 21
+_CAP_SETGID, _CAP_SETUID, _CAP_SYS_ADMIN, _CAP_SYS_RESOURCE = 6, 7, 21, 24
 
 
 @cache
@@ -41,6 +41,7 @@ def read_facts() -> SystemFacts:
         has_no_new_code=prctl.has_no_new_code(),
         namespaces=_find_namespaces(machine),
         has_seatbelt=sys.platform == "darwin",
+        can_grant_time=_CAP_SYS_RESOURCE in _read_capabilities(),
     )
 
 

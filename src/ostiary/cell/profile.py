@@ -69,6 +69,8 @@ class SystemFacts:
     namespaces: frozenset[str]
     """Those that could be made here: `user`, `network`, `ipc`, `uts`, `mount`, `cgroup`."""
     has_seatbelt: bool = False
+    can_grant_time: bool = True
+    """Whether this user may raise the limit on processor time of a process that has another user's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class WallProfile:
 
 _EVERYWHERE: Final = (Layer.ENVIRONMENT, Layer.DESCRIPTORS, Layer.RESOURCES)
 _LINUX: Final = (Layer.LANDLOCK, Layer.PRIVILEGES, Layer.NOT_DUMPABLE, Layer.SECCOMP)
+_DARWIN: Final = (Layer.NOT_DUMPABLE, Layer.SEATBELT)
 
 # Without it the kernel takes these two from a privileged process only.
 _NEEDS: Final[Mapping[Layer, Layer]] = MappingProxyType(
@@ -109,7 +112,7 @@ def required_layers(facts: SystemFacts) -> tuple[Layer, ...]:
     """
     wanted = {*_EVERYWHERE}
     if facts.system == "darwin":
-        wanted.add(Layer.SEATBELT)
+        wanted |= {*_DARWIN}
     else:
         wanted |= {*_LINUX}
         if facts.user_id == 0:

@@ -16,15 +16,24 @@ SETTINGS_VARIABLE: Final = "OSTIARY_CONFIG"
 SETTINGS_FILE: Final = "ostiary.toml"
 
 
+def find_settings_path(chosen: Path | None = None) -> Path:
+    """`--config`, else OSTIARY_CONFIG, else the usual place, whether there is a file or not."""
+    named = _find_named(chosen)
+    if named is not None:
+        return named
+    import platformdirs  # noqa: PLC0415  # only where nothing is named
+
+    return Path(platformdirs.user_config_dir("ostiary", appauthor=False)) / SETTINGS_FILE
+
+
 def load_limit_rules(chosen: Path | None = None) -> LimitRules:
-    """From the file that is named (`--config`, else OSTIARY_CONFIG), or the usual one where it exists."""
-    named = chosen or (Path(os.environ[SETTINGS_VARIABLE]) if os.environ.get(SETTINGS_VARIABLE) else None)
-    path = named or _usual_path()
+    """What the file of settings says. Only the one in the usual place may be absent."""
+    path = find_settings_path(chosen)
     shown = quote_untrusted(path.name)
     try:
         data = _read(path)
     except FileNotFoundError as error:
-        if named is None:
+        if _find_named(chosen) is None:
             return NO_RULES
         raise Misuse(
             USAGE, f"there is no file of settings {shown}", hint="Name another with --config FILE."
@@ -34,10 +43,9 @@ def load_limit_rules(chosen: Path | None = None) -> LimitRules:
     return parse_config(data, path.name)
 
 
-def _usual_path() -> Path:
-    import platformdirs  # noqa: PLC0415  # only where nothing is named
-
-    return Path(platformdirs.user_config_dir("ostiary", appauthor=False)) / SETTINGS_FILE
+def _find_named(chosen: Path | None) -> Path | None:
+    named = os.environ.get(SETTINGS_VARIABLE)
+    return chosen or (Path(named) if named else None)
 
 
 def _read(path: Path) -> bytes:

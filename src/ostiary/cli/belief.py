@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 from ostiary.cli import ui
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.errors import USAGE, Misuse
+from ostiary.errors import USAGE, Misuse, TrustRefused
 
 if TYPE_CHECKING:
     from ostiary.record.log import Log
     from ostiary.trust.decide_by_policy import PolicyDecider
     from ostiary.trust.explanation import Explanation
+    from ostiary.trust.material import TrustMaterial
     from ostiary.trust.policy import Policy
     from ostiary.trust.revocation import Revocations
 
@@ -34,6 +36,11 @@ class Belief:
     origin: str
     expires_at: datetime | None = None
     """When what was fetched ends."""
+
+    @property
+    def material(self) -> TrustMaterial:
+        """What signatures are tried against, with everything that is revoked."""
+        return replace(self.policy, revocations=self.policy.revocations + self.revocations).material
 
     def bind(
         self,
@@ -76,20 +83,20 @@ def find_policy_path(chosen: Path | None) -> Path:
     return Path(platformdirs.user_config_dir("ostiary", appauthor=False)) / POLICY_FILE
 
 
-def load_belief(chosen: Path | None, now: datetime) -> Belief:
+def load_belief(chosen: Path | None, now: datetime, log: Log) -> Belief:
     """The policy that was named, else the one in its usual place, else the one that was fetched.
 
-    Where this house follows a repository, what that repository revokes counts with every policy; when it has gone
-    stale, nothing is believed.
+    Where this house follows a repository, what that repository revokes counts with every policy; when it is gone or
+    has gone stale, nothing is believed.
     """
-    from ostiary.record.place import find_state_directory
-    from ostiary.trust.distribution import has_distribution, read_distributed
+    from ostiary.trust.distribution import read_distributed
     from ostiary.trust.policy_file import read_policy_file
     from ostiary.trust.read_policy import parse_policy
     from ostiary.trust.revocation import NOTHING_REVOKED, parse_revocations
+    from ostiary.trust.subscription import check_subscription
 
-    state = find_state_directory()
-    fetched = read_distributed(state, now) if has_distribution(state) else None
+    state = check_subscription(log)
+    fetched = None if state is None else read_distributed(state, now)
     ends = None if fetched is None else fetched.expires_at
     revocations = NOTHING_REVOKED
     if fetched is not None and fetched.revocations is not None:
@@ -104,6 +111,17 @@ def load_belief(chosen: Path | None, now: datetime) -> Belief:
             USAGE, "there is no policy", hint="Make one with `ostiary trust init`, or name one with --policy."
         )
     return Belief(parse_policy(data), revocations, origin, ends)
+
+
+def load_belief_for(model: str, chosen: Path | None, now: datetime, log: Log) -> Belief:
+    """As `load_belief`. Where nobody can be believed, that is the verdict on the model, and in the record."""
+    from ostiary.walks.model_walk import refuse_unread
+
+    try:
+        return load_belief(chosen, now, log)
+    except TrustRefused as refusal:
+        refuse_unread(model, log.emit, refusal)
+        raise
 
 
 def ask_to_pin(answer: Explanation) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.cli import ui
-from ostiary.cli.options import add_debug_option
+from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.core.tickets import FileKind
 
 _DESCRIPTION: Final = """\
@@ -47,9 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="let in a format that MLX does not read safely: " + ", ".join(sorted(_ALLOWABLE)),
     )
-    parser.add_argument(
-        "--state", metavar="DIR", type=Path, help="the state directory (else OSTIARY_STATE_DIR, or the platform's)"
-    )
+    add_state_option(parser)
     parser.add_argument(
         "--record-location",
         action="store_true",

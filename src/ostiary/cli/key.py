@@ -11,7 +11,7 @@ from typing import Final
 
 from ostiary.cli import ui
 from ostiary.cli.key_options import add_key_options, open_holder, open_key_file, read_public_key
-from ostiary.cli.options import add_debug_option
+from ostiary.cli.options import add_debug_option, add_state_option
 
 _REASON: Final = "no reason given"
 
@@ -36,6 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument(
         "--output", "-o", metavar="FILE", required=True, type=Path, help="where the revocation goes"
     )
+
+    for one in (rotate, revoke):
+        add_state_option(one)
 
     check = _add(verbs, "check", _run_check, "check a rotation or revocation against a key that is believed")
     check.add_argument("statement", metavar="FILE", type=Path, help="what `rotate` or `revoke` wrote")
@@ -74,7 +77,7 @@ def _run_rotate(options: argparse.Namespace) -> int:
     new = open_key_file(options.to, options)
     data = write_rotation(old, new, _now())
     verify_rotation(data, old.public_key)
-    with open_log() as log:
+    with open_log(options.state) as log:
         log.emit(
             KeyMade(
                 correlation_id=secrets.token_hex(8),
@@ -98,7 +101,7 @@ def _run_revoke(options: argparse.Namespace) -> int:
     holder = open_holder(options)
     key_id = holder.public_key.key_id if options.of is None else read_public_key(options.of).key_id
     data = write_revocation(holder, key_id, options.reason, _now())
-    with open_log() as log:
+    with open_log(options.state) as log:
         log.emit(
             KeyRevoked(
                 correlation_id=secrets.token_hex(8),

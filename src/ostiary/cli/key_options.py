@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _TOKEN: Final = "pkcs11:"  # noqa: S105  a URI scheme
 
 
-def add_key_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_key_options(
+    parser: argparse.ArgumentParser, *, required: bool = True, may_be_keyless: bool = False
+) -> None:
     group = parser.add_mutually_exclusive_group(required=required)
     group.add_argument("--key", metavar="KEY", help="a private key as PEM file, or a pkcs11: URI (extra: pkcs11)")
     group.add_argument(
@@ -26,6 +28,10 @@ def add_key_options(parser: argparse.ArgumentParser, *, required: bool = True) -
         metavar="COMMAND",
         help="a program that signs: digest on stdin, DER signature on stdout; needs --public-key",
     )
+    if may_be_keyless:
+        group.add_argument(
+            "--keyless", action="store_true", help="sign with an identity instead of a key (extra: sigstore)"
+        )
     parser.add_argument("--public-key", metavar="PUB", type=Path, help="the public key of --signer-command")
     add_passphrase_options(parser)
 

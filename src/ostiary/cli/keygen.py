@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.cli import ui
-from ostiary.cli.options import add_debug_option
+from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.cli.passphrase import add_passphrase_options, choose_new
 
 _DESCRIPTION: Final = """\
@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsafe-no-passphrase", action="store_true", help="do not encrypt the key: whoever reads it can sign"
     )
+    add_state_option(parser)
     add_debug_option(parser)
     parser.set_defaults(run=run)
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     key_id = key.public_key.key_id
     passphrase = None if options.unsafe_no_passphrase else choose_new(options, key_id)
     correlation_id = secrets.token_hex(8)
-    with open_log() as log:
+    with open_log(options.state) as log:
         if passphrase is None:
             name = quote_untrusted(private.name)
             log.emit(UnsafeUsed(correlation_id=correlation_id, hatch="--unsafe-no-passphrase", detail=name))

@@ -68,20 +68,21 @@ def choose_new(options: argparse.Namespace, key_id: str) -> bytes:
 
 def _read_given(options: argparse.Namespace) -> bytes | None:
     if options.passphrase_fd is not None:
-        return _read_descriptor(options.passphrase_fd)
+        return read_descriptor(options.passphrase_fd, MAX_PASSPHRASE_BYTES, "passphrase")
     stated = os.environ.get(VARIABLE)
     return None if stated is None else os.fsencode(stated)
 
 
-def _read_descriptor(descriptor: int) -> bytes:
+def read_descriptor(descriptor: int, most_bytes: int, what: str) -> bytes:
+    """One line from a descriptor that somebody opened for it."""
     try:
         with os.fdopen(descriptor, "rb") as file:
-            found = file.read(MAX_PASSPHRASE_BYTES + 1)
+            found = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:
         raise Misuse(USAGE, f"descriptor {descriptor} cannot be read") from error
     line = found.partition(b"\n")[0].removesuffix(b"\r")
-    if len(line) > MAX_PASSPHRASE_BYTES:
-        raise Misuse(USAGE, "the passphrase is too long")
+    if len(line) > most_bytes:
+        raise Misuse(USAGE, f"the {what} is too long")
     return line
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.cli import ui
-from ostiary.cli.options import add_debug_option
+from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.cli.record_values import parse_age, parse_field_file, parse_moment, parse_size
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _add(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Run, summary: str
 ) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    parser.add_argument("--state", metavar="DIR", type=Path, help="the state directory (OSTIARY_STATE_DIR)")
+    add_state_option(parser)
     parser.add_argument("--json", action="store_true", help="for machines")
     add_debug_option(parser)
     parser.set_defaults(run=run)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
-from ostiary.cli.belief import load_belief
-from ostiary.cli.options import add_debug_option
+from ostiary.cli.belief import load_belief, load_belief_for
+from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.cli.trust_edit import (
     record_change,
     run_add_rule,
@@ -25,7 +26,6 @@ from ostiary.errors import USAGE, Misuse, Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ostiary.cli.belief import Belief
     from ostiary.trust.explanation import Explanation
 
 _DESCRIPTION: Final = """\
@@ -72,7 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "model", metavar="MODEL", nargs="?" if one is pin else None, help="a model directory or file"
         )
         one.add_argument("--id", metavar="ID", help="the id that the model must be signed with")
-    check.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    for one in (listing, check):
+        one.add_argument("--json", action="store_true", help="one JSON object, for machines")
     update = _add(
         actions, "update", "fetch policy and revocations from the repository that is followed", _run_update
     )
@@ -80,6 +81,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--from", dest="source", metavar="SOURCE", help="follow this one: a directory or https address"
     )
     update.add_argument("--root", metavar="FILE", type=Path, help="its root.json, from somebody you believe")
+    unfollow = _add(actions, "unfollow", "follow the repository no more; what was fetched goes", _run_unfollow)
+    for one in (init, signer, rule, listing, check, revoke, rotate, pin, update, unfollow):
+        add_state_option(one)
     for one in (init, signer, rule, listing, check, revoke, rotate, pin):
         one.add_argument(
             "--policy", metavar="FILE", type=Path, help="the policy file (else OSTIARY_POLICY, or the usual)"
@@ -90,6 +94,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 class _Verified:
     """What came of a verification by policy: its explanation, if it came so far, and the refusal, if it was one."""
 
+    origin: str
     explanation: Explanation | None
     refusal: Refusal | None
     correlation_id: str
@@ -145,32 +150,45 @@ def _add(
 
 
 def _run_list(options: argparse.Namespace) -> int:
-    from ostiary.cli.trust_text import render_policy
     from ostiary.record.begin import open_log
     from ostiary.trust.rollback import VersionMemory
 
-    belief = load_belief(options.policy, datetime.now(UTC))
-    with open_log() as log:
-        memory = VersionMemory(log).read()
-    ui.out("\n".join(render_policy(belief, memory)))
+    with open_log(options.state) as log:
+        belief = load_belief(options.policy, datetime.now(UTC), log)
+        memory = VersionMemory(log)
+        models, repository = memory.read(), memory.read_repository()
+    if options.json:
+        from ostiary.cli.trust_json import describe_policy
+
+        ui.out(json.dumps(describe_policy(belief, models, repository), indent=2))
+    else:
+        from ostiary.cli.trust_text import render_policy
+
+        ui.out("\n".join(render_policy(belief, models)))
     return 0
 
 
 def _run_check(options: argparse.Namespace) -> int:
-    from ostiary.cli.trust_text import describe_answer, render_answer
+    from ostiary.cli.trust_json import describe_answer
+    from ostiary.cli.trust_text import render_answer
+    from ostiary.cli.verify_text import describe_refusal
 
-    belief = load_belief(options.policy, datetime.now(UTC))
-    verified = _verify(options, belief, is_rehearsal=True)
-    answer, refusal = verified.explanation, verified.refusal
-    if answer is None:  # what was found was no evidence yet, so the policy was not asked
-        if refusal is None:
-            raise Misuse(USAGE, "nothing was decided")
-        raise refusal
+    try:
+        verified = _verify(options, is_rehearsal=True)
+        answer, refusal = verified.explanation, verified.refusal
+        if answer is None:  # what was found was no evidence yet, so the policy was not asked
+            raise refusal or Misuse(USAGE, "nothing was decided")
+    except Refusal as error:
+        if options.json:
+            ui.out(json.dumps(describe_refusal(error), indent=2))
+            error.is_told = True
+        raise
     if options.json:
-        ui.out(json.dumps(describe_answer(answer, belief.origin, verified.correlation_id), indent=2))
+        described = describe_answer(answer, refusal, verified.origin, verified.correlation_id)
+        ui.out(json.dumps(described, indent=2))
     else:
         color = ui.has_color_on_stdout()
-        ui.out("\n".join(render_answer(answer, belief.origin, color=color, width=ui.measure_width())))
+        ui.out("\n".join(render_answer(answer, verified.origin, color=color, width=ui.measure_width())))
     if refusal is not None:
         refusal.is_told = True
         raise refusal
@@ -182,14 +200,14 @@ def _run_pin(options: argparse.Namespace) -> int:
     from ostiary.trust.rollback import VersionMemory
 
     if options.rebuild:
-        with open_log() as log:
+        with open_log(options.state) as log:
             count = VersionMemory(log).rebuild()
-        record_change("rebuild", "versions", None)
+            record_change(log, "rebuild", "versions", None)
         ui.note(f"ostiary: the memory of versions was built anew from the record: {count} models.")
         return 0
     if options.model is None:
         raise Misuse(USAGE, "name the model that should be pinned")
-    verified = _verify(options, load_belief(options.policy, datetime.now(UTC)), is_pinning=True)
+    verified = _verify(options, is_pinning=True)
     if verified.refusal is not None:
         raise verified.refusal
     answer = verified.explanation
@@ -199,38 +217,56 @@ def _run_pin(options: argparse.Namespace) -> int:
 
 
 def _run_update(options: argparse.Namespace) -> int:
-    from ostiary.record.place import find_state_directory
-    from ostiary.trust.distribution import follow_repository, update_trust
+    from ostiary.record.begin import open_log
+    from ostiary.trust.distribution import update_trust
     from ostiary.trust.key_files import read_key_file
+    from ostiary.trust.subscription import check_subscription, subscribe
 
     if (options.source is None) != (options.root is None):
         raise Misuse(USAGE, "--from and --root go together")
-    state = find_state_directory()
-    if options.source is not None:
-        source = options.source if "://" in options.source else str(Path(options.source).resolve())
-        follow_repository(state, source, read_key_file(options.root).data)
-        record_change("follow", "repository", None)
-    fetched = update_trust(state, datetime.now(UTC))
-    record_change("update", f"repository version {fetched.version}", fetched.policy)
+    with open_log(options.state) as log:
+        if options.source is not None:
+            source = options.source if "://" in options.source else str(Path(options.source).resolve())
+            subscribe(log, source, read_key_file(options.root).data, correlation_id=secrets.token_hex(8))
+            record_change(log, "follow", "repository", None)
+        state = check_subscription(log)
+        if state is None:
+            raise Misuse(
+                USAGE,
+                "this house follows no repository",
+                hint="Name one: ostiary trust update --from SOURCE --root root.json.",
+            )
+        fetched = update_trust(state, datetime.now(UTC))
+        record_change(log, "update", f"repository version {fetched.version}", fetched.policy)
     ui.note(f"ostiary: version {fetched.version}, good until {fetched.expires_at:%Y-%m-%d %H:%M} UTC.")
     return 0
 
 
-def _verify(
-    options: argparse.Namespace, belief: Belief, *, is_rehearsal: bool = False, is_pinning: bool = False
-) -> _Verified:
+def _run_unfollow(options: argparse.Namespace) -> int:
+    from ostiary.record.begin import open_log
+    from ostiary.trust.subscription import unsubscribe
+
+    with open_log(options.state) as log:
+        unsubscribe(log, correlation_id=secrets.token_hex(8))
+        record_change(log, "unfollow", "repository", None)
+    ui.note("ostiary: no repository is followed any more; what it revoked no longer counts.")
+    return 0
+
+
+def _verify(options: argparse.Namespace, *, is_rehearsal: bool = False, is_pinning: bool = False) -> _Verified:
     from ostiary.record.begin import open_log
     from ostiary.walks.model_walk import VerifyRequest, verify_model
 
     now = datetime.now(UTC)
-    with open_log() as log, ui.Progress("verifying") as progress:
+    with open_log(options.state) as log, ui.Progress("verifying") as progress:
+        belief = load_belief_for(options.model, options.policy, now, log)
         decider = belief.bind(log, now, options.id, is_rehearsal=is_rehearsal, is_pinning=is_pinning)
         source = str(Path(options.model).resolve())
         request = VerifyRequest(
-            material=belief.policy.material, decide=decider, now=now, source=source, needs_vouching=False
+            material=belief.material, decide=decider, now=now, source=source, needs_vouching=False
         )
         try:
             done = verify_model(options.model, log.emit, request, start=progress.start, advance=progress.advance)
         except Refusal as refusal:
-            return _Verified(decider.explanation, refusal, refusal.correlation_id or "")
-    return _Verified(decider.explanation, None, done.correlation_id)
+            return _Verified(belief.origin, decider.explanation, refusal, refusal.correlation_id or "")
+    return _Verified(belief.origin, decider.explanation, None, done.correlation_id)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 from ostiary.cli import ui
 from ostiary.cli.belief import find_policy_path, load_belief
 from ostiary.errors import USAGE, Misuse
+from ostiary.record.begin import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ostiary.record.log import Log
 
 
 def run_init(options: argparse.Namespace) -> int:
@@ -20,8 +23,9 @@ def run_init(options: argparse.Namespace) -> int:
     from ostiary.trust.policy_file import create_policy_file
 
     path = find_policy_path(options.policy)
-    create_policy_file(path, NEW_POLICY.encode())
-    record_change("init", path.name, NEW_POLICY.encode())
+    with open_log(options.state) as log:
+        create_policy_file(path, NEW_POLICY.encode())
+        record_change(log, "init", path.name, NEW_POLICY.encode())
     ui.note(f"ostiary: {path} allows nothing yet. Next: ostiary trust add signer, ostiary trust add rule.")
     return 0
 
@@ -98,7 +102,8 @@ def _revoke_by_statement(options: argparse.Namespace) -> int:
     from ostiary.trust.key_files import read_key_file
     from ostiary.trust.key_statements import verify_revocation
 
-    believed = load_belief(options.policy, datetime.now(UTC)).policy.material.keys
+    with open_log(options.state) as log:
+        believed = load_belief(options.policy, datetime.now(UTC), log).policy.material.keys
     said = verify_revocation(read_key_file(options.statement).data, believed)
     if said.signer_id != said.key_id:
         raise Misuse(
@@ -117,7 +122,8 @@ def run_rotate(options: argparse.Namespace) -> int:
     from ostiary.trust.key_statements import verify_rotation
     from ostiary.trust.policy import KeySigner
 
-    belief = load_belief(options.policy, datetime.now(UTC))
+    with open_log(options.state) as log:
+        belief = load_belief(options.policy, datetime.now(UTC), log)
     signer = belief.policy.signers.get(options.old)
     if not isinstance(signer, KeySigner):
         raise Misuse(USAGE, f"the policy has no signer {options.old!r} with a key of its own")
@@ -142,16 +148,15 @@ def _edit(options: argparse.Namespace, action: str, subject: str, edit: Callable
     from ostiary.trust.policy_file import edit_policy_file
 
     path = find_policy_path(options.policy)
-    edit_policy_file(path, edit, lambda data: record_change(action, subject, data))
+    with open_log(options.state) as log:
+        edit_policy_file(path, edit, lambda data: record_change(log, action, subject, data))
     return 0
 
 
-def record_change(action: str, subject: str, policy: bytes | None) -> None:
+def record_change(log: Log, action: str, subject: str, policy: bytes | None) -> None:
     """Who believes whom is in the record before it is in force."""
-    from ostiary.record.begin import open_log
     from ostiary.record.events import TrustChanged
     from ostiary.trust.policy import hash_policy
 
     digest = None if policy is None else hash_policy(policy)
-    with open_log() as log:
-        log.emit(TrustChanged(correlation_id=secrets.token_hex(8), action=action, subject=subject, policy=digest))
+    log.emit(TrustChanged(correlation_id=secrets.token_hex(8), action=action, subject=subject, policy=digest))

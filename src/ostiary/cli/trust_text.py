@@ -1,4 +1,4 @@
-"""What a policy says, for people and for machines (docs/policy.md, "Answers for machines"). Pure."""
+"""What a policy says, for people. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary._version import __version__
 from ostiary.cli.ui import paint
 from ostiary.core.text import quote_untrusted
 from ostiary.trust.explanation import Explanation, Remembered, Verdict
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from ostiary.cli.belief import Belief
     from ostiary.trust.policy import Policy, PolicyRule, PolicySigner
 
-SCHEMA: Final = 1
 _STYLES: Final = {
     Verdict.ALLOWED: "green",
     Verdict.WARNED: "yellow",
@@ -23,31 +21,6 @@ _STYLES: Final = {
     Verdict.REFUSED: "red",
 }
 _INDENT: Final = " " * 16
-
-
-def describe_answer(answer: Explanation, origin: str, correlation_id: str) -> dict[str, object]:
-    return {
-        "schema": SCHEMA,
-        "ostiary": __version__,
-        "correlation_id": correlation_id,
-        "policy": origin,
-        "id": None if answer.model_id is None else quote_untrusted(answer.model_id),
-        "version": None if answer.version is None else str(answer.version),
-        "rule": answer.rule,
-        "level": str(answer.level),
-        "verdict": str(answer.verdict),
-        "conditions": [
-            {
-                "topic": str(condition.topic),
-                "holds": condition.holds,
-                "asked": condition.asked,
-                "found": condition.found,
-                "code": None if condition.code is None else condition.code.name,
-                "remedy": condition.remedy or None,
-            }
-            for condition in answer.conditions
-        ],
-    }
 
 
 def render_answer(answer: Explanation, origin: str, *, color: bool, width: int) -> list[str]:

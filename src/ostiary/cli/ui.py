@@ -168,9 +168,15 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        self.clear()
+
+    def clear(self) -> None:
+        """Takes the bar away: something else is to be said on its line."""
+        with self._lock:
+            if self._drawn:
+                sys.stderr.write("\r\x1b[K")
+                sys.stderr.flush()
+                self._drawn = 0.0
 
     def start(self, total_bytes: int) -> None:
         self._total = total_bytes

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
-from ostiary.cli.options import add_debug_option
+from ostiary.cli.keyless_options import add_sigstore_config_option
+from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ostiary.record.log import Log
     from ostiary.trust.judge import Decide
     from ostiary.trust.material import TrustMaterial
@@ -47,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--identity", metavar="NAME", help="whom a certificate or keyless signature must name")
     parser.add_argument("--issuer", metavar="URL", help="who must know that identity: believe keyless signatures")
     parser.add_argument("--policy", metavar="FILE", type=Path, help="believe whom this policy believes")
+    add_sigstore_config_option(parser)
     parser.add_argument("--id", metavar="ID", help="the model must be signed as this one")
     parser.add_argument(
         "--signature", metavar="FILE", type=Path, action="append", default=[], help="a signature kept elsewhere"
@@ -67,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsafe-legacy", action="store_true", help="take the faulty statements of model-signing 0.2, too"
     )
+    add_state_option(parser)
     add_debug_option(parser)
     parser.set_defaults(run=run)
 
@@ -79,15 +81,17 @@ def run(options: argparse.Namespace) -> int:
     from ostiary.walks.model_walk import VerifyRequest, verify_model
 
     now = datetime.now(UTC)
-    material, bind = _choose_belief(options, now)
     allowances = UnsafeAllowances(
         frozenset(options.unsafe_ignore), options.unsafe_ignore_unsigned, options.unsafe_legacy
     )
     try:
-        with open_log() as log, ui.Progress("verifying") as progress:
+        with open_log(options.state) as log, ui.Progress("verifying") as progress:
+            material, decide = _choose_belief(options, log, now)
+            if options.sigstore_config is not None:
+                material = _choose_instance(options.sigstore_config, material)
             request = VerifyRequest(
                 material=material,
-                decide=bind(log),
+                decide=decide,
                 now=now,
                 source=str(Path(options.model).resolve()),
                 signatures=options.signature,
@@ -111,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _choose_belief(options: argparse.Namespace, now: datetime) -> tuple[TrustMaterial, Callable[[Log], Decide]]:
+def _choose_belief(options: argparse.Namespace, log: Log, now: datetime) -> tuple[TrustMaterial, Decide]:
     """Whom to believe, and how that is decided: by what the command line names, or by a policy and its memory."""
     named_by_hand = bool(options.key or options.root or options.issuer)
     if options.policy is not None:
@@ -119,29 +123,39 @@ def _choose_belief(options: argparse.Namespace, now: datetime) -> tuple[TrustMat
             raise Misuse(
                 USAGE, "--policy says whom to believe; --key, --root, --identity and --issuer do not go with it"
             )
-        return _believe_policy(options, now)
+        return _believe_policy(options, log, now)
     if bool(options.root or options.issuer) != bool(options.identity):
         raise Misuse(USAGE, "--root and --issuer need --identity, and it needs one of them")
     if not named_by_hand:
-        return _believe_policy(options, now)
+        return _believe_policy(options, log, now)
     from ostiary.cli.key_options import read_public_key
-    from ostiary.trust.decide_by_key import NamedSigner, decide_by_key
+    from ostiary.trust.decide_by_key import NamedSigner, decide_by_key, is_named
     from ostiary.trust.material import TrustMaterial
 
+    named = None if options.identity is None else NamedSigner(options.identity, options.issuer)
     material = TrustMaterial(
         keys=[read_public_key(path) for path in options.key],
         roots_der=[der for path in options.root for der in _read_roots(path)],
         use_sigstore=options.issuer is not None,
+        is_believed=lambda signer: is_named(signer, named),
     )
-    named = None if options.identity is None else NamedSigner(options.identity, options.issuer)
-    return material, lambda _log: lambda evidence: decide_by_key(evidence, now, model_id=options.id, named=named)
+    return material, lambda evidence: decide_by_key(evidence, now, model_id=options.id, named=named)
 
 
-def _believe_policy(options: argparse.Namespace, now: datetime) -> tuple[TrustMaterial, Callable[[Log], Decide]]:
-    from ostiary.cli.belief import ask_to_pin, load_belief
+def _believe_policy(options: argparse.Namespace, log: Log, now: datetime) -> tuple[TrustMaterial, Decide]:
+    from ostiary.cli.belief import ask_to_pin, load_belief_for
 
-    belief = load_belief(options.policy, now)
-    return belief.policy.material, lambda log: belief.bind(log, now, options.id, ask=ask_to_pin)
+    belief = load_belief_for(options.model, options.policy, now, log)
+    return belief.material, belief.bind(log, now, options.id, ask=ask_to_pin)
+
+
+def _choose_instance(path: Path, material: TrustMaterial) -> TrustMaterial:
+    """An instance of one's own in the place of the public one."""
+    from ostiary.cli.keyless_options import read_sigstore_roots
+
+    if not material.use_sigstore:
+        raise Misuse(USAGE, "--sigstore-config is for keyless signatures, and nobody is named who makes any")
+    return replace(material, sigstore_config=read_sigstore_roots(path))
 
 
 def _read_roots(path: Path) -> tuple[bytes, ...]:

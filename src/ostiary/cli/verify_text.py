@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary._version import __version__
 from ostiary.cli import ui
 from ostiary.core.text import quote_untrusted
-from ostiary.errors import Refusal, TrustRefused
+from ostiary.errors import IntakeRefused, Refusal, TrustRefused
 from ostiary.trust.dates import render_moment
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def describe_verification(verification: Verification) -> dict[str, object]:
 
 def describe_refusal(refusal: Refusal) -> dict[str, object]:
     path = refusal.path if isinstance(refusal, TrustRefused) else ""
+    findings = refusal.findings if isinstance(refusal, TrustRefused | IntakeRefused) else ()
     return {
         "schema": SCHEMA,
         "ostiary": __version__,
@@ -53,6 +54,10 @@ def describe_refusal(refusal: Refusal) -> dict[str, object]:
         "error": {"code": refusal.code, "message": refusal.message, "hint": refusal.hint},
         "rule": refusal.rule if isinstance(refusal, TrustRefused) else None,
         "path": quote_untrusted(path) if path else None,
+        "findings": [
+            {"rule": f.rule.id, "code": None if f.rule.code is None else f.rule.code.name, "message": f.sentence}
+            for f in findings
+        ],
     }
 
 

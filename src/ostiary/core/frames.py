@@ -64,20 +64,24 @@ class FromWorker(IntEnum):
 class Control(IntEnum):
     """Between the application and its fork server, which never sees a model."""
 
-    CONFIGURE = 33
-    """Which engine, with what settings."""
-    PREPARED = 34
+    HELLO = 33
+    """The fork server is there: what to watch and end it by comes along."""
+    CONFIGURE = 34
+    """Which engine, with what settings; what to notice the application's end by comes along."""
+    PREPARED = 35
     """The engine is imported."""
-    NOT_PREPARED = 35
-    START = 36
-    """A worker, with this wall and these limits; its end of the channel comes along."""
-    FORKED = 37
+    NOT_PREPARED = 36
+    START = 37
+    """A worker, with these limits and the wall in the tail; its end of the channel comes along."""
+    FORKED = 38
     """It exists: what to watch and end it by comes along."""
-    LOCKED = 38
+    LOCKED = 39
     """Its wall is up: where denied calls are told comes along."""
-    NOT_STARTED = 39
-    KILL = 40
-    ENDED = 41
+    NOT_STARTED = 40
+    KILL = 41
+    GRANT = 42
+    """So many `seconds` of processor time, in all."""
+    ENDED = 43
     """How it ended, and what it used."""
 
 
@@ -118,6 +122,11 @@ class Frame:
     call_id: int
     body: bytes
     tail: Tail
+
+    def encode(self) -> bytes:
+        """As it came, to be passed on."""
+        head = _HEADER.pack(len(self.body), len(self.tail), self.call_id, self.kind, 0, 0, 0)
+        return head + self.body + bytes(self.tail)
 
     def parse_body(self) -> dict[str, JsonValue]:
         """The body, read strictly. An empty one is an object without members."""

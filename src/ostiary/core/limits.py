@@ -302,6 +302,23 @@ MAX_SIGNER_MS: Final = Ceiling(
     120_000, "milliseconds", "how long a program or token that signs may take: somebody may have to touch it"
 )
 
+# Keyless signing
+MAX_IDENTITY_TOKEN_BYTES: Final = Ceiling(
+    16_384, "bytes", "an identity token; those of build services have below 2,000"
+)
+MAX_TOKEN_VALUES: Final = Ceiling(1_024, "values", "the claims of an identity token; build services state some 40")
+MAX_SIGSTORE_CONFIG_BYTES: Final = Ceiling(
+    524_288, "bytes", "a client trust configuration; the public instance's has 8,000"
+)
+MAX_SIGSTORE_CONFIG_VALUES: Final = Ceiling(8_192, "values", "the public instance's configuration has some 150")
+MAX_SERVICE_ANSWER_BYTES: Final = Ceiling(
+    262_144, "bytes", "a certificate chain, a log entry with its proof or a timestamp; each has some 10,000"
+)
+MAX_SERVICE_ANSWER_VALUES: Final = Ceiling(1_024, "values", "a log entry has a proof of at most 64 hashes")
+MAX_SERVICE_MS: Final = Ceiling(
+    60_000, "milliseconds", "one exchange with a service: a log answers when the entry is in it, within 20 seconds"
+)
+
 # Chat templates
 MAX_TEMPLATE_CHARACTERS: Final = Ceiling(
     262_144, "characters", "the longest published template has under 60,000; compiling takes time in proportion"
@@ -341,6 +358,9 @@ MAX_SETTINGS_BYTES: Final = Ceiling(
 )
 MAX_SETTINGS_TEXT_CHARACTERS: Final = Ceiling(64, "characters", "one setting: a number and its unit")
 MAX_LIMITED_PATTERNS: Final = Ceiling(512, "patterns", "each is held against every model that is opened")
+MAX_MEMORY_REFUSALS: Final = Ceiling(
+    100, "requests", "for more memory at once than a worker may have at all; each costs the cell 50 microseconds"
+)
 
 # Speaking with workers
 MAX_FRAME_BODY_BYTES: Final = Ceiling(

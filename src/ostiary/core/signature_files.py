@@ -16,3 +16,8 @@ CHUNKS_FILE: Final = "model.chunks.json"
 """The leaves of the chunk trees; worth something only together with a signed root."""
 
 EVIDENCE_FILES: Final = frozenset((*SIGNATURE_FILES, CHUNKS_FILE))
+
+
+def name_beside(name: str) -> str:
+    """The signature of a model that is one file lies beside it under this name."""
+    return f"{name}.sig"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ostiary.intake.examine import examine_model, read_manifest
 from ostiary.intake.hashing import ClaimedFile, HashPlan
-from ostiary.intake.judge import Judgement, judge_model
+from ostiary.intake.judge import Judgement, judge_model, name_of, read_model, tell_verdict
 from ostiary.intake.read_signatures import read_detached_signature, read_signature_files
 
 __all__ = [
@@ -20,7 +20,10 @@ __all__ = [
     "Judgement",
     "examine_model",
     "judge_model",
+    "name_of",
     "read_detached_signature",
     "read_manifest",
+    "read_model",
     "read_signature_files",
+    "tell_verdict",
 ]

@@ -23,7 +23,7 @@ class Examination:
     is_single_file: bool
     files: tuple[FileEntry, ...]
     is_wholly_read: bool
-    """Whether every entry of the tree could be read, so that the root digest speaks for all of it."""
+    """Whether every entry of the tree was read and parsed, so that the root digest speaks for all of it."""
     facts: ModelFacts | None
     findings: tuple[Finding, ...]
     leaves: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)

@@ -48,10 +48,11 @@ def examine_model(
         reads, findings = _read_all(tree, hashing, advance)
         findings += tree.findings
     parts = Parts()
-    for file in reads:
+    parsed = [file for file in reads if file.refusal is None]
+    for file in parsed:
         findings += parse_file(file, parts, allowed_formats)
     entries = tuple(file.entry for file in reads)
-    is_wholly_read = len(reads) == len(tree.files) and not any(f.is_refusing for f in tree.findings)
+    is_wholly_read = len(parsed) == len(tree.files) and not any(f.is_refusing for f in tree.findings)
     check = CrossCheck(entries, parts, is_wholly_read=is_wholly_read)
     findings += check.find_in_single_file() if tree.is_single_file else check.find_in_model()
     return Examination(
@@ -73,7 +74,7 @@ def read_manifest(path: str | os.PathLike[str], *, allowed_formats: Collection[F
 def _read_all(
     tree: Tree, hashing: HashPlan, advance: Callable[[int], None]
 ) -> tuple[list[ReadFile], list[Finding]]:
-    """Every file once, in the order of the tree; a file that would not be read is a finding."""
+    """Every file once, in the order of the tree; a file that would not be read, or not parsed, is a finding."""
     budget = KeepBudget()
     total = _total(tree.files)
     cores = min(_MAX_THREADS, os.cpu_count() or 1)
@@ -94,8 +95,8 @@ def _read_all(
             done[file.path] = read(file)
     results = [done[file.path] for file in tree.files]
     reads = [result for result in results if isinstance(result, ReadFile)]
-    refusals = [result for result in results if isinstance(result, IntakeRefused)]
-    return reads, [finding for refusal in refusals for finding in refusal.findings]
+    refusals = (result.refusal if isinstance(result, ReadFile) else result for result in results)
+    return reads, [finding for refusal in refusals if refusal is not None for finding in refusal.findings]
 
 
 def _map(

@@ -1,4 +1,7 @@
-"""Comes to a verdict on a model and tells the record: exactly one event, inspected, refused or failed."""
+"""Comes to a verdict on a model and tells the record: exactly one event, inspected, refused or failed.
+
+Reading and telling are two steps, because a room after this one may know a better reason for the same no.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from ostiary.core.text import quote_untrusted
-from ostiary.core.tickets import FileKind
+from ostiary.core.tickets import FileKind, Manifest
 from ostiary.core.values import dataclass
-from ostiary.errors import HOUSE_INTERNAL, Misuse, OstiaryError
+from ostiary.errors import HOUSE_INTERNAL, IntakeRefused, Misuse, OstiaryError
 from ostiary.intake.examination import Examination
 from ostiary.intake.examine import examine_model
 from ostiary.intake.hashing import PLAIN, HashPlan
@@ -19,10 +22,24 @@ from ostiary.record.events import Content, Emit, ModelFailed, ModelInspected, Mo
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """An examination and the id that joins it to the record."""
+    """An examination and what joins it to the record."""
 
     examination: Examination
     correlation_id: str
+    location: Content | None = None
+
+    @property
+    def refusal(self) -> IntakeRefused | None:
+        refusal = self.examination.refusal
+        if refusal is not None:
+            refusal.correlation_id = self.correlation_id
+        return refusal
+
+    def to_manifest(self) -> Manifest:
+        """The ticket, or the refusal."""
+        if (refusal := self.refusal) is not None:
+            raise refusal
+        return self.examination.to_manifest()
 
 
 def judge_model(
@@ -39,6 +56,30 @@ def judge_model(
 
     With `record_location`, so is where the model lay, as a salted hash.
     """
+    judgement = read_model(
+        path,
+        emit,
+        allowed_formats=allowed_formats,
+        hashing=hashing,
+        record_location=record_location,
+        start=start,
+        advance=advance,
+    )
+    tell_verdict(judgement, emit)
+    return judgement
+
+
+def read_model(
+    path: str | os.PathLike[str],
+    emit: Emit,
+    *,
+    allowed_formats: Collection[FileKind] = (),
+    hashing: HashPlan = PLAIN,
+    record_location: bool = False,
+    start: Callable[[int], None] = lambda _total_bytes: None,
+    advance: Callable[[int], None] = lambda _bytes: None,
+) -> Judgement:
+    """Read and judge the model at `path`. Only a failure is in the record yet: `tell_verdict` tells the rest."""
     correlation_id = secrets.token_hex(8)
     location = Content(os.fsencode(os.path.abspath(path))) if record_location else None  # noqa: PTH100
     name = name_of(path)
@@ -52,8 +93,12 @@ def judge_model(
         code = error.code if isinstance(error, OstiaryError) else HOUSE_INTERNAL.name
         emit(ModelFailed(correlation_id=correlation_id, name=name, code=code, location=location))
         raise
-    emit(_verdict_of(examination, correlation_id, location))
-    return Judgement(examination, correlation_id)
+    return Judgement(examination, correlation_id, location)
+
+
+def tell_verdict(judgement: Judgement, emit: Emit) -> None:
+    """The verdict is in the record when this returns."""
+    emit(_verdict_of(judgement.examination, judgement.correlation_id, judgement.location))
 
 
 def name_of(path: str | os.PathLike[str]) -> str:

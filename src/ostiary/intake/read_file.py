@@ -42,6 +42,8 @@ class ReadFile:
     """Of an npz: its members are scattered, so they are read while the file is open."""
     leaves: tuple[bytes, ...] = ()
     """Of its chunk tree, where one was asked for."""
+    refusal: IntakeRefused | None = None
+    """Why nothing of it is parsed; a digest it has nevertheless, for signatures to be held against."""
 
     @property
     def path(self) -> str:
@@ -72,7 +74,10 @@ def read_file(
     advance: Callable[[int], None],
     request: ReadRequest = READ_WHOLE,
 ) -> ReadFile:
-    """Read, recognise and digest `file`; `advance` hears of every chunk of bytes done."""
+    """Read, recognise and digest `file`; `advance` hears of every chunk of bytes done.
+
+    Raises an IntakeRefused where there are no bytes to give a digest of: it is another file by now, or changing.
+    """
     descriptor = tree.open_file(file)
     try:
         return _read_descriptor(descriptor, file, budget, advance, request)
@@ -88,19 +93,25 @@ def _read_descriptor(
     kept = read_up_to(descriptor, min(file.size, MAX_HEAD_BYTES))
     kind = recognise_file(file.path, kept, file.size)
     wanted = measure_kept_bytes(kind, kept, file.size)
-    budget.take(max(wanted, len(kept)), file.path)
-    if wanted > len(kept):
+    refusal: IntakeRefused | None = None
+    try:
+        budget.take(max(wanted, len(kept)), file.path)
+    except IntakeRefused as refused:
+        refusal = refused
+    if refusal is None and wanted > len(kept):
         kept += read_up_to(descriptor, wanted - len(kept))
     hashed = _hash_rest(descriptor, file.size, kept, advance, request)
-    archive = _read_archive(descriptor, file.size) if kind is FileKind.NPZ else None
+    archive = _read_archive(descriptor, file.size) if kind is FileKind.NPZ and refusal is None else None
     # Files that the kernel makes up say that they are empty and are not.
     is_longer = os.pread(descriptor, 1, file.size) != b""
     if not hashed.is_complete or is_longer or identity_of(os.fstat(descriptor)) != file.identity:
         raise refuse(rules.CHANGED, "it changed while it was read", path=file.path)
     sha256 = hashed.sha256
     if file.blob is not None and len(file.blob) == _SHA256_HEX and file.blob != sha256:
-        raise refuse(rules.CACHE_DIGEST, f"its bytes have the digest {sha256}", path=file.path)
+        refusal = refuse(rules.CACHE_DIGEST, f"its bytes have the digest {sha256}", path=file.path)
     entry = FileEntry(file.path, file.size, sha256, kind, hashed.proven_by)
+    if refusal is not None:
+        return ReadFile(entry, b"", b"", None, refusal=refusal)
     return ReadFile(entry, kept, hashed.tail, archive, hashed.leaves)
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
 
 from ostiary.core.limits import MAX_SIGNATURE_BYTES
-from ostiary.core.signature_files import SIGNATURE_FILES
+from ostiary.core.signature_files import SIGNATURE_FILES, name_beside
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import MODEL_NOT_FOUND, IntakeRefused, Misuse
 from ostiary.intake.read_file import read_up_to
-from ostiary.intake.tree import Tree, TreeFile, open_tree
-
-SUFFIX: Final = ".sig"
+from ostiary.intake.tree import Tree, TreeFile, open_tree, tell_unreadable
 
 
 def read_signature_files(path: str | os.PathLike[str]) -> tuple[tuple[str, bytes], ...]:
@@ -28,7 +25,7 @@ def read_signature_files(path: str | os.PathLike[str]) -> tuple[tuple[str, bytes
         return ()
     with tree:
         if tree.is_single_file:
-            beside = Path(path).with_name(f"{Path(path).name}{SUFFIX}")
+            beside = Path(path).with_name(name_beside(Path(path).name))
             return (read_detached_signature(beside),) if beside.is_file() else ()
         found = {file.path: file for file in tree.files}
         signatures = []
@@ -46,13 +43,17 @@ def read_detached_signature(path: Path) -> tuple[str, bytes]:
     try:
         with path.open("rb") as file:
             return quote_untrusted(path.name), file.read(MAX_SIGNATURE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise Misuse(MODEL_NOT_FOUND, f"there is no signature file {quote_untrusted(path.name)}") from error
     except OSError as error:
-        raise Misuse(MODEL_NOT_FOUND, f"the signature file {quote_untrusted(path.name)} cannot be read") from error
+        raise tell_unreadable(path.name, error) from error
 
 
 def _read_bounded(tree: Tree, file: TreeFile, most: int) -> bytes:
     descriptor = tree.open_file(file)
     try:
         return read_up_to(descriptor, most)
+    except OSError as error:
+        raise tell_unreadable(file.path, error) from error
     finally:
         os.close(descriptor)

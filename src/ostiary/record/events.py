@@ -68,9 +68,9 @@ class ModelRefused(Event):
 
     name: Annotated[str, "the model's display name: the last part of its path, never more of it"]
     root: Annotated[str | None, "SHA-256 root digest, where the reading came far enough to have one"]
-    code: Annotated[str, "the code of the worst finding"]
-    rule: Annotated[str | None, "the rule of the worst finding"]
-    path: Annotated[str | None, "the path of the worst finding, relative to the model"]
+    code: Annotated[str, "the code of the refusal: of the worst finding, or of what a signature or policy says"]
+    rule: Annotated[str | None, "the rule that decided: of the worst finding, or of the policy"]
+    path: Annotated[str | None, "the path of what decided, relative to the model"]
     findings: Annotated[Mapping[str, int], "the other findings: rule id to how often it struck"] = field(
         default_factory=dict
     )
@@ -221,12 +221,22 @@ class ModelReleased(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryRemembered(Event):
+    """From here on this house follows a repository of trust, or follows none any more."""
+
+    kind: ClassVar[str] = "repository.remembered"
+
+    repository: Annotated[str | None, "SHA-256 of its first root, which an operator gave; absent: none is followed"]
+    memory: Annotated[str, "SHA-256 over everything that is remembered from here on"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustChanged(Event):
     """Somebody changed whom this house believes."""
 
     kind: ClassVar[str] = "trust.changed"
 
-    action: Annotated[str, "what was done: init, add, remove, revoke, pin, update, rotate"]
+    action: Annotated[str, "what was done: init, add, revoke, rotate, rebuild, follow, update, unfollow"]
     subject: Annotated[str, "what it was done to: a rule, a signer, a model id"]
     policy: Annotated[str | None, "SHA-256 of the policy file afterwards"] = None
 
@@ -352,6 +362,7 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             CellRefusedToStart,
             ModelQuarantined,
             ModelReleased,
+            RepositoryRemembered,
             TrustChanged,
             KeyMade,
             KeyRevoked,

@@ -21,6 +21,8 @@ _SEVERITY: Final = {ModelRefused.kind: 4, ModelFailed.kind: 3}
 _SUCCESS: Final = 1
 _FAILURE: Final = 2
 _INFORMATIONAL: Final = 1
+_PROFILE: Final = "host"
+"""Allows `actor` in every class."""
 
 
 def render_json_line(entry: Entry) -> str:
@@ -50,22 +52,20 @@ def render_ocsf(entry: Entry, *, origin: str, product_version: str) -> str:
             "sequence": entry.index,
             "event_code": entry.kind,
             "original_time": entry.at,
+            "profiles": [_PROFILE],
             **({"correlation_uid": data["correlation_id"]} if "correlation_id" in data else {}),
         },
+        "actor": {"user": {"name": entry.user, "uid": str(entry.uid)}, "process": {"pid": entry.pid}},
         "unmapped": dict(data),
     }
     if activity == _OTHER:
         event["activity_name"] = entry.kind
-    actor = {"user": {"name": entry.user, "uid": str(entry.uid)}, "process": {"pid": entry.pid}}
     if is_scan:
         findings = data.get("findings")
         event |= {
-            "actor": actor,
             "scan": {"type_id": _SCAN_MANUAL, "name": data.get("name"), "uid": data.get("correlation_id")},
             "num_files": data.get("files"),
             "num_detections": sum(findings.values()) if isinstance(findings, dict) else 0,
             "status_code": data.get("code"),
         }
-    else:
-        event["unmapped"] |= {"actor": actor}
     return json.dumps({name: value for name, value in event.items() if value is not None}, sort_keys=True)

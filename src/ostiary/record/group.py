@@ -14,18 +14,20 @@ from ostiary.core.values import dataclass
 from ostiary.errors import CODES, RECORD_UNWRITABLE, RecordUnwritable
 from ostiary.record.entry import EncodedEvent
 
-WriteGroup = Callable[[Sequence[Sequence[EncodedEvent]]], Sequence[int]]
-"""Writes the members in order, all or nothing; returns the number of each member's first entry."""
-
 
 @dataclass(slots=True, eq=False)
-class _Member:
+class Member:
     """One caller's events on their way to the disk, and what became of them."""
 
     events: Sequence[EncodedEvent]
     first: int = -1
+    """The number of the first of them."""
     is_done: bool = False
     error: BaseException | None = None
+
+
+WriteGroup = Callable[[Sequence[Member]], None]
+"""Writes the members' events in order, all or nothing, and fills in each member's `first`."""
 
 
 class GroupWriter:
@@ -33,33 +35,41 @@ class GroupWriter:
 
     def __init__(self, write_group: WriteGroup) -> None:
         self._write_group = write_group
-        self._turn = threading.Condition(threading.Lock())
-        self._queue: list[_Member] = []
+        self._guard = threading.Lock()
+        self._turn = threading.Condition(self._guard)
+        self._queue: list[Member] = []
         self._is_writing = False
         self._waiting = 0
 
     def write(self, events: Sequence[EncodedEvent]) -> int:
         """Returns the number of the first of these events once all are on the disk."""
-        member = _Member(events)
-        group: Sequence[_Member] = ()
-        is_writer = False
+        member = Member(events)
+        group: Sequence[Member] = ()
         try:
-            with self._turn:
+            with self._guard:
                 self._queue.append(member)
                 while self._is_writing and not member.is_done:
                     self._wait()
                 if not member.is_done:
-                    is_writer = self._is_writing = True
                     group, self._queue = self._queue, []
-            if is_writer:
-                for one, first in zip(group, self._write_group([one.events for one in group]), strict=True):
-                    one.first = first
+                    self._is_writing = True
+            if group:
+                self._write_group(group)
         except BaseException as error:
             for one in group:
                 one.error = error
             raise
         finally:
-            self._end_turn(member, group, is_writer=is_writer)
+            with self._guard:
+                if group:
+                    for one in group:
+                        one.is_done = True
+                    self._is_writing = False
+                    if self._waiting:
+                        self._turn.notify_all()
+                elif not member.is_done and member in self._queue:
+                    # Interrupted while it waited, and not yet taken along.
+                    self._queue.remove(member)
         if member.error is not None:
             raise _retell(member.error) from member.error
         return member.first
@@ -67,27 +77,16 @@ class GroupWriter:
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Inside, no other thread writes."""
-        with self._turn:
+        with self._guard:
             while self._is_writing:
                 self._wait()
             self._is_writing = True
         try:
             yield
         finally:
-            with self._turn:
+            with self._guard:
                 self._is_writing = False
                 self._turn.notify_all()
-
-    def _end_turn(self, member: _Member, group: Sequence[_Member], *, is_writer: bool) -> None:
-        with self._turn:
-            if self._queue and member in self._queue:
-                self._queue.remove(member)
-            if is_writer:
-                for one in group:
-                    one.is_done = True
-                self._is_writing = False
-                if self._waiting:
-                    self._turn.notify_all()
 
     def _wait(self) -> None:
         self._waiting += 1

@@ -27,7 +27,7 @@ from ostiary.record.checkpoint import Checkpoint, parse_checkpoint, sign_checkpo
 from ostiary.record.command import CommandFailed, run_command
 from ostiary.record.entry import EncodedEvent, describe_actor, encode_event, spell_time
 from ostiary.record.events import Event, RecordClockSteppedBack, RecordHookFailed
-from ostiary.record.group import GroupWriter
+from ostiary.record.group import GroupWriter, Member
 from ostiary.record.keys import Signer, load_active_signers
 from ostiary.record.offers import OWN_CORRELATION, Offers
 from ostiary.record.place import HOOK_FILE, examine_place, has_keys
@@ -148,9 +148,15 @@ class Log:
         if self._is_closed or os.getpid() != self._pid:
             raise RecordUnwritable(RECORD_UNWRITABLE, "the record was closed, or opened by another process")
 
-    def _write_group(self, members: Sequence[Sequence[EncodedEvent]]) -> list[int]:
+    def _write_group(self, members: Sequence[Member]) -> None:
+        if len(members) == len(members[0].events) == 1:
+            first = self._store.append_alone(members[0].events[0], self._clock, self._actor)
+            if first is not None:
+                members[0].first = first
+                return
         with self._store.transaction():
-            return [self._place(events) for events in members]
+            for member in members:
+                member.first = self._place(member.events)
 
     def _place(self, events: Sequence[EncodedEvent]) -> int:
         now = self._clock()

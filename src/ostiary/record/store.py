@@ -13,10 +13,11 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from ostiary.core.limits import MAX_RECORD_WAIT_MS
 from ostiary.errors import (
@@ -28,7 +29,7 @@ from ostiary.errors import (
     RecordDamaged,
     RecordUnwritable,
 )
-from ostiary.record.entry import MARK_OF_MEMORY, EncodedEvent, place_event, read_time
+from ostiary.record.entry import MARK_OF_MEMORY, EncodedEvent, place_event, read_time, spell_time
 from ostiary.record.merkle import HASH_BYTES, add_leaf, hash_leaf, list_peaks, root_of_peaks
 from ostiary.record.place import LOCK_FILE
 from ostiary.record.reader import ArchiveRow, Reader, connect, explain_sqlite, sqlite_explained
@@ -39,6 +40,10 @@ _LEAVING: Final = (
     f"AND instr(body, X'{MARK_OF_MEMORY.hex()}') = 0"
 )
 """What an archive takes away. What was remembered of models stays: without it an older model could come back."""
+_INSERT_NEXT: Final = (
+    "INSERT INTO entry (n, hashes, body) VALUES (?, CASE (SELECT max(n) FROM entry) WHEN ? THEN ? END, ?)"
+)
+"""Violates NOT NULL, and so writes nothing, where the last entry is not the given one."""
 _FIRST_PAUSE_S: Final = 0.0002
 _LAST_PAUSE_S: Final = 0.005
 
@@ -80,9 +85,11 @@ class Store:
             raise
         self.reader: Final = Reader(self._connection)
         self._mutex = threading.Lock()
-        self._size = -1
+        self.size = -1
+        """Entries in the tree; inside `transaction` only."""
+        self.last_time = ""
+        """The time of the newest entry; inside `transaction` only."""
         self._peaks: list[bytes] = []
-        self._last_time = ""
 
     def close(self) -> None:
         """Without the lock file: SQLite moves frames here only where no other connection is left to race with."""
@@ -93,48 +100,82 @@ class Store:
             os.close(self._lock_file)
 
     @property
-    def size(self) -> int:
-        """Entries in the tree; inside `transaction` only."""
-        return self._size
-
-    @property
-    def last_time(self) -> str:
-        """The time of the newest entry; inside `transaction` only."""
-        return self._last_time
-
-    @property
     def root(self) -> bytes:
         """The root of the tree; inside `transaction` only."""
         return root_of_peaks(self._peaks)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, and on the disk when it ends without an exception."""
+    def transaction(self) -> Self:
+        """For `with`: all or nothing, and on the disk when it ends without an exception."""
+        return self
+
+    def __enter__(self) -> Self:
         self._lock()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._catch_up()
-            yield
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        return self
+
+    def __exit__(self, _type: object, failure: BaseException | None, _trace: object) -> None:
+        if failure is not None:
+            self._give_up(failure)
+            return
+        try:
             self._connection.execute("COMMIT")
         except BaseException as error:
-            self._size = -1
-            self._roll_back()
-            if isinstance(error, sqlite3.Error):
-                raise explain_sqlite(error, "writing to it") from error
+            self._give_up(error)
             raise
+        self._unlock()
+
+    def _give_up(self, failure: BaseException) -> None:
+        self.size = -1
+        try:
+            self._roll_back()
         finally:
             self._unlock()
+        if isinstance(failure, sqlite3.Error):
+            raise explain_sqlite(failure, "writing to it") from failure
+
+    def append_alone(self, event: EncodedEvent, clock: Callable[[], datetime], actor: str) -> int | None:
+        """One event in a transaction of its own, by one statement instead of four; returns its index.
+
+        None, and nothing is written, where it needs more: something else wrote meanwhile (the statement itself sees
+        to that), the clock stands before the last entry, or the event has salts.
+        """
+        if event.salts:
+            return None
+        self._lock()
+        try:
+            index, at = self.size, spell_time(clock())
+            if index < 0 or at < self.last_time:
+                return None
+            # Unknown until the statement has succeeded.
+            self.size = -1
+            body = place_event(event, index, at, actor)
+            hashes = add_leaf(self._peaks, index, hash_leaf(body))
+            self._connection.execute(_INSERT_NEXT, (index, index - 1, hashes, body))
+            self.size, self.last_time = index + 1, at
+        except sqlite3.IntegrityError:
+            return None
+        except sqlite3.Error as error:
+            raise explain_sqlite(error, "writing to it") from error
+        finally:
+            self._unlock()
+        return index
 
     def append(self, events: Sequence[EncodedEvent], at: str, actor: str) -> int:
         """Places the events at the end of the tree; returns the index of the first."""
-        first = self._size
+        first = self.size
         entries, salts = [], []
         for index, event in enumerate(events, first):
             body = place_event(event, index, at, actor)
             entries.append((index, add_leaf(self._peaks, index, hash_leaf(body)), body))
-            salts += [(index, salt.field, salt.salt) for salt in event.salts]
-        self._size = first + len(events)
-        self._last_time = at
+            if event.salts:
+                salts += [(index, salt.field, salt.salt) for salt in event.salts]
+        self.size = first + len(events)
+        self.last_time = at
         self._write_many("INSERT INTO entry (n, hashes, body) VALUES (?, ?, ?)", entries)
         self._write_many("INSERT INTO salt (n, field, salt) VALUES (?, ?, ?)", salts)
         return first
@@ -188,7 +229,7 @@ class Store:
     def _catch_up(self) -> None:
         """Takes over what other processes wrote since this one last looked."""
         (last,) = self._connection.execute("SELECT max(n) FROM entry").fetchone()
-        if last == self._size - 1:
+        if last == self.size - 1:
             return
         size = self.reader.read_size()
         if size:
@@ -200,11 +241,11 @@ class Store:
                 or hashes[:HASH_BYTES] != hash_leaf(body)
             ):
                 raise RecordDamaged(RECORD_CORRUPT, "the last entry of the record is not whole")
-            self._last_time = read_time(body)
+            self.last_time = read_time(body)
         else:
-            self._last_time = ""
+            self.last_time = ""
         peaks = [self.reader.read_node(level, index) for level, index in list_peaks(0, size)]
-        self._peaks, self._size = peaks, size
+        self._peaks, self.size = peaks, size
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

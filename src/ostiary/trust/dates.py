@@ -11,8 +11,10 @@ from ostiary.errors import TRUST_EXPIRED, TRUST_NOT_YET_VALID, TrustRefused
 from ostiary.trust.evidence import SignedStatement
 from ostiary.trust.json_fields import malformed
 
-_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([dwy])", re.ASCII)
+_UNITS: Final = {"d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 _TOLERATED_SKEW: Final = timedelta(minutes=5)
 """How far a signer's clock may be ahead of this one."""
 
@@ -26,14 +28,22 @@ def parse_moment(text: str, where: str) -> datetime:
         raise malformed(f"{where} is '{quote_untrusted(text)}', which is no moment") from error
 
 
-def parse_day_or_moment(text: str, where: str) -> datetime:
-    """As people write it: a moment, or a day, which then is meant to its end."""
-    if not _DAY.fullmatch(text):
-        return parse_moment(text, where)
+def parse_expiry(text: str, where: str, now: datetime) -> datetime:
+    """As people write it: a moment, a day, which then is meant to its end, or how long from now: 90d, 12w, 1y."""
     try:
-        return datetime.combine(date.fromisoformat(text), time(23, 59, 59), tzinfo=UTC)
-    except ValueError as error:
-        raise malformed(f"{where} is '{quote_untrusted(text)}', which is no day") from error
+        duration = _DURATION.fullmatch(text)
+        if duration is not None:
+            return now + int(duration[1]) * _UNITS[duration[2]]
+        if _DAY.fullmatch(text):
+            return datetime.combine(date.fromisoformat(text), time(23, 59, 59), tzinfo=UTC)
+        if _MOMENT.fullmatch(text):
+            return parse_moment(text, where)
+    except (ValueError, OverflowError) as error:
+        raise malformed(f"{where} is '{quote_untrusted(text)}', which no calendar has") from error
+    raise malformed(
+        f"{where} is '{quote_untrusted(text)}', not a day (2027-12-31), a moment (2027-12-31T12:00:00Z) "
+        "or how long from now (90d, 12w, 1y)"
+    )
 
 
 def render_moment(moment: datetime) -> str:

@@ -10,6 +10,7 @@ from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileKind
 from ostiary.core.values import dataclass
 from ostiary.errors import (
+    TRUST_BELOW_MINIMUM,
     TRUST_CODE_NOT_ALLOWED,
     TRUST_FORMAT_NOT_ALLOWED,
     TRUST_NO_RULE,
@@ -170,7 +171,7 @@ def _check_version(rule: PolicyRule, version: Version | None) -> Condition:
     if version is None:
         remedy = "Ask the publisher to sign a version, or set minimum_version = 'any' in the rule."
     found = "no version is signed" if version is None else f"version {version}"
-    return Condition(Topic.VERSION, asked, found, TRUST_ROLLED_BACK, remedy)
+    return Condition(Topic.VERSION, asked, found, TRUST_BELOW_MINIMUM, remedy)
 
 
 def _check_memory(rule: PolicyRule, root: str, version: Version | None, seen: Remembered | None) -> Condition:

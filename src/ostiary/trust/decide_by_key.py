@@ -46,7 +46,7 @@ def decide_by_key(
 
 def _check(vouching: Vouching, now: datetime, model_id: str | None, named: NamedSigner | None) -> None:
     signer, statement = vouching.signer, vouching.statement
-    if signer.method is not SignerMethod.KEY and not _is_named(signer, named):
+    if not is_named(signer, named):
         raise TrustRefused(
             TRUST_WRONG_SIGNER, f"it was signed by '{quote_untrusted(signer.identity)}', who was not named"
         )
@@ -56,7 +56,10 @@ def _check(vouching: Vouching, now: datetime, model_id: str | None, named: Named
     check_dates(statement, now)
 
 
-def _is_named(signer: Signer, named: NamedSigner | None) -> bool:
+def is_named(signer: Signer, named: NamedSigner | None) -> bool:
+    """Whether it is somebody whom the operator named; the key of a bare signature was, or it would not be right."""
+    if signer.method is SignerMethod.KEY:
+        return True
     if named is None or signer.identity != named.identity:
         return False
     return signer.method is SignerMethod.CERTIFICATE or signer.issuer == named.issuer

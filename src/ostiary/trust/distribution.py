@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 POLICY_TARGET: Final = "policy.toml"
 REVOCATIONS_TARGET: Final = "revocations.toml"
+ROOT_FILE: Final = "root.json"
 _TARGETS: Final = (POLICY_TARGET, REVOCATIONS_TARGET)
 _ROLES: Final = ("timestamp", "snapshot", "targets")
 _LOOPBACK: Final = ("http://127.0.0.1:", "http://[::1]:", "http://localhost:")
@@ -77,23 +78,22 @@ def has_distribution(state: Path) -> bool:
     return os.path.lexists(_place(state))
 
 
-def follow_repository(state: Path, source: str, root: bytes) -> None:
-    """Says once whose repository this house follows. Another one must be taken away by hand first."""
+def check_repository(source: str, root: bytes) -> None:
+    """What an operator says of a repository, before anything is made of it."""
     _check_source(source)
     if len(root) > MAX_TUF_ROOT_BYTES:
         raise TrustRefused(TRUST_TOO_LARGE, f"a root of {len(root)} bytes")
-    if has_distribution(state):
-        raise Misuse(
-            USAGE,
-            "this house follows a repository already",
-            hint="Move the directory trust/distribution out of the state directory to follow another one.",
-        )
+
+
+def follow_repository(state: Path, source: str, root: bytes) -> None:
+    """Makes the directory of a repository where there is none; subscription.py says which one may be there."""
+    check_repository(source, root)
     place = _place(state)
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".distribution.", dir=place.parent))
         try:
-            (staging / "root.json").write_bytes(root)
+            (staging / ROOT_FILE).write_bytes(root)
             (staging / "source").write_text(f"{source}\n", encoding="utf-8")
             for name in ("metadata", "targets"):
                 (staging / name).mkdir()
@@ -104,6 +104,30 @@ def follow_repository(state: Path, source: str, root: bytes) -> None:
         sync_directory(place.parent)
     except OSError as error:
         raise explain_os(error, "following a repository") from error
+
+
+def read_kept_root(state: Path) -> bytes | None:
+    """The root that the directory was made with; None where it cannot be read or is no root."""
+    try:
+        descriptor = os.open(_place(state) / ROOT_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            root = file.read(MAX_TUF_ROOT_BYTES + 1)
+    except OSError:
+        return None
+    return root if len(root) <= MAX_TUF_ROOT_BYTES else None
+
+
+def remove_distribution(state: Path) -> None:
+    """Takes it away at once: a name that nobody reads first, then piece by piece."""
+    place = _place(state)
+    leaving = place.with_name(f".distribution.{os.urandom(4).hex()}.old")
+    try:
+        if os.path.lexists(place):
+            place.rename(leaving)
+            sync_directory(place.parent)
+            shutil.rmtree(leaving)
+    except OSError as error:
+        raise explain_os(error, "following a repository no more") from error
 
 
 def update_trust(state: Path, now: datetime) -> DistributedTrust:
@@ -192,7 +216,7 @@ def _open_updater(place: Path, metadata: Path, targets: Path, source: str, fetch
         app_user_agent="ostiary",
     )
     base = source.rstrip("/")
-    root = (place / "root.json").read_bytes()
+    root = (place / ROOT_FILE).read_bytes()
     return Updater(
         str(metadata), f"{base}/metadata/", str(targets), f"{base}/targets/", fetcher, config, bootstrap=root
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -9,8 +10,10 @@ from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import Manifest, VerifiedModel
 from ostiary.core.values import dataclass
-from ostiary.errors import TrustRefused
+from ostiary.errors import IntakeRefused, TrustRefused
 from ostiary.record.events import Content, Emit, ModelRefused, ModelVerified, UnsafeUsed
+from ostiary.trust.check_files import FileSet
+from ostiary.trust.contradict import find_contradiction
 from ostiary.trust.decision import Decision, print_ticket
 from ostiary.trust.evidence import Evidence
 from ostiary.trust.material import TrustMaterial
@@ -101,18 +104,7 @@ def judge_manifest(
         )
         decision = question.decide(evidence)
     except TrustRefused as refusal:
-        refusal.correlation_id = correlation_id
-        emit(
-            ModelRefused(
-                correlation_id=correlation_id,
-                name=quote_untrusted(manifest.name),
-                root=manifest.root,
-                code=refusal.code,
-                rule=refusal.rule,
-                path=quote_untrusted(refusal.path) or None,
-                location=location,
-            )
-        )
+        tell_refusal(refusal, emit, manifest.name, correlation_id, root=manifest.root, location=location)
         raise
     ticket = print_ticket(manifest, evidence, decision)
     emit(
@@ -131,6 +123,58 @@ def judge_manifest(
         )
     )
     return Verification(ticket, evidence, decision, correlation_id)
+
+
+def judge_refused(
+    files: FileSet,
+    refusal: IntakeRefused,
+    question: Question,
+    emit: Emit,
+    correlation_id: str,
+    *,
+    root: str | None,
+    location: Content | None,
+) -> None:
+    """Of a model that intake refused: where a believed signature is over other files, that is the answer.
+
+    Then it is in the record and raised, with intake's refusal as its cause. Else this returns, and intake's stands.
+    """
+    said = find_contradiction(
+        files,
+        refusal,
+        question.signatures,
+        material=question.material,
+        now=question.now,
+        allowances=question.allowances,
+    )
+    if said is not None:
+        tell_refusal(said, emit, files.name, correlation_id, root=root, location=location)
+        raise said from refusal
+
+
+def tell_refusal(
+    refusal: TrustRefused,
+    emit: Emit,
+    name: str,
+    correlation_id: str,
+    *,
+    root: str | None = None,
+    location: Content | None = None,
+) -> None:
+    """The refusal is in the record when this returns, and knows what joins it to there."""
+    refusal.correlation_id = correlation_id
+    emit(
+        ModelRefused(
+            correlation_id=correlation_id,
+            name=quote_untrusted(name),
+            root=root,
+            code=refusal.code,
+            rule=refusal.rule,
+            path=quote_untrusted(refusal.path) or None,
+            findings=Counter(finding.rule.id for finding in refusal.findings),
+            location=location,
+        )
+    )
 
 
 def _list_hatches(allowances: UnsafeAllowances) -> list[tuple[str, str]]:

@@ -47,7 +47,7 @@ def write_once(path: Path, data: bytes, mode: int) -> None:
         raise OutputUnwritable(OUTPUT_UNWRITABLE, message) from error
 
 
-def read_key_file(path: Path) -> KeyFile:
+def read_key_file(path: Path, most_bytes: int = MAX_PEM_BYTES) -> KeyFile:
     """A file of keys or certificates that an operator named; a link is followed, as he may keep them elsewhere."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -55,12 +55,12 @@ def read_key_file(path: Path) -> KeyFile:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise Misuse(KEY_UNUSABLE, f"{quote_untrusted(path.name)} is not a regular file")
-            data = os.read(descriptor, MAX_PEM_BYTES + 1)
+            data = os.read(descriptor, most_bytes + 1)
         finally:
             os.close(descriptor)
     except OSError as error:
         reason = explain_os_error(error)
         raise Misuse(KEY_UNUSABLE, f"{quote_untrusted(path.name)} cannot be read: {reason}") from error
-    if len(data) > MAX_PEM_BYTES:
-        raise Misuse(KEY_UNUSABLE, f"{quote_untrusted(path.name)} is larger than any key")
+    if len(data) > most_bytes:
+        raise Misuse(KEY_UNUSABLE, f"{quote_untrusted(path.name)} has more than {int(most_bytes)} bytes")
     return KeyFile(data, not found.st_mode & 0o077)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ostiary.core.values import dataclass
+from ostiary.trust.evidence import Signer
 from ostiary.trust.public_key import PublicKey
+
+
+def _believe_all(_signer: Signer) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +22,7 @@ class TrustMaterial:
     """Root certificates in DER; a chain must end at one of them."""
     use_sigstore: bool = False
     """Whether keyless bundles are checked against the trust root that the `sigstore` extra packages."""
+    sigstore_config: bytes | None = None
+    """The client trust configuration of another instance, whose roots stand in the place of the packaged ones."""
+    is_believed: Callable[[Signer], bool] = _believe_all
+    """Whether somebody whose signature is right was named for anything at all. Says a better no, never a yes."""

@@ -1,4 +1,6 @@
-"""The file `trust/versions.json` of the state directory: the newest version seen of each model, as of one entry.
+"""The file `trust/versions.json` of the state directory: what is remembered, as of one entry of the record.
+
+That is the newest version seen of each model, and which repository of trust is followed.
 
 What it says is true only because the record has that entry: rollback.py holds the two together. Pure.
 """
@@ -23,6 +25,7 @@ MEMORY_FILE: Final = "versions.json"
 _REBUILD: Final = (
     "Find out who changed the state directory; then build it anew from the record: ostiary trust pin --rebuild."
 )
+_FIELDS: Final = {"schema", "index", "entry", "models", "repository"}
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
@@ -33,10 +36,15 @@ class Memory:
     models: Mapping[str, Remembered]
     index: int | None = None
     entry: bytes = b""
+    repository: str | None = None
+    """SHA-256 of the first root of the repository of trust that is followed; None: none is."""
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(_encode(_describe(self.models)).encode()).hexdigest()
+        said: object = _describe(self.models)
+        if self.repository is not None:
+            said = {"models": said, "repository": self.repository}
+        return hashlib.sha256(_encode(said).encode()).hexdigest()
 
 
 EMPTY: Final = Memory({})
@@ -52,6 +60,7 @@ def render_memory(memory: Memory) -> bytes:
         "index": memory.index,
         "entry": memory.entry.decode("utf-8"),
         "models": _describe(memory.models),
+        "repository": memory.repository,
     }
     return f"{_encode(whole)}\n".encode()
 
@@ -63,13 +72,25 @@ def parse_memory(data: bytes) -> Memory:
     except IntakeRefused as error:
         raise refuse_memory("is not the JSON that was written") from error
     index, entry, models = whole.get("index"), whole.get("entry"), whole.get("models")
-    if set(whole) != {"schema", "index", "entry", "models"} or whole["schema"] != 1 or not isinstance(models, dict):
+    if set(whole) != _FIELDS or whole["schema"] != 1 or not isinstance(models, dict):
         raise refuse_memory("does not have its fields")
-    if index is None and entry == "" and not models:
+    repository = parse_repository(whole["repository"])
+    if index is None and entry == "" and not models and repository is None:
         return EMPTY
     if type(index) is not int or index < 0 or not isinstance(entry, str) or len(models) > MAX_REMEMBERED_MODELS:
         raise refuse_memory("does not have its fields")
-    return Memory({name: _parse_model(name, fields) for name, fields in models.items()}, index, entry.encode())
+    parsed = {name: _parse_model(name, fields) for name, fields in models.items()}
+    return Memory(parsed, index, entry.encode(), repository)
+
+
+def parse_repository(value: object) -> str | None:
+    """The repository as the file or an entry of the record has it."""
+    if value is None:
+        return None
+    try:
+        return parse_sha256(value if isinstance(value, str) else "")
+    except TrustRefused as error:
+        raise refuse_memory("follows a repository that is not one") from error
 
 
 def parse_remembered(model_id: object, version: object, root: object, is_pinned: object) -> tuple[str, Remembered]:

@@ -137,12 +137,18 @@ class Policy:
     @property
     def material(self) -> TrustMaterial:
         """What signatures are tried against. Whoever is revoked is left in: the answer then says so."""
+
+        def is_believed(signer: Signer) -> bool:
+            is_named = any(named.is_meant_by(signer) for named in self.signers.values())
+            return is_named and self.revocations.find_for_signer(signer) is None
+
         known = self.signers.values()
         roots = {root: None for s in known if isinstance(s, CertificateSigner) for root in s.roots_der}
         return TrustMaterial(
             keys=tuple(s.key for s in known if isinstance(s, KeySigner)),
             roots_der=tuple(roots),
             use_sigstore=any(isinstance(s, SigstoreSigner) for s in known),
+            is_believed=is_believed,
         )
 
 

@@ -1,4 +1,5 @@
-"""Remembers the newest version of each model that was let in, so that an older one cannot come back unseen.
+"""Remembers the newest version of each model that was let in, so that an older one cannot come back unseen, and
+which repository of trust is followed, so that it cannot go away unseen.
 
 The record is the truth, the file a shortcut: every change is first an entry of the record, which also has the
 digest of everything remembered from there on, and only then a new file. Looking and adding is one transaction of
@@ -19,6 +20,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from ostiary.core.limits import MAX_MEMORY_BYTES, MAX_REMEMBERED_MODELS
@@ -32,11 +34,11 @@ from ostiary.errors import (
 )
 from ostiary.record.durable import replace_file
 from ostiary.record.entry import MARK_OF_MEMORY, Entry, parse_entry
-from ostiary.record.events import ModelRemembered
+from ostiary.record.events import Event, ModelRemembered, RepositoryRemembered
 from ostiary.record.log import Log
 from ostiary.record.merkle import hash_leaf
 from ostiary.record.reader import Reader
-from ostiary.record.store import explain_os
+from ostiary.record.store import Store, explain_os
 from ostiary.trust.explanation import Remembered
 from ostiary.trust.memory_file import (
     EMPTY,
@@ -44,12 +46,14 @@ from ostiary.trust.memory_file import (
     Memory,
     parse_memory,
     parse_remembered,
+    parse_repository,
     refuse_memory,
     render_memory,
 )
 from ostiary.trust.version import Version
 
 TRUST_DIRECTORY: Final = "trust"
+_KINDS: Final = (ModelRemembered.kind, RepositoryRemembered.kind)
 
 
 class VersionMemory:
@@ -63,6 +67,22 @@ class VersionMemory:
         """Everything that is remembered, as of now."""
         with self._log.change() as store:
             return self._load(store.reader).models
+
+    def read_repository(self) -> str | None:
+        """Which repository of trust is followed: the SHA-256 of the root that an operator gave; None: none is."""
+        with self._log.change() as store:
+            return self._load(store.reader).repository
+
+    def remember_repository(self, repository: str | None, *, correlation_id: str) -> None:
+        """In the record when it returns; what is known already is not written again."""
+        with self._log.change() as store:
+            memory = self._load(store.reader)
+            if memory.repository == repository:
+                return
+            said = Memory(memory.models, repository=repository)
+            event = RepositoryRemembered(correlation_id=correlation_id, repository=repository, memory=said.digest)
+            fresh = self._place(store, memory, said, event)
+        self._write(fresh)
 
     def remember(
         self, model_id: str, version: Version | None, root: str, *, correlation_id: str, is_pinned: bool = False
@@ -81,20 +101,17 @@ class VersionMemory:
                 raise TrustRefused(
                     TRUST_TOO_LARGE, f"{int(MAX_REMEMBERED_MODELS)} models are remembered, which is the ceiling"
                 )
-            if memory is EMPTY:
-                self._write(EMPTY)  # a file that is missing later was taken away
+            said = Memory(models, repository=memory.repository)
             event = ModelRemembered(
                 correlation_id=correlation_id,
                 model_id=model_id,
                 root=root,
                 is_pinned=is_pinned,
-                memory=Memory(models).digest,
+                memory=said.digest,
                 model_version=None if version is None else version.text,
             )
-            index = self._log.place(event)
-            entry = store.reader.read_body(index)
-        if entry is not None:
-            self._write(Memory(models, index, entry))
+            fresh = self._place(store, memory, said, event)
+        self._write(fresh)
 
     def rebuild(self) -> int:
         """Writes the file anew from the record alone; returns how many models are remembered."""
@@ -102,6 +119,13 @@ class VersionMemory:
             memory = _follow(store.reader, EMPTY)
         self._write(memory)
         return len(memory.models)
+
+    def _place(self, store: Store, before: Memory, said: Memory, event: Event) -> Memory:
+        """Puts the event into the record; returns what the file will say."""
+        if before is EMPTY:
+            self._write(EMPTY)  # a file that is missing later was taken away
+        index = self._log.place(event)
+        return replace(said, index=index, entry=store.reader.read_body(index) or b"")
 
     def _load(self, reader: Reader) -> Memory:
         data = self._read_file()
@@ -175,7 +199,7 @@ def _check_entry(reader: Reader, memory: Memory) -> None:
 
 def _follow(reader: Reader, memory: Memory) -> Memory:
     """The memory brought up to date by the entries after its own. The last digest covers all of it."""
-    models = dict(memory.models)
+    models, repository = dict(memory.models), memory.repository
     newest: Entry | None = None
     first = 0 if memory.index is None else memory.index + 1
     for index, body in reader.read_bodies(first, reader.read_size(), holding=MARK_OF_MEMORY):
@@ -185,14 +209,17 @@ def _follow(reader: Reader, memory: Memory) -> Memory:
         if not _has_entry(reader, index, body):
             raise refuse_memory(f"cannot be followed: entry {index} of the record was changed")
         data = entry.data
-        model_id, seen = parse_remembered(
-            data.get("model_id"), data.get("model_version"), data.get("root"), data.get("is_pinned")
-        )
-        models[model_id] = seen
+        if entry.kind == RepositoryRemembered.kind:
+            repository = parse_repository(data.get("repository"))
+        else:
+            model_id, seen = parse_remembered(
+                data.get("model_id"), data.get("model_version"), data.get("root"), data.get("is_pinned")
+            )
+            models[model_id] = seen
         newest = entry
     if newest is None:
         return memory
-    followed = Memory(models, newest.index, newest.body)
+    followed = Memory(models, newest.index, newest.body, repository)
     if newest.data.get("memory") != followed.digest:
         raise refuse_memory(f"does not follow from entry {newest.index} of the record")
     return followed
@@ -211,4 +238,4 @@ def _parse(body: bytes, index: int) -> Entry | None:
         entry = parse_entry(body, index)
     except RecordRefused as error:
         raise refuse_memory(f"cannot be followed: entry {index} of the record is damaged") from error
-    return entry if entry.kind == ModelRemembered.kind and entry.index == index else None
+    return entry if entry.kind in _KINDS and entry.index == index else None

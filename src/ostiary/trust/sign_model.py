@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
-from ostiary.core.signature_files import CHUNKS_FILE, EVIDENCE_FILES, SIGNATURE_FILES
+from ostiary.core.signature_files import CHUNKS_FILE, EVIDENCE_FILES, SIGNATURE_FILES, name_beside
 from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.core.tickets import Manifest
 from ostiary.core.values import dataclass
@@ -18,11 +18,11 @@ from ostiary.record.durable import sync_directory
 from ostiary.record.events import Emit, ModelSigned, UnsafeUsed
 from ostiary.trust.annotations import ModelClaims
 from ostiary.trust.bundle import parse_bundle
-from ostiary.trust.certificates import parse_certificate, read_identity
 from ostiary.trust.chunk_file import write_chunk_file
 from ostiary.trust.dates import render_moment
-from ostiary.trust.evidence import Signer, SignerMethod
-from ostiary.trust.sign import sign_manifest
+from ostiary.trust.evidence import Signer
+from ostiary.trust.keyless import KeylessHolder
+from ostiary.trust.sign import KeySession, SigningSession, write_payload
 from ostiary.trust.signers import KeyHolder
 from ostiary.trust.statement import parse_statement
 from ostiary.trust.verify import SignatureFile, find_code_notes
@@ -35,11 +35,13 @@ TREE_FROM_BYTES: Final = 64 << 20
 class SignRequest:
     """What to sign with, and what to say."""
 
-    holder: KeyHolder
+    holder: KeyHolder | KeylessHolder
     claims: ModelClaims
     certificates: Sequence[bytes] = ()
     output: Path | None = None
     """Where the signature goes instead of into the model."""
+    for_reference: bool = False
+    """Whether one file is named as the reference reads it, not as the specification wants it."""
     replaces: bool = False
     """Whether signatures over other files than these may be taken away."""
     tree_from_bytes: int | None = TREE_FROM_BYTES
@@ -58,7 +60,15 @@ class Signable:
     existing: Sequence[SignatureFile] = ()
 
 
-def sign_judged(signable: Signable, request: SignRequest, emit: Emit, correlation_id: str) -> Path:
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What came of it."""
+
+    path: Path
+    signer: Signer
+
+
+def sign_judged(signable: Signable, request: SignRequest, emit: Emit, correlation_id: str) -> Signed:
     """Sign what intake accepted, and write it; the record has a line on it before the file has its name."""
     manifest, model = signable.manifest, signable.place
     sizes = {entry.path: entry.size for entry in manifest.files}
@@ -67,28 +77,34 @@ def sign_judged(signable: Signable, request: SignRequest, emit: Emit, correlatio
         path: ChunkTree(choose_chunk_bytes(sizes[path]), compute_tree_root(hashes).hex())
         for path, hashes in listed.items()
     }
-    bundle = sign_manifest(
-        manifest, request.holder, request.claims, chunks=chunks, certificates=request.certificates
+    payload = write_payload(manifest, request.claims, chunks, for_reference=request.for_reference)
+    holder = request.holder
+    session = (
+        holder.open_session()
+        if isinstance(holder, KeylessHolder)
+        else KeySession(holder, request.claims.signed_at, request.certificates)
     )
     choice = Choice("", ())
     if request.output is not None:
         target = request.output
     elif signable.is_single_file:
-        target = model.with_name(f"{model.name}.sig")
+        target = model.with_name(name_beside(model.name))
     else:
-        choice = choose_name(manifest, request, signable.existing)
+        choice = choose_name(manifest, session, signable.existing, replaces=request.replaces)
         target = model / choice.name
+    check_writable(target)  # what a keyless signer publishes cannot be taken back
+    made = session.sign_payload(payload)
     for hatch in request.hatches:
         emit(UnsafeUsed(correlation_id=correlation_id, hatch=hatch, detail=quote_untrusted(manifest.name)))
-    emit(_describe(manifest, request, correlation_id))
+    emit(_describe(manifest, request.claims, made.signer, correlation_id))
     for name in choice.stale:
         (model / name).unlink(missing_ok=True)
     if choice.name and listed:
         replace_file(model / CHUNKS_FILE, write_chunk_file(listed))
     elif choice.name and not choice.has_others:
         (model / CHUNKS_FILE).unlink(missing_ok=True)
-    replace_file(target, bundle)
-    return target
+    replace_file(target, made.data)
+    return Signed(target, made.signer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +116,9 @@ class Choice:
     has_others: bool = False
 
 
-def choose_name(manifest: Manifest, request: SignRequest, existing: Sequence[SignatureFile]) -> Choice:
+def choose_name(
+    manifest: Manifest, session: SigningSession, existing: Sequence[SignatureFile], *, replaces: bool
+) -> Choice:
     """One's own earlier signature is replaced; the first name that is free is for a new signer."""
     taken: set[str] = set()
     stale: list[str] = []
@@ -109,9 +127,7 @@ def choose_name(manifest: Manifest, request: SignRequest, existing: Sequence[Sig
         try:
             bundle = parse_bundle(file.data)
             is_over_these = parse_statement(bundle.payload).root == manifest.root
-            is_own = bundle.hint == request.holder.public_key.key_id or (
-                bool(request.certificates) and bundle.certificates[:1] == tuple(request.certificates[:1])
-            )
+            is_own = session.is_own(bundle)
         except TrustRefused:
             is_over_these, is_own = False, False
         if is_own and own is None:
@@ -120,7 +136,7 @@ def choose_name(manifest: Manifest, request: SignRequest, existing: Sequence[Sig
             taken.add(file.path)
         else:
             stale.append(file.path)
-    if stale and not request.replaces:
+    if stale and not replaces:
         names = ", ".join(quote_untrusted(name) for name in stale)
         raise Misuse(
             KEY_EXISTS,
@@ -133,6 +149,14 @@ def choose_name(manifest: Manifest, request: SignRequest, existing: Sequence[Sig
         raise Misuse(KEY_EXISTS, f"there are {len(SIGNATURE_FILES)} signatures already, which is the most")
     stale = [path for path in stale if path != name and path in EVIDENCE_FILES]
     return Choice(name, tuple(stale), bool(taken))
+
+
+def check_writable(target: Path) -> None:
+    """Refuses before anything is made where a file could not take its name."""
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputUnwritable(
+            OUTPUT_UNWRITABLE, f"{quote_untrusted(target.name)} cannot be written: its directory does not allow it"
+        )
 
 
 def replace_file(target: Path, data: bytes) -> None:
@@ -156,13 +180,7 @@ def replace_file(target: Path, data: bytes) -> None:
         ) from error
 
 
-def _describe(manifest: Manifest, request: SignRequest, correlation_id: str) -> ModelSigned:
-    claims = request.claims
-    if request.certificates:
-        identity = read_identity(parse_certificate(request.certificates[0]))
-        signer = Signer(SignerMethod.CERTIFICATE, request.holder.public_key.key_id, identity)
-    else:
-        signer = Signer(SignerMethod.KEY, request.holder.public_key.key_id)
+def _describe(manifest: Manifest, claims: ModelClaims, signer: Signer, correlation_id: str) -> ModelSigned:
     return ModelSigned(
         correlation_id=correlation_id,
         name=quote_untrusted(manifest.name),

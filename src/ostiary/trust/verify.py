@@ -15,7 +15,7 @@ Steps 1 to 5 hold for every signature file, whoever made it: a directory with on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -27,10 +27,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import (
     CODES,
     TRUST_BAD_SIGNATURE,
-    TRUST_DIGEST_MISMATCH,
-    TRUST_EXTRA_FILE,
     TRUST_MALFORMED,
-    TRUST_MISSING_FILE,
     TRUST_TOO_LARGE,
     TRUST_UNSIGNED,
     TRUST_WRONG_SIGNER,
@@ -38,9 +35,9 @@ from ostiary.errors import (
 )
 from ostiary.trust.bundle import PAYLOAD_TYPE, Bundle, parse_bundle
 from ostiary.trust.certificates import verify_chain
+from ostiary.trust.check_files import check_digests, check_files, check_root, list_files
 from ostiary.trust.evidence import (
     Evidence,
-    SignedFile,
     SignedFinding,
     SignedStatement,
     Signer,
@@ -51,7 +48,7 @@ from ostiary.trust.evidence import (
 from ostiary.trust.legacy import is_legacy_statement, parse_legacy_statement, verify_legacy_signature
 from ostiary.trust.material import TrustMaterial
 from ostiary.trust.pae import build_pae
-from ostiary.trust.paths import SINGLE_FILE, check_paths, is_below
+from ostiary.trust.paths import check_paths, is_below
 from ostiary.trust.public_key import PublicKey
 from ostiary.trust.statement import parse_statement
 
@@ -79,6 +76,9 @@ class UnsafeAllowances:
     legacy: bool = False
     """Statements of the reference's version 0.2, whose encoding was faulty."""
 
+    def lets_stay(self, path: str) -> bool:
+        return self.leave_out_unsigned or is_below(path, tuple(self.left_out))
+
 
 NO_ALLOWANCES: Final = UnsafeAllowances()
 
@@ -101,7 +101,7 @@ def read_claim(file: SignatureFile, *, legacy: bool = False) -> Claim:
             return Claim(file.path, bundle, parse_legacy_statement(bundle.payload), is_legacy=True)
         return Claim(file.path, bundle, parse_statement(bundle.payload))
     except TrustRefused as refusal:
-        raise _at(file.path, refusal) from refusal
+        raise say_where(file.path, refusal) from refusal
 
 
 def verify_manifest(
@@ -124,17 +124,20 @@ def verify_manifest(
     if len(signatures) > MAX_SIGNATURE_FILES:
         raise TrustRefused(TRUST_TOO_LARGE, f"{len(signatures)} signature files")
     claims = [read_claim(file, legacy=allowances.legacy) for file in signatures]
+    files = list_files(manifest)
     left_out: frozenset[str] = frozenset()
     for claim in claims:
         try:
             # 2. canonical names
             check_paths(claim.statement)
             # 3. no ignore hides a file, 4. exact set of files
-            left_out |= _check_files(manifest, claim.statement, allowances)
+            left_out |= check_files(files, claim.statement, allowances.lets_stay)
             # 5. root recomputed
-            _check_digests(manifest, claim)
+            check_digests(files, claim.statement)
+            if not claim.is_legacy:  # has no root
+                check_root(claim.statement)
         except TrustRefused as refusal:
-            raise _at(claim.path, refusal) from refusal
+            raise say_where(claim.path, refusal) from refusal
     # 6. signature over raw bytes
     vouchings: list[Vouching] = []
     unknown: list[UnknownSignature] = []
@@ -144,7 +147,7 @@ def verify_manifest(
             vouchings.append(Vouching(signer, claim.statement, claim.path))
         except TrustRefused as refusal:
             if refusal.code in _TELLING:
-                raise _at(claim.path, refusal) from refusal
+                raise say_where(claim.path, refusal) from refusal
             bundle = claim.bundle
             unknown.append(UnknownSignature(claim.path, bundle.method, bundle.hint, refusal.message, refusal.code))
     if not vouchings and needs_vouching:
@@ -171,51 +174,6 @@ def find_code_notes(manifest: Manifest) -> tuple[SignedFinding, ...]:
     )
 
 
-def _check_files(manifest: Manifest, statement: SignedStatement, allowances: UnsafeAllowances) -> frozenset[str]:
-    """Steps 3 and 4. Returns the unsigned files that an operator let pass."""
-    present = manifest.by_path()
-    listed = _list_paths(manifest, statement)
-    left_out = set()
-    for path in present:
-        if path in listed:
-            continue
-        if allowances.leave_out_unsigned or is_below(path, tuple(allowances.left_out)):
-            left_out.add(path)
-        elif is_below(path, statement.ignored_paths):
-            raise _refuse_file(TRUST_EXTRA_FILE.name, path, "it is there, though the signer left it out")
-        else:
-            raise _refuse_file(TRUST_EXTRA_FILE.name, path, "it is there, but the signer did not list it")
-    for path in listed:
-        if path not in present:
-            raise _refuse_file(TRUST_MISSING_FILE.name, path, "the signer listed it, but it is not there")
-    return frozenset(left_out)
-
-
-def _check_digests(manifest: Manifest, claim: Claim) -> None:
-    """Step 5."""
-    present = manifest.by_path()
-    statement = claim.statement
-    for path, file in _list_paths(manifest, statement).items():
-        entry = present[path]
-        # By its chunks, a file was read against one claimed tree: only a statement of that very tree gains by it.
-        if entry.chunks is not None and entry.chunks != file.chunks:
-            raise _refuse_file(TRUST_DIGEST_MISMATCH.name, path, "its chunks are not those that were signed")
-        if entry.sha256 != file.sha256:
-            raise _refuse_file(TRUST_DIGEST_MISMATCH.name, path, "its bytes are not those that were signed")
-    if claim.is_legacy:  # has no root
-        return
-    if compute_root(file.sha256 for file in statement.files) != statement.root:
-        raise TrustRefused(TRUST_DIGEST_MISMATCH, "the root digest does not follow from the listed digests")
-
-
-def _list_paths(manifest: Manifest, statement: SignedStatement) -> Mapping[str, SignedFile]:
-    """Path to signed file, under the names that the manifest has: '.' is the file of a single-file model."""
-    files = statement.files
-    if len(files) == 1 and files[0].path == SINGLE_FILE and [e.path for e in manifest.files] == [manifest.name]:
-        return {manifest.name: files[0]}
-    return {file.path: file for file in files}
-
-
 def verify_claimed_signature(claim: Claim, material: TrustMaterial, now: datetime) -> Signer:
     """Step 6: who signed, or a refusal."""
     bundle = claim.bundle
@@ -224,7 +182,7 @@ def verify_claimed_signature(claim: Claim, material: TrustMaterial, now: datetim
             raise TrustRefused(TRUST_WRONG_SIGNER, "it is a keyless signature, and nothing here asks for one")
         from ostiary.trust.sigstore_bundle import verify_sigstore_bundle  # noqa: PLC0415  # an extra
 
-        return verify_sigstore_bundle(bundle)
+        return verify_sigstore_bundle(bundle, material.sigstore_config)
     message = build_pae(PAYLOAD_TYPE, bundle.payload)
     if bundle.method is SignerMethod.KEY:
         key = _find_key(bundle, material.keys, message)
@@ -256,11 +214,7 @@ def _find_key(bundle: Bundle, keys: Sequence[PublicKey], message: bytes) -> Publ
     raise TrustRefused(TRUST_WRONG_SIGNER, f"its key{named} is none of the {len(keys)} that are trusted")
 
 
-def _refuse_file(code: str, path: str, reason: str) -> TrustRefused:
-    return TrustRefused(CODES[code], f"{quote_untrusted(path)}: {reason}", path=path)
-
-
-def _at(path: str, refusal: TrustRefused) -> TrustRefused:
+def say_where(path: str, refusal: TrustRefused) -> TrustRefused:
     """The same refusal, saying which signature file it is about where it names no file of the model."""
     where = refusal.path or path
     message = refusal.message if refusal.path else f"{quote_untrusted(path)}: {refusal.message}"

@@ -9,23 +9,19 @@ from typing import Final
 
 from ostiary.core.chunk_tree import ChunkTree, begin_leaf, compute_tree_root, count_chunks
 from ostiary.core.tickets import FileEntry
+from ostiary.vault.hold import GoOn
 from ostiary.vault.place import refuse_changed, tell_unreadable
 
 _PIECE_BYTES: Final = 256 << 10  # stays in a core's own cache between being read and being hashed
 
 
-class Abandoned(Exception):
-    """Nobody waits for the answer any more."""
-
-
-def compare_digest(descriptor: int, entry: FileEntry, is_abandoned: Callable[[], bool]) -> None:
+def compare_digest(descriptor: int, entry: FileEntry, go_on: GoOn) -> None:
     """Every byte, by the digest or, where the file was judged by its chunks, by those. Raises VaultRefused."""
     view = memoryview(bytearray(min(_PIECE_BYTES, max(entry.size, 1))))
 
     def feed(update: Callable[[memoryview], object], start: int, end: int) -> None:
         while start < end:
-            if is_abandoned():
-                raise Abandoned
+            go_on()
             try:
                 count = os.preadv(descriptor, [view[: end - start]], start)
             except OSError as error:

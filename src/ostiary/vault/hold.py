@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ostiary.core.tickets import SealMethod
+
+GoOn = Callable[[], None]
+"""Called between pieces of long work; raises Abandoned where nobody waits for it any more."""
+
+
+class Abandoned(Exception):
+    """Nobody waits for the answer any more."""
 
 
 class Hold(Protocol):

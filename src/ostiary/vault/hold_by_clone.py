@@ -13,7 +13,7 @@ from typing import Final
 from ostiary._hazmat.clone import open_clone
 from ostiary._hazmat.file_systems import BTRFS, XFS, read_file_system
 from ostiary.core.tickets import FileEntry, SealMethod
-from ostiary.vault.hold import Hold
+from ostiary.vault.hold import GoOn, Hold
 from ostiary.vault.hold_by_lease import lease_file
 from ostiary.vault.place import Place
 
@@ -44,7 +44,7 @@ class CloneHold:
             self._descriptor = None
 
 
-def hold_by_clone(place: Place, entry: FileEntry) -> Hold | None:
+def hold_by_clone(place: Place, entry: FileEntry, _go_on: GoOn) -> Hold | None:
     """A clone of the file as it is now; None where the file system cannot, or lets us make no file beside it."""
     source = place.open_file(entry)
     try:

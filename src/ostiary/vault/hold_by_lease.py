@@ -16,6 +16,7 @@ from ostiary._hazmat.file_systems import BTRFS, EXT4, F2FS, XFS, read_file_syste
 from ostiary._hazmat.lease import give_back_lease, has_read_lease, take_read_lease
 from ostiary._hazmat.reopen import reopen_read_only
 from ostiary.core.tickets import FileEntry, SealMethod
+from ostiary.vault.hold import GoOn
 from ostiary.vault.place import Place
 
 # Not those over a network or in a user's program, where a write passes no lease here; not overlay, where the file
@@ -50,7 +51,7 @@ class LeaseHold:
             self._lease = None
 
 
-def hold_by_lease(place: Place, entry: FileEntry) -> LeaseHold | None:
+def hold_by_lease(place: Place, entry: FileEntry, _go_on: GoOn) -> LeaseHold | None:
     """The file itself under a lease; None where a lease is not granted or would not say enough."""
     descriptor = place.open_file(entry)
     hold = None

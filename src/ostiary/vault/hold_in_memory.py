@@ -15,9 +15,12 @@ from ostiary._hazmat.reopen import reopen_read_only
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, SealMethod
 from ostiary.errors import VAULT_NO_MEMORY, VaultFailed
+from ostiary.vault.hold import GoOn
+from ostiary.vault.memory_left import read_memory_left
 from ostiary.vault.place import Place, refuse_changed, tell_unreadable
 
-_PIECE_BYTES: Final = 256 << 10  # stays in a core's own cache between being read and being written
+_PIECE_BYTES: Final = 4 << 20
+_MARGIN_BYTES: Final = 64 << 20
 _NO_ROOM: Final = {errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 
 
@@ -44,15 +47,18 @@ class MemoryHold:
             self._descriptor = None
 
 
-def hold_in_memory(place: Place, entry: FileEntry) -> MemoryHold | None:
+def hold_in_memory(place: Place, entry: FileEntry, go_on: GoOn) -> MemoryHold | None:
     """A sealed copy of the file as it is now; None where the system has no such memory."""
     if not has_memory_files():
         return None
+    left = read_memory_left()
+    if left is not None and left < entry.size + _MARGIN_BYTES:
+        raise _no_memory(entry)  # else the kernel would end a process, perhaps this one
     source = place.open_file(entry)
     try:
         memory = create_memory_file("ostiary-weights")
         try:
-            _copy(source, memory, entry)
+            _copy(source, memory, entry, go_on)
             _seal(memory, entry)
             return MemoryHold(reopen_read_only(memory))
         finally:
@@ -65,19 +71,19 @@ def hold_in_memory(place: Place, entry: FileEntry) -> MemoryHold | None:
         os.close(source)
 
 
-def _copy(source: int, memory: int, entry: FileEntry) -> None:
-    view = memoryview(bytearray(min(_PIECE_BYTES, max(entry.size, 1))))
+def _copy(source: int, memory: int, entry: FileEntry, go_on: GoOn) -> None:
     done = 0
     while done < entry.size:
+        go_on()
+        # Within the kernel: no third copy. Where the file system offers no such way (EINVAL), by hand.
         try:
-            count = os.preadv(source, [view[: entry.size - done]], done)
+            count = os.sendfile(memory, source, done, min(_PIECE_BYTES, entry.size - done))
         except OSError as error:
-            raise tell_unreadable(entry, error) from error
+            if error.errno not in {errno.EINVAL, errno.ENOSYS}:
+                raise
+            count = os.write(memory, os.pread(source, min(_PIECE_BYTES, entry.size - done), done))
         if count == 0:
             raise refuse_changed(entry, "it became shorter while it was read")
-        written = 0
-        while written < count:
-            written += os.write(memory, view[written:count])
         done += count
 
 

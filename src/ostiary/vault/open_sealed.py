@@ -42,9 +42,16 @@ def open_sealed(
             raise
         contents_bytes = sum(map(len, contents.values()))
 
-        def open_weights() -> Iterator[SealedWeights]:
-            passing = Passing(place, weights, partial(take_hold, methods), announcer)
-            stack.callback(passing.close)
-            return passing.run(contents_bytes)
+        passings: list[Passing] = []
 
-        yield SealedModel(verified, contents, weights, open_weights)
+        def open_weights() -> Iterator[SealedWeights]:
+            passings[:] = [passing for passing in passings if not passing.is_over]
+            passing = Passing(place, weights, contents_bytes, partial(take_hold, methods), announcer)
+            passings.append(passing)
+            return passing.run()
+
+        try:
+            yield SealedModel(verified, contents, weights, open_weights)
+        finally:
+            for passing in passings:
+                passing.close()

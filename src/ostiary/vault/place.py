@@ -32,18 +32,27 @@ class Place:
         try:
             is_directory = stat.S_ISDIR(os.stat(named).st_mode)  # noqa: PTH116
             directory = named if is_directory else os.path.dirname(named)  # noqa: PTH120
-            self.root: Final = os.open(directory, _DIRECTORY)
+            self._root: int | None = os.open(directory, _DIRECTORY)
         except (OSError, ValueError) as error:
             raise _refuse(Path(named).name, "it is no longer there") from error
         try:
             # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
-            self._blobs: Final = open_blobs(self.root, os.path.realpath(directory))
+            self._blobs: Final = open_blobs(self._root, os.path.realpath(directory))
         except BaseException:
-            os.close(self.root)
+            os.close(self._root)
             raise
 
+    @property
+    def root(self) -> int:
+        if self._root is None:  # its number may be somebody else's by now
+            raise ValueError("the model was closed")
+        return self._root
+
     def close(self) -> None:
-        os.close(self.root)
+        if self._root is None:
+            return
+        os.close(self._root)
+        self._root = None
         if self._blobs is not None:
             os.close(self._blobs)
 
@@ -63,13 +72,14 @@ class Place:
         return descriptor
 
     def _open(self, path: str) -> int:
+        root = self.root
         try:
-            return open_beneath(self.root, path, _FILE)
+            return open_beneath(root, path, _FILE)
         except OSError as error:
             if error.errno != errno.ELOOP or self._blobs is None:
                 raise
         folder, _, name = path.rpartition("/")
-        parent = open_beneath(self.root, folder, _DIRECTORY) if folder else os.dup(self.root)
+        parent = open_beneath(root, folder, _DIRECTORY) if folder else os.dup(root)
         try:
             blob = parse_blob_link(os.readlink(name, dir_fd=parent), path.count("/"))
         finally:

@@ -19,7 +19,7 @@ class SealedFile:
         self,
         entry: FileEntry,
         hold: Hold,
-        on_finished: Callable[[], None],
+        on_finished: Callable[[SealMethod], None],
         on_refused: Callable[[VaultRefused], None],
     ) -> None:
         self.entry: Final = entry
@@ -27,7 +27,8 @@ class SealedFile:
         self._on_finished: Final = on_finished
         self._on_refused: Final = on_refused
         self._lock: Final = threading.Lock()
-        self._is_over = False
+        self._has_held: bool | None = None
+        self._is_closed = False
 
     @property
     def descriptor(self) -> int:
@@ -38,21 +39,27 @@ class SealedFile:
         return self._hold.method
 
     def finish(self) -> None:
-        """The last byte was read: nothing can have changed until now, or VaultRefused."""
+        """The last byte was read: nothing can have changed until now, or VaultRefused. Again: the same answer."""
         with self._lock:
-            if self._is_over:
-                return
-            self._is_over = True
-            has_held = self._hold.has_held()
-            self._hold.close()
-        if has_held:
-            self._on_finished()
-            return
-        refusal = refuse_changed(self.entry, "another program opened it for writing while it was loaded")
-        self._on_refused(refusal)
-        raise refusal
+            is_first = self._has_held is None
+            if is_first:
+                self._has_held = self._hold.has_held()  # given up unread: has not
+                self._close()
+        if not self._has_held:
+            refusal = refuse_changed(self.entry, "another program may have written to it while it was loaded")
+            self._on_refused(refusal)
+            raise refusal
+        if is_first:
+            self._on_finished(self.method)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
 
     def close(self) -> None:
         with self._lock:
-            self._is_over = True
-            self._hold.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self._hold.close()

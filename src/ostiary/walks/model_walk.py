@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,15 +16,20 @@ from ostiary.intake import (
     HashPlan,
     Judgement,
     judge_model,
+    name_of,
     read_detached_signature,
+    read_model,
     read_signature_files,
+    tell_verdict,
 )
-from ostiary.record.events import Content, Emit
+from ostiary.record.events import Emit
+from ostiary.walks.ending import Ending
 
 if TYPE_CHECKING:  # the trust room is loaded by those who walk into it
+    from ostiary.errors import TrustRefused
     from ostiary.trust.judge import Decide, Verification
     from ostiary.trust.material import TrustMaterial
-    from ostiary.trust.sign_model import SignRequest
+    from ostiary.trust.sign_model import Signed, SignRequest
     from ostiary.trust.verify import UnsafeAllowances
 
 
@@ -72,38 +78,53 @@ def verify_model(
     start: Callable[[int], None],
     advance: Callable[[int], None],
 ) -> Verification:
-    """Directory -> intake -> trust. Raises the first room's refusal; its verdict is in the record then, too."""
-    from ostiary.trust.judge import Question, judge_manifest, plan_chunks  # noqa: PLC0415
+    """Directory -> intake -> trust. Raises the first room's refusal; its verdict is in the record then, too.
+
+    What intake refuses is refused. Where a believed signature says that these are not the signed files, that is the
+    reason given, before intake's own.
+    """
+    from ostiary.trust.check_files import FileSet  # noqa: PLC0415
+    from ostiary.trust.judge import Question, judge_manifest, judge_refused, plan_chunks  # noqa: PLC0415
     from ostiary.trust.verify import NO_ALLOWANCES, SignatureFile  # noqa: PLC0415
 
-    found = [read_detached_signature(file) for file in request.signatures] or read_signature_files(path)
-    signatures = [SignatureFile(name, data) for name, data in found]
-    trees = plan_chunks(signatures, request.material, request.now) if request.by_chunks else {}
-    claimed = {file: ClaimedFile(sha256, tree) for file, (sha256, tree) in trees.items()}
-    judgement = judge_model(
-        path,
-        emit,
-        hashing=HashPlan(claimed),
-        record_location=request.record_location,
-        start=start,
-        advance=advance,
-    )
-    refusal = judgement.examination.refusal
-    if refusal is not None:
-        refusal.correlation_id = judgement.correlation_id
-        raise refusal
-    question = Question(
-        signatures,
-        request.material,
-        request.decide,
-        request.now,
-        request.source,
-        request.allowances or NO_ALLOWANCES,
-        request.needs_vouching,
-    )
-    manifest = judgement.examination.to_manifest()
-    location = locate(path) if request.record_location else None
-    return judge_manifest(manifest, question, emit, judgement.correlation_id, location)
+    with Ending(path, emit, record_location=request.record_location) as ending:
+        found = [read_detached_signature(file) for file in request.signatures] or read_signature_files(path)
+        signatures = [SignatureFile(name, data) for name, data in found]
+        trees = plan_chunks(signatures, request.material, request.now) if request.by_chunks else {}
+        claimed = {file: ClaimedFile(sha256, tree) for file, (sha256, tree) in trees.items()}
+        judgement = read_model(
+            path,
+            ending.emit,
+            hashing=HashPlan(claimed),
+            record_location=request.record_location,
+            start=start,
+            advance=advance,
+        )
+        question = Question(
+            signatures,
+            request.material,
+            request.decide,
+            request.now,
+            request.source,
+            request.allowances or NO_ALLOWANCES,
+            request.needs_vouching,
+        )
+        correlation_id, location = judgement.correlation_id, judgement.location
+        if judgement.refusal is not None:
+            seen = judgement.examination
+            files = FileSet(seen.name, seen.signable_files, seen.is_wholly_read)
+            judge_refused(
+                files, judgement.refusal, question, ending.emit, correlation_id, root=seen.root, location=location
+            )
+        tell_verdict(judgement, ending.emit)
+        return judge_manifest(judgement.to_manifest(), question, ending.emit, correlation_id, location)
+
+
+def refuse_unread(path: str | os.PathLike[str], emit: Emit, refusal: TrustRefused) -> None:
+    """Of a model that nobody looked at, because whom to believe could not be told: the refusal is in the record."""
+    from ostiary.trust.judge import tell_refusal  # noqa: PLC0415
+
+    tell_refusal(refusal, emit, name_of(path), secrets.token_hex(8))
 
 
 def sign_model(
@@ -113,28 +134,19 @@ def sign_model(
     *,
     start: Callable[[int], None],
     advance: Callable[[int], None],
-) -> Path:
+) -> Signed:
     """Directory -> intake -> signature file beside what it signs. Only what intake accepts is signed."""
     from ostiary.trust.sign_model import Signable, sign_judged  # noqa: PLC0415
     from ostiary.trust.verify import SignatureFile  # noqa: PLC0415
 
     hashing = HashPlan(tree_from_bytes=request.tree_from_bytes)
     judgement = judge_model(path, emit, hashing=hashing, start=start, advance=advance)
-    refusal = judgement.examination.refusal
-    if refusal is not None:
-        refusal.correlation_id = judgement.correlation_id
-        raise refusal
-    examination = judgement.examination
+    manifest, examination = judgement.to_manifest(), judgement.examination
     signable = Signable(
-        manifest=examination.to_manifest(),
+        manifest=manifest,
         place=Path(path),
         is_single_file=examination.is_single_file,
         leaves=examination.leaves,
         existing=[SignatureFile(name, data) for name, data in read_signature_files(path)],
     )
     return sign_judged(signable, request, emit, judgement.correlation_id)
-
-
-def locate(path: str | os.PathLike[str]) -> Content:
-    """Where a model lay, for the record, which keeps a salted hash of it only."""
-    return Content(os.fsencode(os.path.abspath(path)))  # noqa: PTH100  no link is resolved

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from forge import Authority
 from policy_cases import PEMS, make_pem
 
 from ostiary.cli import ui
@@ -18,6 +23,7 @@ from ostiary.record.entry import parse_entry
 from ostiary.testing import HostilePublisher
 from ostiary.trust.policy_file import edit_policy_file
 
+REFERENCE = Path(__file__).resolve().parents[3] / "docs" / "reference"
 Run = Callable[..., int]
 
 
@@ -222,13 +228,83 @@ def test_an_altered_file_is_refused_before_the_policy_is_asked(
     assert "TRUST_DIGEST_MISMATCH" in capsys.readouterr().err
 
 
+def _answer(action: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What was printed, which is of the documented form."""
+    schema = json.loads((REFERENCE / f"trust-{action}.schema.json").read_text())
+    value: dict[str, Any] = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(schema).validate(value)
+    return value
+
+
 def test_check_for_machines(believing: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["trust", "check", "models/honest", "--json"]) == 3
-    answer = json.loads(capsys.readouterr().out)
-    assert answer["verdict"] == "refused"
-    assert answer["rule"] == "acme/*"
+    check = ["trust", "check", "models/honest", "--json"]
+    assert main(check) == 3
+    answer = _answer("check", capsys)
+    assert (answer["verdict"], answer["rule"], answer["error"]["code"]) == ("refused", "acme/*", "TRUST_NOT_PINNED")
     assert answer["correlation_id"]
     assert [c["topic"] for c in answer["conditions"] if not c["holds"]] == ["memory"]
+    assert main(["trust", "pin", "models/honest"]) == 0
+    capsys.readouterr()
+    assert main(check) == 0
+    answer = _answer("check", capsys)
+    assert (answer["verdict"], answer["error"]) == ("allowed", None)
+    policy = Path("policy.toml")
+    policy.write_text(policy.read_text().replace("schema = 1", 'schema = 1\nlevel = "warn"'))
+    shutil.copytree("models/honest", "elsewhere")
+    assert main(["trust", "check", "elsewhere", "--json"]) == 0
+    assert _answer("check", capsys)["verdict"] == "warned"
+
+
+def test_check_for_machines_where_the_policy_was_not_asked(
+    believing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = ["trust", "check", "models/honest", "--json"]
+    Path("models/honest/config.json").write_text("{")
+    assert main(check) == 3
+    answer = _answer("check", capsys)
+    assert (answer["error"]["code"], answer["path"]) == ("TRUST_DIGEST_MISMATCH", "config.json")
+    assert "INTAKE_MALFORMED" in {finding["code"] for finding in answer["findings"]}
+    Path("policy.toml").write_text("schema = 2")
+    assert main(check) == 3
+    assert _answer("check", capsys)["error"]["code"] == "TRUST_MALFORMED"
+    Path("policy.toml").unlink()
+    assert main(check) == 2
+    assert _answer("check", capsys)["verdict"] == "misuse"
+
+
+def test_list_for_machines(believing: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Authority().certificate.public_bytes(Encoding.PEM)
+    Path("root.pem").write_bytes(root)
+    add = ["trust", "add", "signer"]
+    assert main([*add, "release", "--root", "root.pem", "--identity", "release@acme.example"]) == 0
+    assert main([*add, "ci", "--issuer", "https://i.example", "--identity", "x@acme.example"]) == 0
+    assert _add_rule("acme/secret", "--code", "code.active-document", "--level", "audit") == 0
+    assert main(["trust", "revoke", "--model", "acme/llama", "--model-version", "0.9", "--reason", "old"]) == 0
+    assert main(["trust", "pin", "models/honest"]) == 0
+    capsys.readouterr()
+    assert main(["trust", "list", "--json"]) == 0
+    value = _answer("list", capsys)
+    assert [(s["name"], s["kind"], s["identity"], s["issuer"]) for s in value["signers"]] == [
+        ("alice", "key", None, None),
+        ("release", "certificate", "release@acme.example", None),
+        ("ci", "sigstore", "x@acme.example", "https://i.example"),
+    ]
+    wide, narrow = value["rules"]
+    assert (wide["models"], wide["except"], wide["level"]) == ("acme/*", ["acme/secret"], "enforce")
+    assert (narrow["code"], narrow["level"], narrow["first_use"]) == (["code.active-document"], "audit", "ask")
+    (revoked,) = value["revoked"]
+    assert (revoked["kind"], revoked["subject"], revoked["version"], revoked["fetched"]) == (
+        "version",
+        "acme/llama",
+        "0.9",
+        False,
+    )
+    (seen,) = value["remembered"]
+    assert (seen["id"], seen["version"], seen["pinned"]) == ("acme/llama", "1.2", True)
+    assert (value["repository"], value["fetched_until"]) == (None, None)
+    Path("policy.toml").unlink()
+    assert main(["trust", "list", "--json"]) == 2
+    assert _answer("list", capsys)["verdict"] == "misuse"
 
 
 def test_comments_survive_every_command(believing: Path) -> None:
@@ -377,6 +453,114 @@ count = 0
     repository.publish({"policy.toml": policy.encode()})
     assert main(["trust", "update"]) == 3
     assert "TRUST_STALE" in capsys.readouterr().err
+
+
+@pytest.fixture
+def following(believing: Path, state_directory: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """An own policy that lets the model in, and a repository that revokes it."""
+    pytest.importorskip("tuf", reason="the extra `tuf`")
+    from tuf_repository import Repository
+
+    repository = Repository(believing / "repository")
+    revocations = """schema = 1
+[revoked]
+count = 1
+[[revoked.entries]]
+kind = "version"
+model = "acme/llama"
+version = "1.2"
+revoked_at = 2026-01-01T00:00:00Z
+reason = "poisoned"
+"""
+    repository.publish({"revocations.toml": revocations.encode()})
+    (believing / "root.json").write_bytes(repository.root)
+    assert main(["trust", "pin", "models/honest"]) == 0
+    assert main(["verify", "models/honest", "--policy", "policy.toml"]) == 0
+    assert main(["trust", "update", "--from", "repository", "--root", "root.json"]) == 0
+    assert main(["verify", "models/honest", "--policy", "policy.toml"]) == 3
+    assert "TRUST_REVOKED" in capsys.readouterr().err
+    return state_directory / "trust" / "distribution"
+
+
+def test_fetched_revocations_do_not_go_away_unseen(following: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = following.parents[1]
+    shutil.rmtree(following)
+    for words in (["verify", "models/honest", "--policy", "policy.toml"], ["trust", "check", "models/honest"]):
+        before = _kinds(state).count("model.refused")
+        assert main(words) == 3
+        told = capsys.readouterr().err
+        assert "TRUST_NOT_FOLLOWED" in told
+        assert "ostiary trust update --from SOURCE --root root.json" in told
+        assert _kinds(state).count("model.refused") == before + 1
+    for words in (["list"], ["pin", "models/honest"], ["update"], ["rotate", "alice", "x", "policy.toml"]):
+        assert main(["trust", *words]) == 3, words
+        assert "TRUST_NOT_FOLLOWED" in capsys.readouterr().err
+    assert main(["verify", "models/honest", "--key", "alice.pub"]) == 0  # no policy was asked
+
+
+def test_the_answer_to_a_repository_that_is_gone_is_of_the_documented_form(
+    following: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trust", "list", "--json"]) == 0
+    listed = _answer("list", capsys)
+    assert [entry["fetched"] for entry in listed["revoked"]] == [True]
+    assert listed["repository"] == f"sha256:{hashlib.sha256(Path('root.json').read_bytes()).hexdigest()}"
+    shutil.rmtree(following)
+    assert main(["trust", "list", "--json"]) == 3
+    assert _answer("list", capsys)["verdict"] == "refused"
+    assert main(["trust", "check", "models/honest", "--json"]) == 3
+    assert _answer("check", capsys)["error"]["code"] == "TRUST_NOT_FOLLOWED"
+    assert main(["verify", "models/honest", "--policy", "policy.toml", "--json"]) == 3
+    value = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(json.loads((REFERENCE / "verify.schema.json").read_text())).validate(value)
+    assert value["verdict"] == "refused"
+    with open_reader(following.parents[1]) as reader:
+        *_, (number, body) = reader.read_bodies(0, reader.read_size())
+    assert parse_entry(body, number).data["correlation_id"] == value["correlation_id"]
+
+
+def test_a_repository_that_is_gone_is_fetched_again(following: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(following)
+    assert main(["trust", "update", "--from", "repository", "--root", "root.json"]) == 0
+    assert main(["trust", "check", "models/honest"]) == 3
+    assert "TRUST_REVOKED" in capsys.readouterr().err
+
+
+def test_a_repository_is_followed_no_more_only_by_a_word(
+    following: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = following.parents[1]
+    assert main(["trust", "unfollow"]) == 0
+    assert "no longer counts" in capsys.readouterr().err
+    assert main(["trust", "check", "models/honest"]) == 0
+    assert main(["trust", "unfollow"]) == 2
+    assert _kinds(state).count("repository.remembered") == 2
+    assert main(["trust", "update"]) == 2
+
+
+def test_every_action_takes_another_state_directory(
+    believing: Path, state_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is said there is remembered there, and the usual one is not touched."""
+    elsewhere = believing / "elsewhere"
+    usual = _kinds(state_directory)
+    assert main(["trust", "pin", "models/honest", "--state", "elsewhere"]) == 0
+    assert main(["verify", "models/honest", "--policy", "policy.toml", "--state", "elsewhere"]) == 0
+    assert main(["trust", "check", "models/honest", "--state", str(elsewhere)]) == 0
+    assert main(["trust", "list", "--state", "elsewhere"]) == 0
+    assert "acme/llama" in capsys.readouterr().out.partition("remembered")[2]
+    assert main(["trust", "pin", "--rebuild", "--state", "elsewhere"]) == 0
+    Path("bob.pub").write_text(PEMS["bob"])
+    assert main(["trust", "add", "signer", "bob", "--key", "bob.pub", "--state", "elsewhere"]) == 0
+    assert _add_rule("other", "--state", "elsewhere") == 0
+    assert main(["trust", "revoke", "--identity", "x", "--reason", "y", "--state", "elsewhere"]) == 0
+    assert main(["trust", "init", "--policy", "new.toml", "--state", "elsewhere"]) == 0
+    assert main(["trust", "update", "--state", "elsewhere"]) == 2
+    assert main(["trust", "unfollow", "--state", "elsewhere"]) == 2
+    assert main(["trust", "rotate", "nobody", "x", "policy.toml", "--state", "elsewhere"]) == 2
+    assert _kinds(elsewhere).count("trust.changed") == 5
+    assert _kinds(state_directory) == usual
+    assert main(["verify", "models/honest", "--policy", "policy.toml"]) == 3  # never seen there
 
 
 def test_the_state_directory_is_the_tests_own(house: Path, state_directory: Path) -> None:

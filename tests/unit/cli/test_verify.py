@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import types
+from base64 import b64decode
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
@@ -168,7 +170,26 @@ def test_what_intake_refuses_is_neither_signed_nor_verified(
     assert main(["sign", "honest", "--key", "alice.key"]) == 3
     capsys.readouterr()
     assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 3
-    assert answer(capsys)["error"]["code"].startswith("INTAKE_")  # type: ignore[index]
+    value = answer(capsys)
+    assert value["error"]["code"] == "TRUST_EXTRA_FILE"  # type: ignore[index]
+    assert [finding["code"] for finding in value["findings"]] == ["INTAKE_CARRIES_CODE"]  # type: ignore[index,attr-defined]
+    (house / "honest" / "model.sig").unlink()
+    assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 3
+    value = answer(capsys)
+    assert value["error"]["code"] == "INTAKE_CARRIES_CODE"  # type: ignore[index]
+    assert [finding["code"] for finding in value["findings"]] == ["INTAKE_CARRIES_CODE"]  # type: ignore[index,attr-defined]
+
+
+def test_a_file_whose_format_was_broken_after_signing(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sign", "honest", "--key", "alice.key"]) == 0
+    (house / "honest" / "config.json").write_bytes(b"{")
+    capsys.readouterr()
+    assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 3
+    value = answer(capsys)
+    assert (value["error"]["code"], value["path"]) == ("TRUST_DIGEST_MISMATCH", "config.json")  # type: ignore[index]
+    assert "INTAKE_MALFORMED" in {finding["code"] for finding in value["findings"]}  # type: ignore[index,attr-defined]
+    assert main(["verify", "honest", "--key", "alice.pub", "--debug"]) == 3
+    assert "IntakeRefused" in capsys.readouterr().err
 
 
 def test_an_unsigned_file_passes_only_unsafely_and_is_not_vouched_for(
@@ -182,6 +203,26 @@ def test_an_unsigned_file_passes_only_unsafely_and_is_not_vouched_for(
     assert answer(capsys)["left_out"] == ["README.md"]
     assert "unsafe.used" in events(state_directory)
     assert main(["verify", "honest", "--key", "alice.pub", "--unsafe-ignore-unsigned"]) == 0
+
+
+def test_how_long_from_now_a_signature_lasts(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sign", "honest", "--key", "alice.key", "--expires", "12w"]) == 0
+    capsys.readouterr()
+    assert main(["verify", "honest", "--key", "alice.pub", "--json"]) == 0
+    (signer,) = answer(capsys)["signers"]  # type: ignore[misc,attr-defined]
+    signed, ends = (datetime.fromisoformat(signer[name]) for name in ("signed", "expires"))
+    assert ends - signed == 84 * DAY
+
+
+@pytest.mark.parametrize(("words", "name"), [([], "honest.safetensors"), (["--compat", "reference"], ".")])
+def test_the_name_of_a_single_file(house: Path, words: list[str], name: str) -> None:
+    (house / "honest.safetensors").write_bytes((house / "honest" / "model.safetensors").read_bytes())
+    assert main(["sign", "honest.safetensors", "--key", "alice.key", *words]) == 0
+    bundle = json.loads((house / "honest.safetensors.sig").read_bytes())
+    predicate = json.loads(b64decode(bundle["dsseEnvelope"]["payload"]))["predicate"]
+    assert [listed["name"] for listed in predicate["resources"]] == [name]
+    assert "honest.safetensors.sig" in predicate["serialization"]["ignore_paths"]
+    assert main(["verify", "honest.safetensors", "--key", "alice.pub"]) == 0
 
 
 def test_a_signature_that_ended(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,6 +313,26 @@ def test_the_root_speaks_for_everything_but_the_signatures(house: Path) -> None:
     before = examine_model(house / "honest").root
     assert main(["sign", "honest", "--key", "alice.key"]) == 0
     assert examine_model(house / "honest").root == before
+
+
+def test_every_command_takes_another_state_directory(house: Path, state_directory: Path) -> None:
+    usual, there = events(state_directory), ["--state", "elsewhere"]
+    assert main(["keygen", "bob", *there]) == 0
+    assert main(["sign", "honest", "--key", "bob.key", *there]) == 0
+    assert main(["verify", "honest", "--key", "bob.pub", *there]) == 0
+    assert main(["key", "rotate", "--key", "bob.key", "--to", "alice.key", "-o", "r.json", *there]) == 0
+    assert main(["key", "revoke", "--key", "bob.key", "-o", "v.json", *there]) == 0
+    assert events(house / "elsewhere") == [
+        "record.begun",
+        "key.made",
+        "model.inspected",
+        "model.signed",
+        "model.inspected",
+        "model.verified",
+        "key.made",
+        "key.revoked",
+    ]
+    assert events(state_directory) == usual
 
 
 # --- keys about keys ---------------------------------------------------------------------------------------------

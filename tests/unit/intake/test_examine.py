@@ -175,10 +175,13 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
-    (tmp_path / "NOTICE").write_bytes(b"x" * 100)
-    with open_tree(tmp_path / "NOTICE") as tree, pytest.raises(IntakeRefused) as caught:
-        read_file.read_file(tree, tree.files[0], KeepBudget(99), lambda _count: None)
-    assert caught.value.findings[0].rule.id == "tree.too-much-to-keep"
+    (tmp_path / "NOTICE").write_bytes(b"x" * 5_000)
+    with open_tree(tmp_path / "NOTICE") as tree:
+        file = read_file.read_file(tree, tree.files[0], KeepBudget(4_999), lambda _count: None)
+    assert file.refusal is not None
+    assert file.refusal.findings[0].rule.id == "tree.too-much-to-keep"
+    assert (file.kept, file.tail) == (b"", b"")
+    assert file.entry.sha256 == hashlib.sha256(b"x" * 5_000).hexdigest()
 
 
 def test_many_threads_give_the_same_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,9 +205,10 @@ def test_a_blob_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> Non
     for name, digest in (("good.md", hashlib.sha256(data).hexdigest()), ("bad.md", "a" * 64)):
         (repository / "blobs" / digest).write_bytes(data)
         (snapshot / name).symlink_to(f"../../blobs/{digest}")
-    assert [(f.rule.id, f.path) for f in examine_model(snapshot).findings if f.path] == [
-        ("tree.cache-digest", "bad.md")
-    ]
+    examination = examine_model(snapshot)
+    assert [(f.rule.id, f.path) for f in examination.findings if f.path] == [("tree.cache-digest", "bad.md")]
+    assert {entry.sha256 for entry in examination.files} == {hashlib.sha256(data).hexdigest()}
+    assert examination.root is None
 
 
 def test_findings_are_ordered_and_told_once() -> None:

@@ -94,11 +94,27 @@ class Odd(Event):
     value: Any = None
 
 
+def test_every_kind_of_value_has_its_spelling() -> None:
+    for value in ("", "x", 0, -(2**53) + 1, True, False, (), ("a", "b\n"), {"b": 1, "a": -2}):
+        assert parse_entry(spell(Odd(value=value, correlation_id="c")), 3).data["value"] == (
+            list(value) if isinstance(value, tuple) else value
+        )
+    for absent in (None, {}):
+        assert "value" not in parse_entry(spell(Odd(value=absent, correlation_id="c")), 3).data
+
+
+def test_a_long_name_in_a_table_of_counts_is_cut_once() -> None:
+    counts = parse_entry(spell(RecordDropped(counts={"x" * 3_000: 1}, correlation_id="c")), 3).data["counts"]
+    assert counts == {"x" * MAX_EVENT_TEXT_CHARACTERS + "... (3000)": 1}
+
+
 def test_values_that_cannot_be_spelled_are_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="53 bits"):
         encode_event(Odd(value=1 << 53, correlation_id="c"))
     with pytest.raises(TypeError, match="float"):
         encode_event(Odd(value=1.5, correlation_id="c"))
+    with pytest.raises(TypeError, match="bool"):
+        encode_event(Odd(value={"x": True}, correlation_id="c"))
     with pytest.raises(ValueError, match="larger"):
         encode_event(Odd(value=("x" * 2_000,) * 10, correlation_id="c"))
 

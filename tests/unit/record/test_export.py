@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def test_verdicts_are_ocsf_scan_activity(tmp_path: Path) -> None:
     assert good["metadata"]["sequence"] == 1
     assert good["time"] > 1_700_000_000_000
     for event in (begun, good, bad, failed):
+        assert event["actor"]["process"]["pid"] == os.getpid()
+        assert event["metadata"]["profiles"] == ["host"]
         assert {"activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"} <= set(
             event
         )

@@ -12,9 +12,12 @@ from record_tools import ToldClock, database_of, edit, find_problems, make_event
 from ostiary.core import limits
 from ostiary.errors import RecordDamaged, RecordUnwritable
 from ostiary.record import log as log_module
+from ostiary.record import store
+from ostiary.record.archive import archive_entries
 from ostiary.record.begin import open_log, open_reader
 from ostiary.record.checkpoint import parse_checkpoint
 from ostiary.record.events import EVENT_TYPES
+from ostiary.record.forget import is_content
 
 
 def kinds(state: Path) -> list[str]:
@@ -102,20 +105,46 @@ def test_two_logs_in_one_process_take_turns(tmp_path: Path) -> None:
     assert verify(tmp_path).size == 7
 
 
-def test_a_failed_commit_fails_all_of_its_group_and_the_log_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_single_event_finds_its_number_whatever_others_did(tmp_path: Path) -> None:
+    # A writer that trusted what it knew would put its entry into the gap that the archive left.
+    with open_log(tmp_path) as first, open_log(tmp_path) as second:
+        assert first.append(make_event()) == 1
+        second.append_many([make_event(i) for i in range(8)])
+        archive_entries(second, correlation_id="a", keep_bytes=0)
+        assert first.append(make_event()) == 11
+        assert second.append(make_event()) == 12
+    assert verify(tmp_path).size == 13
+
+
+def test_a_single_event_may_have_salts(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        assert log.append(make_event()) == 1
+        assert log.append(make_event(location=b"/models/x")) == 2
+    with open_reader(tmp_path) as reader:
+        assert not reader.read_salts(1)
+        assert is_content(reader, 2, "location", b"/models/x")
+
+
+@pytest.mark.parametrize("count", [1, 500])
+def test_a_failed_commit_fails_all_of_its_group_and_the_log_goes_on(tmp_path: Path, count: int) -> None:
     with open_log(tmp_path) as log:
         log.append(make_event())
         # SQLite's own way of running out of room.
         pages = log._store._connection.execute("PRAGMA page_count").fetchone()[0]
         log._store._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        def append_until_full() -> None:
+            while True:
+                done.append(log.append_many([make_event(i) for i in range(count)]))
+
+        done: list[int] = []
         with pytest.raises(RecordUnwritable) as refused:
-            log.append_many([make_event(i) for i in range(500)])
+            append_until_full()
         assert refused.value.code == "RECORD_DISK_FULL"
+        size = 2 + len(done) * count
         log._store._connection.execute("PRAGMA max_page_count = 1000000")
-        assert log.append(make_event()) == 2
-    assert verify(tmp_path).size == 3
+        assert log.append(make_event()) == size
+    assert verify(tmp_path).size == size + 1
 
 
 def test_every_member_of_a_failed_group_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,13 +174,27 @@ def test_every_member_of_a_failed_group_is_told(tmp_path: Path, monkeypatch: pyt
         assert log.append(make_event()) == 1
 
 
-def test_an_interrupted_writer_fails_and_lets_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_interrupted_writer_fails_and_lets_others_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     with open_log(tmp_path) as log:
         with monkeypatch.context() as patch:
-            patch.setattr(log._store, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(store, "place_event", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
-                log.append(make_event())
+                log.append_many([make_event(i) for i in range(count)])
         assert log.append(make_event()) == 1
+    assert verify(tmp_path).size == 2
+
+
+def test_an_interrupted_waiter_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_log(tmp_path) as log:
+        with monkeypatch.context() as patch, log._group.exclusively():
+            patch.setattr(log._group, "_wait", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                log.append(make_event(1))
+        assert log.append(make_event(2)) == 1
+    assert verify(tmp_path).size == 2
 
 
 def test_a_closed_log_records_nothing(tmp_path: Path) -> None:

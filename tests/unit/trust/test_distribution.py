@@ -14,7 +14,13 @@ import pytest
 from policy_cases import NOTHING_REVOKED
 
 from ostiary.errors import Misuse, OstiaryError, SourceUnreachable, TrustRefused
-from ostiary.trust.distribution import follow_repository, has_distribution, read_distributed, update_trust
+from ostiary.trust.distribution import (
+    follow_repository,
+    has_distribution,
+    read_distributed,
+    remove_distribution,
+    update_trust,
+)
 
 pytest.importorskip("tuf", reason="the extra `tuf`")
 
@@ -70,12 +76,18 @@ def test_nothing_is_believed_before_the_first_update(state: Path) -> None:
     _refuse(state, "TRUST_STALE", fetching=False)
 
 
-def test_following_is_said_once(state: Path, repository: Repository, tmp_path: Path) -> None:
+def test_what_is_not_followed_is_not_updated(state: Path, tmp_path: Path) -> None:
     assert has_distribution(state)
     with pytest.raises(Misuse):
-        follow_repository(state, str(repository.place), repository.root)
-    with pytest.raises(Misuse):
         update_trust(tmp_path / "nowhere", NOW)
+
+
+def test_what_is_followed_is_taken_away_whole(state: Path) -> None:
+    update_trust(state, NOW)
+    remove_distribution(state)
+    assert not has_distribution(state)
+    assert list((state / "trust").iterdir()) == []
+    remove_distribution(state)
 
 
 @pytest.mark.parametrize(

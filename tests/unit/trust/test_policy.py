@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from policy_cases import CI_TABLE, IDENTITY, NOTHING_REVOKED, PEMS, policy_text, revoked_text, rule_text
+from policy_cases import (
+    CI_TABLE,
+    IDENTITY,
+    KEY_IDS,
+    NOTHING_REVOKED,
+    PEMS,
+    SIGNERS,
+    policy_text,
+    revoked_text,
+    rule_text,
+)
 
 from ostiary.errors import TrustRefused
 from ostiary.trust.decision import Level
+from ostiary.trust.evidence import Signer, SignerMethod
+from ostiary.trust.material import TrustMaterial
 from ostiary.trust.policy import FirstUse, KeySigner, SigstoreSigner
 from ostiary.trust.read_policy import parse_policy
 from ostiary.trust.revocation import RevocationKind, parse_revocations
@@ -215,3 +227,13 @@ def test_revocations_from_elsewhere_are_as_strict() -> None:
     ):
         with pytest.raises(TrustRefused):
             parse_revocations(data.encode())
+
+
+def test_who_is_believed_is_whom_the_policy_names_and_did_not_revoke() -> None:
+    """Who says a better no, that is; a yes is never made of it."""
+    revoked = revoked_text(f'kind = "key"\nsha256 = "{KEY_IDS["bob"]}"')
+    material = parse_policy(policy_text(revoked=revoked)).material
+    stranger = Signer(SignerMethod.SIGSTORE, "c1" * 32, IDENTITY, "https://elsewhere.example")
+    believed = [name for name, signer in {**SIGNERS, "stranger": stranger}.items() if material.is_believed(signer)]
+    assert believed == ["alice", "carol", "ci"]
+    assert TrustMaterial().is_believed(stranger)  # whoever's signature is right was named

@@ -21,6 +21,7 @@ from ostiary.trust.memory_file import EMPTY, parse_memory
 from ostiary.trust.rollback import VersionMemory
 from ostiary.trust.version import parse_version
 
+EMPTY_FILE = b'{"entry":"","index":null,"models":{},"repository":null,"schema":1}\n'
 ONE, TWO, THREE = ("01" * 32, "02" * 32, "03" * 32)
 
 
@@ -105,7 +106,7 @@ def test_an_older_file_that_was_put_back_gains_nothing(memory: VersionMemory, st
 
 def test_the_empty_file_that_was_put_back_gains_nothing(memory: VersionMemory, state_directory: Path) -> None:
     _remember(memory, "1.0")
-    _file(state_directory).write_bytes(b'{"entry":"","index":null,"models":{},"schema":1}\n')
+    _file(state_directory).write_bytes(EMPTY_FILE)
     assert str(memory.read()["acme/llama"].version) == "1.0"
 
 
@@ -234,22 +235,68 @@ def test_a_full_disk_is_a_failure_and_loses_nothing(
 def test_archiving_the_record_keeps_what_was_remembered(
     memory: VersionMemory, log: Log, state_directory: Path
 ) -> None:
-    empty = b'{"entry":"","index":null,"models":{},"schema":1}\n'
     _remember(memory, "1.0")
     _remember(memory, "2.0", TWO)
     for _ in range(50):
         log.emit(ModelFailed(correlation_id="c", name="x", code="HOUSE_INTERNAL"))
     assert archive_entries(log, keep_bytes=0, correlation_id="c") is not None
-    _file(state_directory).write_bytes(empty)
+    _file(state_directory).write_bytes(EMPTY_FILE)
     assert str(memory.read()["acme/llama"].version) == "2.0"
 
 
-def test_words_of_others_in_the_record_do_not_pass_for_memory(memory: VersionMemory, log: Log) -> None:
-    log.emit(ModelFailed(correlation_id="c", name='"kind":"model.remembered"', code="HOUSE_INTERNAL"))
+@pytest.mark.parametrize("kind", ["model.remembered", "repository.remembered"])
+def test_words_of_others_in_the_record_do_not_pass_for_memory(memory: VersionMemory, log: Log, kind: str) -> None:
+    log.emit(ModelFailed(correlation_id="c", name=f'"kind":"{kind}","n":0', code="HOUSE_INTERNAL"))
     assert memory.read() == {}
     _remember(memory, "1.0")
-    log.emit(ModelFailed(correlation_id="c", name='","kind":"model.remembered","x":"', code="HOUSE_INTERNAL"))
+    log.emit(ModelFailed(correlation_id="c", name=f'","kind":"{kind}","n":1,"x":"', code="HOUSE_INTERNAL"))
     assert str(memory.read()["acme/llama"].version) == "1.0"
+    assert memory.read_repository() is None
+
+
+def test_the_repository_that_is_followed_is_remembered_beside_the_models(
+    memory: VersionMemory, log: Log, state_directory: Path
+) -> None:
+    memory.remember_repository(ONE, correlation_id="c")
+    assert (memory.read(), memory.read_repository()) == ({}, ONE)
+    _remember(memory, "1.0")
+    assert VersionMemory(log).read_repository() == ONE
+    before = _file(state_directory).read_bytes()
+    memory.remember_repository(ONE, correlation_id="c")
+    assert _file(state_directory).read_bytes() == before
+    memory.remember_repository(None, correlation_id="c")
+    assert memory.read_repository() is None
+    assert set(memory.read()) == {"acme/llama"}
+
+
+@pytest.mark.parametrize("older", ["empty", "gone", "before"])
+def test_a_repository_is_not_forgotten_with_the_file(
+    memory: VersionMemory, log: Log, state_directory: Path, older: str
+) -> None:
+    _remember(memory, "1.0")
+    before = _file(state_directory).read_bytes()
+    memory.remember_repository(ONE, correlation_id="c")
+    for _ in range(50):
+        log.emit(ModelFailed(correlation_id="c", name="x", code="HOUSE_INTERNAL"))
+    assert archive_entries(log, keep_bytes=0, correlation_id="c") is not None
+    if older == "gone":
+        _file(state_directory).unlink()
+        _refuse(memory, "is gone")
+        memory.rebuild()
+    else:
+        _file(state_directory).write_bytes(EMPTY_FILE if older == "empty" else before)
+    assert memory.read_repository() == ONE
+
+
+@pytest.mark.parametrize("new", ["null", f'"{TWO}"', '"x"', "7", "[]"])
+def test_a_repository_that_was_edited_is_refused(memory: VersionMemory, state_directory: Path, new: str) -> None:
+    memory.remember_repository(ONE, correlation_id="c")
+    text = _file(state_directory).read_text()
+    assert text.count(f'"repository":"{ONE}"') == 1
+    _file(state_directory).write_text(text.replace(f'"repository":"{ONE}"', f'"repository":{new}'))
+    with pytest.raises(TrustRefused) as refused:
+        memory.read_repository()
+    assert refused.value.code == "TRUST_TAMPERED"
 
 
 def test_many_processes_at_once(state_directory: Path) -> None:

@@ -7,7 +7,7 @@ An engine is a module with one function, `prepare_engine(settings) -> MakeEngine
    What it leaves in memory is shared by all workers forked later: random states are seeded anew in each worker.
 2. The maker runs in each worker, still in front of the wall, still with one thread. No model byte was seen yet.
 3. The wall goes up. From here on nothing can be opened, no program started; threads may be started up to
-   `EngineLimits.threads`.
+   `EngineLimits.threads`. A module that was not imported yet raises ImportError.
 4. `read_contents` once, `read_weights` once for each weights file in the model's order, `finish_load` once.
 5. Then, in any order: `submit`, `cancel`, `step`; always from one thread, never one within the other.
 

@@ -1,0 +1,327 @@
+"""The fork server as the application sees it: started, asked for workers, noticed when it is gone.
+
+What it says is believed, as it never sees a model; but it may be ended or stopped by anybody, at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from subprocess import Popen, TimeoutExpired
+from typing import Final
+
+from ostiary._hazmat.pidfd import open_process, reap_orphan, send_signal, wait_for_end
+from ostiary._hazmat.spawn import spawn_python
+from ostiary.cell import lifetime
+from ostiary.cell.births import Birth, ExitReport
+from ostiary.cell.profile import Layer
+from ostiary.cell.program import WorkerProgram
+from ostiary.cell.pump import Pump
+from ostiary.core.frames import Control, Frame, FrameMalformed, JsonObject, encode_frame
+from ostiary.core.limits import MAX_FORK_MS, MAX_LAST_WORDS_MS, MAX_PREPARE_MS
+from ostiary.core.text import explain_os_error, quote_untrusted
+from ostiary.errors import (
+    CELL_WALL_UNAVAILABLE,
+    EXTRA_MISSING,
+    WORKER_NOT_STARTED,
+    CellRefused,
+    Misuse,
+    OstiaryError,
+    WorkerNotStarted,
+)
+
+_ENDING_SECONDS: Final = MAX_LAST_WORDS_MS / 1000
+_JOINING_SECONDS: Final = 5 * _ENDING_SECONDS
+
+
+class ForkServer:
+    """Use `start_fork_server`. May be used by any number of threads."""
+
+    def __init__(self, program: WorkerProgram, sock: socket.socket, directory: str) -> None:
+        self.program: Final = program
+        self._socket: Final = sock
+        self._directory: Final = directory
+        self._pump: Final = Pump(sock, Control, self, "ostiary-forks", takes_descriptors=True)
+        self._changed: Final = threading.Condition()
+        self._births: Final[dict[int, Birth]] = {}
+        self._numbers: Final = count(1)
+        self._arrived: Final[deque[int]] = deque()
+        self._process: int | None = None
+        self._has_said_hello = False
+        self._is_prepared = False
+        self._is_gone = False
+        self._is_retired = False
+        self._failure: OstiaryError | None = None
+
+    # --- for any thread ---
+
+    @property
+    def is_usable(self) -> bool:
+        return self._is_prepared and not self._is_gone and not self._is_retired
+
+    @property
+    def is_gone(self) -> bool:
+        return self._is_gone
+
+    @property
+    def process(self) -> int | None:
+        """By which it is watched and ended; None where the system has no such descriptors."""
+        return self._process
+
+    def prepare(self, launched: Popen[bytes], until: float) -> None:
+        """From the start of its process to the engine's import. Raises WorkerNotStarted or Misuse."""
+        self._pump.start()
+        own = open_process(os.getpid())
+        configuration = self.program.write_configuration(self._directory, has_process=own is not None)
+        self._pump.send(
+            encode_frame(Control.CONFIGURE, body=configuration), descriptors=() if own is None else (own,)
+        )
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_said_hello or self._is_gone, until - time.monotonic())
+        with suppress(TimeoutExpired):
+            launched.wait(_ENDING_SECONDS)  # it forked away from us, and ends at once
+        with self._changed:
+            self._changed.wait_for(self._is_decided, until - time.monotonic())
+            if self._failure is not None:
+                raise self._failure
+            if not self._is_prepared:
+                raise not_started("its fork server ended" if self._is_gone else "its fork server does not answer")
+
+    def begin(self, channel_end: int, wall: bytes, limits: JsonObject) -> Birth:
+        """A new worker, locked. Takes over the descriptor. Raises WorkerNotStarted, or CellRefused for its wall."""
+        with self._changed:
+            birth = Birth(next(self._numbers), self._changed, self._ask_to_kill)
+            self._births[birth.number] = birth
+        frame = encode_frame(Control.START, birth.number, {"limits": dict(limits)}, wall)
+        self._pump.send(frame, descriptors=(channel_end,))
+        if not self.is_usable:
+            self._drop(birth, "its fork server ended")
+        try:
+            is_decided = birth.wait(lambda birth: birth.is_locked or birth.is_over, MAX_FORK_MS / 1000)
+        except BaseException:
+            self._drop(birth, "interrupted")
+            birth.close()
+            raise
+        if not is_decided:
+            self.retire()
+        if birth.is_locked and birth.refusal is None and not birth.is_orphaned:
+            return birth  # if it ended since, whoever loads the model will notice, and find out why
+        self._drop(birth, "its fork server does not answer")
+        birth.close()
+        if birth.refusal is not None:
+            raise birth.refusal
+        raise not_started("its fork server ended" if birth.is_orphaned else "it ended before its wall was up")
+
+    def grant(self, birth: Birth, seconds: int) -> None:
+        """Processor time that the kernel lets its worker have, in all."""
+        self._pump.send(encode_frame(Control.GRANT, birth.number, {"seconds": seconds}))
+
+    def end_birth(self, birth: Birth) -> None:
+        """Its worker is gone and nobody asks about it any more."""
+        with self._changed:
+            self._births.pop(birth.number, None)
+            is_last = self._is_retired and not self._births
+        birth.close()
+        if is_last:
+            self._pump.stop()
+
+    def retire(self) -> None:
+        """No more workers from it: it does not answer. Those that it has live on."""
+        with self._changed:
+            self._is_retired = True
+            is_last = not self._births
+        if is_last:
+            self._pump.stop()
+
+    def close(self) -> None:
+        self._pump.stop()
+        self._pump.join(_JOINING_SECONDS)
+
+    def forget(self) -> None:
+        self._is_gone = True
+        self._pump.forget()
+        for birth in self._births.values():
+            birth.forget()
+        for descriptor in (*self._arrived, self._process):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _is_decided(self) -> bool:
+        return self._is_prepared or self._is_gone or self._failure is not None
+
+    def _ask_to_kill(self, number: int) -> None:
+        self._pump.send(encode_frame(Control.KILL, number))
+
+    def _drop(self, birth: Birth, reason: str) -> None:
+        """Whatever becomes of it, nobody uses it."""
+        with self._changed:
+            self._births.pop(birth.number, None)
+            if not birth.is_over:
+                birth.refusal = not_started(reason)
+        birth.kill()
+
+    # --- for the pump ---
+
+    def may_read(self) -> bool:
+        return True
+
+    def take_descriptors(self, descriptors: Sequence[int]) -> None:
+        self._arrived.extend(descriptors)
+
+    def take_frame(self, frame: Frame) -> None:
+        body = frame.parse_body()
+        told = None
+        with self._changed:
+            birth = self._births.get(frame.call_id)
+            match frame.kind:
+                case Control.HELLO:
+                    self._process = self._arrived.popleft() if self._arrived else None
+                    self._has_said_hello = True
+                case Control.PREPARED:
+                    self._is_prepared = True
+                case Control.NOT_PREPARED:
+                    self._failure = self._explain_failure(body)
+                case Control.FORKED | Control.LOCKED | Control.NOT_STARTED | Control.ENDED:
+                    if birth is not None:
+                        self._note(birth, frame.kind, body)
+                        told = birth.on_end if birth.is_over else None
+                case _:
+                    raise FrameMalformed("a frame of the application's own")
+            while self._arrived:  # of a worker that nobody waits for
+                os.close(self._arrived.popleft())
+            self._changed.notify_all()
+        if told is not None:
+            told()
+
+    def hang_up(self) -> None:
+        self._pump.stop()
+
+    def object_to(self, reason: str) -> None:
+        self._failure = self._failure or not_started(f"its fork server: {reason}")
+        self._pump.stop()
+
+    def finish(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with self._changed:
+            self._is_gone = True
+            births = list(self._births.values())
+            for birth in births:
+                birth.is_orphaned = True
+            self._changed.notify_all()
+        for birth in births:
+            birth.kill()
+            if birth.on_end is not None:
+                birth.on_end()
+        if self._process is not None:
+            if not wait_for_end(self._process, _ENDING_SECONDS):
+                send_signal(self._process, signal.SIGKILL)
+                wait_for_end(self._process, _ENDING_SECONDS)
+            reap_orphan(self._process)
+            process, self._process = self._process, None
+            os.close(process)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _note(self, birth: Birth, kind: int, body: JsonObject) -> None:
+        if kind == Control.FORKED:
+            birth.is_forked = True
+            if body.get("can_be_watched"):
+                if len(self._arrived) < 3:
+                    birth.refusal = not_started("too many descriptors are open")
+                    return
+                birth.process, birth.statm, birth.stat = (self._arrived.popleft() for _ in range(3))
+        elif kind == Control.LOCKED:
+            if body.get("is_told"):
+                if not self._arrived:
+                    birth.refusal = not_started("too many descriptors are open")
+                    return
+                birth.listener = self._arrived.popleft()
+            birth.is_locked = True
+        elif kind == Control.NOT_STARTED:
+            birth.refusal = _explain_refusal(str(body.get("layer")), quote_untrusted(str(body.get("reason"))))
+        else:
+            birth.exit = ExitReport(
+                _number(body, "signal"),
+                _number(body, "status"),
+                _number(body, "cpu_milliseconds") or 0,
+                _number(body, "peak_bytes") or 0,
+            )
+
+    def _explain_failure(self, body: JsonObject) -> OstiaryError:
+        engine = quote_untrusted(self.program.engine)
+        if isinstance(body.get("missing"), str):
+            missing = quote_untrusted(str(body["missing"]))
+            return Misuse(
+                EXTRA_MISSING, f"the engine {engine} needs {missing}, which is not installed: take the extra mlx"
+            )
+        return not_started(f"the engine {engine} cannot be imported: {quote_untrusted(str(body.get('reason')))}")
+
+
+def start_fork_server(program: WorkerProgram) -> ForkServer:
+    """Start one and wait until its engine is imported. Raises WorkerNotStarted, or Misuse(EXTRA_MISSING)."""
+    if not sys.executable:
+        raise not_started("this program does not know its own Python interpreter")
+    until = time.monotonic() + MAX_PREPARE_MS / 1000
+    ours = theirs = directory = None
+    server = launched = None
+    try:
+        directory = tempfile.mkdtemp(prefix="ostiary-")
+        ours, theirs = socket.socketpair()
+        server = ForkServer(program, ours, directory)
+        launched = spawn_python(
+            program.write_command(sys.executable, theirs.fileno()),
+            environment=program.write_environment(directory),
+            keep=[theirs.fileno()],
+            closes_descriptors=not program.inherits_descriptors,
+        )
+        theirs.close()
+        server.prepare(launched, until)
+    except BaseException as error:
+        if server is not None:
+            server.close()
+        for end in (ours, theirs):
+            if end is not None:
+                end.close()
+        if launched is not None:
+            _end_launched(launched)
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise not_started(explain_os_error(error)) from error
+        if isinstance(error, RuntimeError):
+            raise not_started("the system gives no more threads") from error
+        raise
+    lifetime.register(server)
+    return server
+
+
+def not_started(reason: str) -> WorkerNotStarted:
+    return WorkerNotStarted(WORKER_NOT_STARTED, f"the worker could not be started: {reason}")
+
+
+def _explain_refusal(layer: str, reason: str) -> OstiaryError:
+    if layer in {known.value for known in Layer}:
+        return CellRefused(CELL_WALL_UNAVAILABLE, f"the layer {layer} could not be put up: {reason}")
+    return not_started(f"{quote_untrusted(layer)}: {reason}")
+
+
+def _end_launched(launched: Popen[bytes]) -> None:
+    """Where it did not even fork away."""
+    with suppress(OSError, TimeoutExpired):
+        launched.kill()
+        launched.wait(_ENDING_SECONDS)
+
+
+def _number(body: JsonObject, name: str) -> int | None:
+    value = body.get(name)
+    return value if isinstance(value, int) else None
