@@ -24,6 +24,9 @@ class RowArrays(list[mx.array]):
     def dtype(self) -> mx.Dtype:
         return self[0].dtype
 
+    def astype(self, dtype: mx.Dtype) -> RowArrays:
+        return RowArrays(array.astype(dtype) for array in self)
+
 
 class Rows:
     """What a layer sees as its cache. `lengths`: how many positions of each row count; the rest is filling."""

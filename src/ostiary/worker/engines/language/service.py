@@ -172,22 +172,25 @@ class Service:
     def _say(self, tokens: Sequence[Token]) -> list[Reply]:
         replies: list[Reply] = []
         for token in tokens:
-            answer = token.answer
-            work = self._schedule.find(answer.call_id)
-            if work is None or answer.is_over:
+            work = self._schedule.find(token.answer.call_id)
+            if work is None or token.answer.is_over:
                 continue
-            if not token.is_number:
-                self._schedule.remove(answer.call_id)
-                replies.append(_tell_failure(answer.call_id, NOT_A_NUMBER))
-                continue
-            self.tokens += 1
-            piece = answer.take(token.token, token.odds)
-            replies.append(Reply(answer.call_id, ReplyKind.PIECE, piece))
-            if answer.is_over:
-                answer.caches = []
-            if all(other.is_over for other in work.answers):
-                self._schedule.remove(answer.call_id)
-                replies.append(_result(answer.call_id, _describe_work(work)))
+            if token.is_number:
+                replies += self._say_token(work, token)
+            else:
+                self._schedule.remove(work.call_id)
+                replies.append(_tell_failure(work.call_id, NOT_A_NUMBER))
+        return replies
+
+    def _say_token(self, work: Work, token: Token) -> list[Reply]:
+        answer = token.answer
+        self.tokens += 1
+        replies = [Reply(work.call_id, ReplyKind.PIECE, answer.take(token.token, token.odds))]
+        if answer.is_over:
+            answer.caches = []
+        if all(other.is_over for other in work.answers):
+            self._schedule.remove(work.call_id)
+            replies.append(_result(work.call_id, _describe_work(work)))
         return replies
 
     def _fail_all(self, error: Exception) -> list[Reply]:

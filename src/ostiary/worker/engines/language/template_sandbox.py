@@ -78,11 +78,14 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         self.count_round()
         _check_operation(operator, left, right)
-        return super().call_binop(context, operator, left, right)
+        result = super().call_binop(context, operator, left, right)
+        _check_result(result)
+        return result
 
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.count_round()
-        owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
+        method = getattr(obj, "__wrapped__", obj)  # `format` comes wrapped by the sandbox
+        owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
         _check_arguments((*args, *kwargs.values()))
         if isinstance(owner, str):
             _check_growth(name, (owner, *args))
@@ -93,8 +96,8 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         for loop in tree.find_all(nodes.For):
-            counter = nodes.Call(nodes.EnvironmentAttribute("count_round"), [], [], None, None)
-            loop.body.insert(0, nodes.ExprStmt(counter).set_lineno(loop.lineno))
+            counter = nodes.ExprStmt(nodes.EnvironmentAttribute("count_round"))
+            loop.body.insert(0, counter.set_lineno(loop.lineno))
         tree.set_environment(self)
         return tree
 
@@ -113,6 +116,12 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
 
 
 class _Generator(CodeGenerator):
+    def visit_ExprStmt(self, node: nodes.ExprStmt, frame: Frame) -> None:  # noqa: N802  Jinja's name
+        """Only `_parse` puts one in: templates have no statement that is but an expression."""
+        self.newline(node)
+        self.visit(node.node, frame)
+        self.write("()")
+
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  Jinja's name
         self.write("environment.concatenate((")
         for part in node.nodes:
@@ -192,8 +201,9 @@ def _check_operation(operator: str, left: Any, right: Any) -> None:
     elif operator == "**" and isinstance(left, int) and isinstance(right, int):
         _check_bits(left.bit_length() * max(0, right))
     elif operator == "%" and isinstance(left, str):
-        _check_arguments((left, *(right if isinstance(right, tuple) else (right,))))
-        _check_format(left)
+        values = right if isinstance(right, tuple) else (right,)
+        _check_arguments(values)
+        _check_format(left, left.count("%"), values)
 
 
 def _check_arguments(values: Iterable[Any]) -> None:
@@ -203,9 +213,11 @@ def _check_arguments(values: Iterable[Any]) -> None:
             raise TemplateTooMuch("the template uses a number that no text has room for")
 
 
-def _check_format(pattern: str) -> None:
+def _check_format(pattern: str, places: int, values: Iterable[Any]) -> None:
+    """`places`: how many values the pattern may take."""
     if _LONG_NUMBER.search(pattern):
         raise TemplateTooMuch("the template formats to a width that no text has")
+    _check_size(len(pattern) + places * max((len(value) for value in values if isinstance(value, str)), default=0))
 
 
 def _check_growth(name: str, values: tuple[Any, ...]) -> None:
@@ -214,7 +226,7 @@ def _check_growth(name: str, values: tuple[Any, ...]) -> None:
         return
     text = values[0]
     if name in ("format", "format_map") and isinstance(text, str):
-        _check_format(text)
+        _check_format(text, text.count("%") + text.count("{"), values[1:])
     elif name == "replace" and len(values) > 2 and all(isinstance(value, str) for value in values[:3]):
         _check_size(len(text) + text.count(values[1]) * len(values[2]))
     elif name == "join" and len(values) > 1:
