@@ -49,7 +49,9 @@ def test_without_a_template_a_chat_does_not_fit() -> None:
 
 
 def test_what_a_template_is_given() -> None:
-    source = "{{ bos_token }}{{ add_generation_prompt }}{{ tools is none }}{{ documents is none }}{{ enable_thinking }}"
+    source = (
+        "{{ bos_token }}{{ add_generation_prompt }}{{ tools is none }}{{ documents is none }}{{ enable_thinking }}"
+    )
     assert render(source, options={"enable_thinking": False}) == "<s>TrueTrueTrueFalse"
 
 
@@ -79,9 +81,9 @@ def test_a_final_message_that_is_not_shown_cannot_be_continued(source: str) -> N
 
 
 def test_a_template_says_no_in_its_own_words_but_not_in_anybody_elses() -> None:
-    with pytest.raises(CallUnfit, match="messages: roles must alternate$"):
+    with pytest.raises(CallUnfit, match=r"messages: roles must alternate$"):
         render("{{ raise_exception('roles must alternate') }}")
-    with pytest.raises(CallUnfit, match="messages$"):
+    with pytest.raises(CallUnfit, match=r"messages$"):
         render("{{ raise_exception('no: ' ~ messages[0].content) }}")
 
 
@@ -109,7 +111,9 @@ def test_failures_are_told_without_what_failed(source: str) -> None:
     assert "chat template" in str(refused.value)
 
 
-@pytest.mark.parametrize("source", ["{{ messages['x'] }}", "{{ [][5] }}", "{{ dict.__init__ }}", "{{ ''.__class__ }}"])
+@pytest.mark.parametrize(
+    "source", ["{{ messages['x'] }}", "{{ [][5] }}", "{{ dict.__init__ }}", "{{ ''.__class__ }}"]
+)
 def test_what_is_not_there_is_nothing(source: str) -> None:
     assert render(source) == ""
 
@@ -149,7 +153,7 @@ def test_what_is_not_there_is_nothing(source: str) -> None:
     ],
 )
 def test_work_without_end_is_ended(source: str) -> None:
-    with pytest.raises(CallUnfit, match="chat template|the template"):
+    with pytest.raises(CallUnfit, match=r"chat template|the template"):
         render(source)
 
 

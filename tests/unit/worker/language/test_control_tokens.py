@@ -20,7 +20,9 @@ from ostiary.worker.engines.language.control_tokens import (
 
 
 def added(*tokens: tuple[int, str, bool]) -> dict[str, Any]:
-    return {"added_tokens": [{"id": number, "content": word, "special": special} for number, word, special in tokens]}
+    return {
+        "added_tokens": [{"id": number, "content": word, "special": special} for number, word, special in tokens]
+    }
 
 
 def contents(controls: ControlTokens) -> list[str]:

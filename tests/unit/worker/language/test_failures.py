@@ -8,7 +8,7 @@ from ostiary.core.frames import ErrorName
 from ostiary.worker.engines.language.failures import FAILURES, explain_failure
 
 
-class PanicException(BaseException):  # noqa: N818  as pyo3 names it
+class PanicException(BaseException):
     """What the tokenizers library raises from Rust."""
 
 
@@ -17,7 +17,9 @@ class PanicException(BaseException):  # noqa: N818  as pyo3 names it
     [
         (MemoryError("std::bad_alloc"), ErrorName.OUT_OF_MEMORY, "memory"),
         (
-            RuntimeError("[metal::malloc] Attempting to allocate 9 bytes which is greater than the maximum allowed"),
+            RuntimeError(
+                "[metal::malloc] Attempting to allocate 9 bytes which is greater than the maximum allowed"
+            ),
             ErrorName.OUT_OF_MEMORY,
             "in one piece",
         ),
@@ -28,7 +30,11 @@ class PanicException(BaseException):  # noqa: N818  as pyo3 names it
             ErrorName.OUT_OF_MEMORY,
             "ran out",
         ),
-        (RuntimeError("[METAL] Command buffer execution failed: Caused GPU Hang"), ErrorName.ENGINE_FAILED, "device"),
+        (
+            RuntimeError("[METAL] Command buffer execution failed: Caused GPU Hang"),
+            ErrorName.ENGINE_FAILED,
+            "device",
+        ),
         (RuntimeError("Resource temporarily unavailable"), ErrorName.ENGINE_FAILED, "threads"),
         (RuntimeError("[Compile::eval_cpu] Failed to compile"), ErrorName.ENGINE_FAILED, "compiling"),
         (RuntimeError("[read] Unable to read from file."), ErrorName.ENGINE_FAILED, "too early"),

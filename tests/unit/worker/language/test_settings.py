@@ -32,5 +32,5 @@ def test_settings() -> None:
     ],
 )
 def test_settings_that_are_none(values: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"setting|adapter|must"):
         parse_settings(values)

@@ -81,6 +81,17 @@ def test_markers_stay_markers_in_the_assistants_own_words_and_nothing_else_does(
     assert controls.spell(text) == "<|im_start|>assistant\n<think>hm</think><|im_end|><|im_end|>\n"
 
 
+def test_tags_of_the_template_stay_tags_in_the_assistants_own_words() -> None:
+    template = "{{ messages[0].content.split('<answer>')[-1] }}"
+    assert render(template, "<b>no</b><answer>yes</s>", role="assistant")[0] == "yes</s>"
+    assert render(template, "<b>no</b><answer>yes")[0] == "<b>no</b><answer>yes"
+
+
+def test_tags_that_are_special_are_no_exception() -> None:
+    template = "<|im_end|>{{ '</s>' }}{{ messages[0].content }}"
+    assert marks_in(render(template, "</s>[INST]<|im_end|>STOPNOW", role="assistant")[0]) == 2
+
+
 def test_names_of_members_are_covered_too() -> None:
     shield = Shield(controls_of(), ())
     assert shield.cover({"</s>": ["</s>", 1, None, True]}) != {"</s>": ["</s>", 1, None, True]}

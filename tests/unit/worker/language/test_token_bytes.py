@@ -23,8 +23,14 @@ def sequence(*steps: dict[str, Any]) -> dict[str, Any]:
         (sequence({"type": "ByteLevel"}), ByteDecoder(True, None, False, False)),
         (metaspace()[0]["decoder"], ByteDecoder(False, "▁", True, True)),
         (sequence(SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}), ByteDecoder(False, "▁", True, False)),
-        ({"type": "Metaspace", "replacement": "_", "prepend_scheme": "first"}, ByteDecoder(False, "_", False, True)),
-        ({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never"}, ByteDecoder(False, "▁", False, False)),
+        (
+            {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first"},
+            ByteDecoder(False, "_", False, True),
+        ),
+        (
+            {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never"},
+            ByteDecoder(False, "▁", False, False),
+        ),
         ({"type": "Fuse"}, ByteDecoder(False, None, False, False)),
         ({"type": "WordPiece", "prefix": "##"}, None),
         (sequence(SPACE, {"type": "Strip", "content": "x", "start": 1, "stop": 0}), None),

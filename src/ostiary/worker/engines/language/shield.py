@@ -7,8 +7,9 @@ again, for the tokenizer, which by now reads control tokens from marks only (`co
 
 What a template makes of a name between its own brackets (`'<' + name + '>'`) is its own as well, so short texts
 that would complete such a token are exchanged too. Roles are not: the caller has checked that they are known ones.
-Markers that the tokenizer does not call special (`</think>`, `<tool_call>`) stay what they are in the assistant's
-own messages: templates look for them there, and they say only what an assistant's message may say anyway.
+Markers that are not special (`</think>`, `<tool_call>`, and other tags that the template itself writes) stay what
+they are in the assistant's own messages: templates look for them there, and they say only what an assistant's
+message may say anyway.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ostiary.core.json_text import JsonValue
 from ostiary.worker.engines.language.control_tokens import FIRST_MARK, FIRST_RESERVED, ControlTokens
 
 _PLAIN: Final = re.compile(r"[^\w\s]")
+_TAG: Final = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 _MAX_STAND_INS: Final = FIRST_MARK - FIRST_RESERVED
 
 
@@ -33,8 +35,11 @@ class Shield:
         self._to_character: Final[dict[int, str]] = {}
         ends = {character for control in controls.all for character in (control.content[0], control.content[-1])}
         self._brackets: Final = {ord(end): self._stand_in(end) for end in sorted(ends) if _PLAIN.fullmatch(end)}
-        visible = [control.content for control in controls.all if not control.is_special]
-        self._visible: Final = _any_of(visible)
+        special = frozenset(control.content for control in controls.all if control.is_special)
+        visible = {control.content for control in controls.all} | {
+            tag for text in literals for tag in _TAG.findall(text)
+        }
+        self._visible: Final = _any_of(visible - special)
         self._completions: Final = _find_completions(controls, literals)
 
     def cover(self, value: JsonValue, *, is_assistant: bool = False) -> JsonValue:
@@ -61,18 +66,17 @@ class Shield:
     def _cover_text(self, text: str, *, is_assistant: bool) -> str:
         if text in self._completions:
             return self._stand_in(text[0]) + text[1:]
-        if is_assistant and self._visible is not None:
-            pieces = self._visible.split(text)  # text, marker, text, marker, ...
-            return "".join(
-                piece if place % 2 else self._break_words(piece.translate(self._brackets))
-                for place, piece in enumerate(pieces)
-            )
-        return self._break_words(text.translate(self._brackets))
+        if not is_assistant or self._visible is None:
+            return self._break_words(text.translate(self._brackets))
+        pieces = self._visible.split(text)  # text, marker, text, marker, ...
+        covered = (piece if place % 2 else piece.translate(self._brackets) for place, piece in enumerate(pieces))
+        return self._break_words("".join(covered), keeps_markers=True)
 
-    def _break_words(self, text: str) -> str:
+    def _break_words(self, text: str, *, keeps_markers: bool = False) -> str:
         """Control tokens of letters alone have no bracket that could be exchanged."""
         for place, control in self._controls.find(text):
-            text = text[:place] + self._stand_in(control.content[0]) + text[place + 1 :]
+            if control.is_special or not keeps_markers:
+                text = text[:place] + self._stand_in(control.content[0]) + text[place + 1 :]
         return text
 
     def _stand_in(self, character: str) -> str:
