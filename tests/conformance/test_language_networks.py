@@ -27,7 +27,11 @@ pytestmark = pytest.mark.mlx
 
 TOKENS = 10
 SEED = 5
-FORMATS = {"float32": {"dtype": "float32"}, "bfloat16": {"dtype": "bfloat16"}, "4-bit": {"dtype": "bfloat16", "bits": 4}}
+FORMATS = {
+    "float32": {"dtype": "float32"},
+    "bfloat16": {"dtype": "bfloat16"},
+    "4-bit": {"dtype": "bfloat16", "bits": 4},
+}
 CHOSEN = ("gemma2", "gemma3_text", "llama", "llama-windows", "mistral", "qwen2", "qwen3")
 """In every format; the others in float32. A mixture of experts that is not packed runs in float32 only (see MLX)."""
 EXPERTS = ("mixtral", "qwen3_moe", "deepseek_v2")
@@ -81,9 +85,7 @@ def bodies() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("name", "form"), CASES, ids=[f"{name}-{form}" for name, form in CASES])
-def test_token_for_token(
-    name: str, form: str, make_talk: Callable[[TinyModel, int], Talk], tmp_path: Path
-) -> None:
+def test_token_for_token(name: str, form: str, make_talk: Callable[[TinyModel, int], Talk], tmp_path: Path) -> None:
     tiny = make_model(name, **FORMATS[form])
     plain, _ = load_model(tiny.write(tmp_path))
     wanted = [ask_plainly(plain, prompt, is_sampled=sampled) for sampled in (False, True) for prompt in PROMPTS]

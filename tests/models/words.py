@@ -86,7 +86,7 @@ def byte_level() -> tuple[dict[str, Any], dict[str, Any]]:
 def metaspace() -> tuple[dict[str, Any], dict[str, Any]]:
     """As Llama 2 has it: `▁` for a space, bytes as `<0x0A>`, control tokens within the vocabulary itself."""
     words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁"]
-    words += [chr(code) for code in range(0x21, 0x7F) if len(words) < 318]
+    words += "abcdefghijklmnopqrstuvwxyz0123456789<>/[]|_.,:!?'\"(){}-"  # other characters are bytes
     merges = ["h e", "l l", "▁ w", "o r"]
     vocabulary = {word: place for place, word in enumerate(dict.fromkeys(words))}
     for merge in merges:

@@ -38,6 +38,8 @@ class PanicException(BaseException):
         (RuntimeError("Resource temporarily unavailable"), ErrorName.ENGINE_FAILED, "threads"),
         (RuntimeError("[Compile::eval_cpu] Failed to compile"), ErrorName.ENGINE_FAILED, "compiling"),
         (RuntimeError("[read] Unable to read from file."), ErrorName.ENGINE_FAILED, "too early"),
+        (RuntimeError("[load] Failed to read from python stream"), ErrorName.ENGINE_FAILED, "too early"),
+        (RuntimeError("[GatherMM::eval] Currently only supports float32."), ErrorName.ENGINE_FAILED, "format"),
         (RuntimeError("[write] Unable to write 9 bytes to file."), ErrorName.ENGINE_FAILED, "written"),
         (RuntimeError("[load_safetensors] Invalid json header"), ErrorName.ENGINE_FAILED, "malformed"),
         (ValueError("[matmul] Last dimension of first input with shape (1,9)"), ErrorName.ENGINE_FAILED, "shapes"),

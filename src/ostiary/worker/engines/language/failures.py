@@ -54,6 +54,13 @@ FAILURES: Final = (
         "a step asked for compiling, which is off behind the wall",
     ),
     Failure(RuntimeError, "[read] Unable to read", ErrorName.ENGINE_FAILED, "a weights file ended too early"),
+    Failure(RuntimeError, "[load] Failed to read", ErrorName.ENGINE_FAILED, "a weights file ended too early"),
+    Failure(
+        RuntimeError,
+        "Currently only supports",
+        ErrorName.ENGINE_FAILED,
+        "the network computes in a format that MLX does not have on this device",
+    ),
     Failure(RuntimeError, "[write] Unable to write", ErrorName.ENGINE_FAILED, "something could not be written"),
     Failure(RuntimeError, "safetensors", ErrorName.ENGINE_FAILED, "a weights file is malformed"),
     Failure(

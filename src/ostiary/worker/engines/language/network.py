@@ -12,7 +12,7 @@ from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import EngineLimits, ModelUnfit
 from ostiary.worker.engines.language.caches import CacheNeed, make_caches, measure_need
 from ostiary.worker.engines.language.configuration import Configuration
-from ostiary.worker.engines.language.library import list_arrays, nn
+from ostiary.worker.engines.language.library import import_part, list_arrays, nn
 from ostiary.worker.engines.language.settings import Settings
 from ostiary.worker.engines.language.weights import count_parameters
 
@@ -54,6 +54,7 @@ class Network:
 
 def look_at(model: Any, configuration: Configuration, settings: Settings, limits: EngineLimits) -> Network:
     """Raises ModelUnfit for a network that could look up what is not there, or that leaves no room for work."""
+    _check_experts(model)
     rows, positions = _find_tables(model)
     caches = make_caches(model)
     logits = model(mx.zeros((1, 1), dtype=mx.int32), cache=caches)  # its shapes are wanted, so nothing is computed
@@ -81,6 +82,19 @@ def look_at(model: Any, configuration: Configuration, settings: Settings, limits
         budget=budget,
         prompt_cache_bytes=min(budget, budget // _PROMPT_CACHE_SHARE if cached is None else cached),
     )
+
+
+def _check_experts(model: Any) -> None:
+    """MLX has the product of several matrices at once, on a processor, for float32 and for packed ones only."""
+    if mx.default_device() != mx.cpu:
+        return
+    plain = import_part("models.switch_layers").SwitchLinear
+    for _, part in model.named_modules():
+        if isinstance(part, plain) and part.weight.dtype != mx.float32:
+            raise ModelUnfit(
+                ErrorName.LOAD_FAILED,
+                "its experts are neither packed nor float32, which MLX cannot compute on a processor",
+            )
 
 
 def _find_tables(model: Any) -> tuple[int, int]:
