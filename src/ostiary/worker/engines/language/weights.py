@@ -41,7 +41,7 @@ def is_wanted(path: str, listed: frozenset[str] | None) -> bool:
 
 def read_tensors(descriptor: int) -> dict[str, mx.array]:
     """All tensors of one safetensors file. A file object is read now, not when its tensors are first used."""
-    with os.fdopen(os.dup(descriptor), "rb") as file:
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
         loaded = mx.load(file, format="safetensors")
     if not isinstance(loaded, dict):
         raise ModelUnfit(ErrorName.LOAD_FAILED, "a weights file holds no named tensors")
