@@ -117,6 +117,16 @@ class CellRefused(Refusal):
     codes = "CELL_WALL_UNAVAILABLE CELL_MEMORY_BUDGET CELL_ARCHITECTURE_NOT_ALLOWED CELL_QUARANTINED"
 
 
+class ContractRefused(Refusal):
+    """The request does not fit the model, as the house sees it before anything is computed. `field` names the field."""
+
+    codes = "CONTRACT_"
+
+    def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.field: Final = field
+
+
 class CallRefused(Refusal):
     """The model's engine looked at a request and says that it does not fit the model."""
 

@@ -9,3 +9,4 @@ from ostiary.codes.declare import CODES as CODES
 from ostiary.codes.declare import Code as Code
 from ostiary.codes.house import *
 from ostiary.codes.models import *
+from ostiary.codes.requests import *
