@@ -118,7 +118,7 @@ class CellRefused(Refusal):
 
 
 class ContractRefused(Refusal):
-    """The request does not fit the model, as the house sees it before anything is computed. `field` names the field."""
+    """The request does not fit the model, as told before anything is computed. `field` names what does not fit."""
 
     codes = "CONTRACT_"
 

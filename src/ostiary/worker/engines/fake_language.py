@@ -10,7 +10,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Final
 
 from ostiary.core.json_text import JsonValue
@@ -123,7 +123,7 @@ class FakeLanguage:
 
     def _say(
         self, call_id: int, choice: int, said: str, generation: Generation, most: int
-    ) -> Iterator[Reply | None]:
+    ) -> Generator[Reply | None, None, dict[str, JsonValue]]:
         """Returns how the choice ended."""
         words = _split(said)
         stops = StopFinder(generation.stop)
@@ -152,7 +152,8 @@ class FakeLanguage:
                 "bytes": [*word.encode()],
                 "logprob": _LOGPROB,
             }
-            piece["logprobs"] = [{**likely, "top": [dict(likely)][: generation.logprobs]}]
+            top: list[JsonValue] = [likely] if generation.logprobs else []
+            piece["logprobs"] = [{**likely, "top": top}]
         return piece
 
     def _choose(self, asked: str) -> str:
