@@ -213,6 +213,7 @@ def words(**values: Any) -> Change:
         (config(model_type="llama\0x"), r"'llama\\x00x' does not run here"),
         (config(model_type=None), "none does not run here"),
         (config(model_type=["llama"]), "none does not run here"),
+        (config(model_type="mistral3", text_config={"model_type": "mistral4"}), "'mistral4' does not run here"),
         (config(num_hidden_layers=4), "not those of the architecture"),
         (config(hidden_size=128), "not those of the architecture"),
         (config(num_attention_heads=0), "divides by zero|not those"),

@@ -90,7 +90,7 @@ def fill(name: str, shape: tuple[int, ...]) -> mx.array:
     noise = mx.random.normal(shape, key=mx.random.key(zlib.crc32(name.encode())))
     if "norm" in name and name.endswith("weight"):
         return 1 + 0.1 * noise
-    return noise * (0.5 if len(shape) == 1 else 1.5 / shape[-1] ** 0.5)
+    return noise * (0.5 if len(shape) < 2 else 1.5 / shape[-1] ** 0.5)
 
 
 def make_adapter(

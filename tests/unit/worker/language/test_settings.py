@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from ostiary.worker.engines.language.architectures import MODULES
+from ostiary.worker.engines.language.architectures import list_modules
 from ostiary.worker.engines.language.settings import Settings, parse_settings
 
 
 def test_settings() -> None:
     assert parse_settings({}) == Settings()
-    assert parse_settings({}).modules == MODULES
+    assert parse_settings({}).modules == list_modules()
     read = parse_settings({"adapter": "a", "chunk_tokens": 64, "rows": 3, "architectures": ["mistral", "llama"]})
     assert read == Settings(adapter="a", chunk_tokens=64, rows=3, modules=("llama",))
+    assert parse_settings({"architectures": ["gemma3"]}).modules == ("gemma3", "gemma3_text")
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def read_configuration(contents: Mapping[str, bytes]) -> Configuration:
         architecture=find_architecture(values),
         values=values,
         eos_ids=_read_ids(generation.get("eos_token_id") or values.get("eos_token_id")),
-        context_tokens=_first_size(values),
+        context_tokens=find_size(values, *_CONTEXT),
     )
 
 
@@ -87,9 +87,12 @@ def _read_ids(value: JsonValue) -> frozenset[int]:
     )
 
 
-def _first_size(values: JsonObject) -> int | None:
-    for name in _CONTEXT:
-        value = values.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
+def find_size(values: JsonObject, *names: str) -> int | None:
+    """The first of these settings that is a size; a network of several parts has them in `text_config`."""
+    inner = values.get("text_config")
+    for part in (values, inner if isinstance(inner, dict) else {}):
+        for name in names:
+            value = part.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
     return None

@@ -11,7 +11,7 @@ from ostiary.core.frames import ErrorName
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import EngineLimits, ModelUnfit
 from ostiary.worker.engines.language.caches import CacheNeed, make_caches, measure_need
-from ostiary.worker.engines.language.configuration import Configuration
+from ostiary.worker.engines.language.configuration import Configuration, find_size
 from ostiary.worker.engines.language.library import import_part, list_arrays, nn
 from ostiary.worker.engines.language.settings import Settings
 from ostiary.worker.engines.language.weights import count_parameters
@@ -20,6 +20,8 @@ _TOKEN_TABLES: Final = frozenset({"embed_tokens", "wte", "tok_embeddings", "embe
 _POSITION_TABLES: Final = frozenset({"wpe", "embed_positions"})
 _UNSTATED_CONTEXT: Final = 4_096
 _LARGEST_CONTEXT: Final = 1 << 31
+_HEADS: Final = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+_USUAL_HEADS: Final = 32
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 32, 512
 _CHUNK_WORK: Final = 40e9
 """Multiplications and additions of one chunk on a processor: a sixth of a second where the library is fast."""
@@ -77,7 +79,7 @@ def look_at(model: Any, configuration: Configuration, settings: Settings, limits
         parameters=parameters,
         weight_bytes=weight_bytes,
         cache=need,
-        score_bytes=_count_heads(configuration) * 4 * 2,
+        score_bytes=(find_size(configuration.values, *_HEADS) or _USUAL_HEADS) * 4 * 2,
         chunk_tokens=settings.chunk_tokens or _choose_chunk(parameters),
         budget=budget,
         prompt_cache_bytes=min(budget, budget // _PROMPT_CACHE_SHARE if cached is None else cached),
@@ -111,14 +113,6 @@ def _find_tables(model: Any) -> tuple[int, int]:
     if not tokens:
         raise ModelUnfit(ErrorName.LOAD_FAILED, "it has no table of tokens that is known here")
     return min(tokens), min(positions)
-
-
-def _count_heads(configuration: Configuration) -> int:
-    for name in ("num_attention_heads", "n_head", "num_heads"):
-        value = configuration.values.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-    return 32
 
 
 def _choose_chunk(parameters: int) -> int:

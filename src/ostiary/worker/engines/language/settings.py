@@ -7,7 +7,7 @@ from typing import Final
 from ostiary.core.json_text import describe_type
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import JsonObject
-from ostiary.worker.engines.language.architectures import ARCHITECTURES, MODULES
+from ostiary.worker.engines.language.architectures import ARCHITECTURES, list_modules
 
 _SIZES: Final = {
     "chunk_tokens": (1, 8_192),
@@ -30,7 +30,7 @@ class Settings:
     prompt_cache_bytes: int | None = None
     context_tokens: int | None = None
     """At most so many tokens of prompt and answer together, where that is less than the model takes."""
-    modules: tuple[str, ...] = MODULES
+    modules: tuple[str, ...] = list_modules()
     """The networks to import."""
 
 
@@ -65,7 +65,7 @@ def _parse_modules(values: JsonObject) -> tuple[str, ...]:
     """`architectures`: only these model types will be opened, so only their networks need be imported."""
     names = values.get("architectures")
     if names is None:
-        return MODULES
+        return list_modules()
     if not isinstance(names, list) or not all(isinstance(name, str) and name in ARCHITECTURES for name in names):
         raise ValueError("architectures must list model types that run here")
-    return tuple(sorted({ARCHITECTURES[str(name)].module for name in names}))
+    return list_modules(str(name) for name in names)
