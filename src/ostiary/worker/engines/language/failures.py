@@ -1,7 +1,6 @@
 """What MLX and the tokenizer raise, as errors of ours.
 
-Nothing of a foreign text leaves: it can hold paths and values.
-docs/engine-failures.md lists every row with what leads to it.
+Nothing of a foreign text leaves: it can hold paths and values. docs/reference/engine-failures.md is made of this.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ from typing import Final
 
 from ostiary.core.frames import ErrorName
 from ostiary.core.values import dataclass
+
+_MEMORY, _FAILED = ErrorName.OUT_OF_MEMORY, ErrorName.ENGINE_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,68 +21,145 @@ class Failure:
     part: str
     name: ErrorName
     sentence: str
+    when: str
+    """What leads to it."""
 
 
 FAILURES: Final = (
-    Failure(MemoryError, "", ErrorName.OUT_OF_MEMORY, "there was not enough memory"),
+    Failure(MemoryError, "", _MEMORY, "there was not enough memory", "Python itself could not get memory"),
     Failure(
         RuntimeError,
         "[metal::malloc]",
-        ErrorName.OUT_OF_MEMORY,
+        _MEMORY,
         "the device does not give so much memory in one piece",
+        "a tensor larger than Metal's largest buffer",
     ),
-    Failure(RuntimeError, "Insufficient Memory", ErrorName.OUT_OF_MEMORY, "the device ran out of memory"),
-    Failure(RuntimeError, "out of memory", ErrorName.OUT_OF_MEMORY, "the device ran out of memory"),
-    Failure(RuntimeError, "[malloc]", ErrorName.OUT_OF_MEMORY, "there was not enough memory"),
+    Failure(
+        RuntimeError,
+        "Insufficient Memory",
+        _MEMORY,
+        "the device ran out of memory",
+        "a Metal command buffer that failed for want of memory",
+    ),
+    Failure(RuntimeError, "out of memory", _MEMORY, "the device ran out of memory", "the same on CUDA"),
+    Failure(
+        RuntimeError,
+        "[malloc]",
+        _MEMORY,
+        "there was not enough memory",
+        "an allocation that MLX checks; those that it does not check end the process (WORKER_OUT_OF_MEMORY)",
+    ),
     Failure(
         RuntimeError,
         "Resource limit",
-        ErrorName.OUT_OF_MEMORY,
+        _MEMORY,
         "the device holds as many pieces of memory as it can",
+        "too many buffers at once on Metal",
     ),
-    Failure(RuntimeError, "[METAL] Command buffer execution failed", ErrorName.ENGINE_FAILED, "the device failed"),
-    Failure(RuntimeError, "CUDA", ErrorName.ENGINE_FAILED, "the device failed"),
+    Failure(
+        RuntimeError,
+        "[METAL] Command buffer execution failed",
+        _FAILED,
+        "the device failed",
+        "a hang or a fault of the device",
+    ),
+    Failure(RuntimeError, "CUDA", _FAILED, "the device failed", "a fault of a CUDA device"),
     Failure(
         RuntimeError,
         "Resource temporarily unavailable",
-        ErrorName.ENGINE_FAILED,
+        _FAILED,
         "no more threads may be started",
+        "the cell's limit of threads",
     ),
     Failure(
         RuntimeError,
         "Compile::eval_cpu",
-        ErrorName.ENGINE_FAILED,
+        _FAILED,
         "a step asked for compiling, which is off behind the wall",
+        "never, as compiling is turned off before the wall goes up",
     ),
-    Failure(RuntimeError, "[read] Unable to read", ErrorName.ENGINE_FAILED, "a weights file ended too early"),
-    Failure(RuntimeError, "[load] Failed to read", ErrorName.ENGINE_FAILED, "a weights file ended too early"),
+    Failure(
+        RuntimeError,
+        "[read] Unable to read",
+        _FAILED,
+        "a weights file ended too early",
+        "a weights file that became shorter; sealed ones cannot",
+    ),
+    Failure(
+        RuntimeError, "[load] Failed to read", _FAILED, "a weights file ended too early", "an empty weights file"
+    ),
     Failure(
         RuntimeError,
         "Currently only supports",
-        ErrorName.ENGINE_FAILED,
+        _FAILED,
         "the network computes in a format that MLX does not have on this device",
+        "such as products of expert matrices in bfloat16 on a processor",
     ),
-    Failure(RuntimeError, "[write] Unable to write", ErrorName.ENGINE_FAILED, "something could not be written"),
-    Failure(RuntimeError, "safetensors", ErrorName.ENGINE_FAILED, "a weights file is malformed"),
     Failure(
-        ValueError, "", ErrorName.ENGINE_FAILED, "the network does not take shapes or values that it was given"
+        RuntimeError,
+        "[write] Unable to write",
+        _FAILED,
+        "something could not be written",
+        "never: nothing is written",
     ),
-    Failure(TypeError, "", ErrorName.ENGINE_FAILED, "the network was given something of the wrong type"),
     Failure(
-        ArithmeticError, "", ErrorName.ENGINE_FAILED, "the network divides by zero or leaves the range of numbers"
+        RuntimeError,
+        "safetensors",
+        _FAILED,
+        "a weights file is malformed",
+        "a header that MLX's own reader refuses",
     ),
-    Failure(LookupError, "", ErrorName.ENGINE_FAILED, "the network lacks something that it needs"),
-    Failure(AttributeError, "", ErrorName.ENGINE_FAILED, "the network lacks something that it needs"),
-    Failure(RecursionError, "", ErrorName.ENGINE_FAILED, "the work is nested too deeply"),
-    Failure(RuntimeError, "", ErrorName.ENGINE_FAILED, "the engine could not do this"),
-    Failure(OSError, "", ErrorName.ENGINE_FAILED, "the system refused something"),
+    Failure(
+        ValueError,
+        "",
+        _FAILED,
+        "the network does not take shapes or values that it was given",
+        "a configuration whose sizes contradict one another",
+    ),
+    Failure(
+        TypeError,
+        "",
+        _FAILED,
+        "the network was given something of the wrong type",
+        "a configuration with a word where a number belongs",
+    ),
+    Failure(
+        ArithmeticError,
+        "",
+        _FAILED,
+        "the network divides by zero or leaves the range of numbers",
+        "a configuration with zero heads or groups",
+    ),
+    Failure(
+        LookupError,
+        "",
+        _FAILED,
+        "the network lacks something that it needs",
+        "a setting or a tensor that the architecture expects",
+    ),
+    Failure(AttributeError, "", _FAILED, "the network lacks something that it needs", "the same"),
+    Failure(RecursionError, "", _FAILED, "the work is nested too deeply", "settings nested in one another"),
+    Failure(RuntimeError, "", _FAILED, "the engine could not do this", "anything else that MLX refuses"),
+    Failure(OSError, "", _FAILED, "the system refused something", "never seen; the wall kills before"),
 )
-"""The first row that fits counts."""
+"""The first row that fits counts. While a model is loaded, WORKER_ENGINE_FAILED becomes WORKER_LOAD_FAILED."""
 
-PANIC: Final = Failure(BaseException, "", ErrorName.ENGINE_FAILED, "the tokenizer gave up on this text")
-UNKNOWN: Final = Failure(Exception, "", ErrorName.ENGINE_FAILED, "the engine failed in a way that nobody foresaw")
+PANIC: Final = Failure(
+    BaseException,
+    "",
+    _FAILED,
+    "the tokenizer gave up on this text",
+    "the tokenizer panics, for instance when a regular expression takes too long",
+)
+UNKNOWN: Final = Failure(
+    Exception, "", _FAILED, "the engine failed in a way that nobody foresaw", "an exception of no class above"
+)
 NOT_A_NUMBER: Final = Failure(
-    Exception, "", ErrorName.ENGINE_FAILED, "the network computed something that is not a number"
+    Exception,
+    "",
+    _FAILED,
+    "the network computed something that is not a number",
+    "weights that overflow or hold no numbers: nothing of such an answer is told",
 )
 
 
