@@ -257,7 +257,7 @@ def test_a_head_that_is_wider_than_the_embedding_is_not_taken() -> None:
     network = engine._networks["llama"]  # type: ignore[attr-defined]
     built = network.Model(network.ModelArgs.from_dict(json.loads(model.contents["config.json"])))
     built.lm_head.weight = mx.zeros((400, 64))
-    from ostiary.worker.engines.language.configuration import read_configuration
+    from ostiary.networks.configuration import read_configuration
     from ostiary.worker.engines.language.network import look_at
     from ostiary.worker.engines.language.settings import Settings
 

@@ -20,8 +20,8 @@ from models.settings import NETWORKS
 from models.talk import LIMITS, Talk
 from models.tiny import TinyModel, feed, make_model
 
+from ostiary.networks.architectures import ARCHITECTURES
 from ostiary.worker.engines.language import prepare_engine
-from ostiary.worker.engines.language.architectures import ARCHITECTURES
 
 pytestmark = pytest.mark.mlx
 

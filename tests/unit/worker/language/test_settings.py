@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.worker.engines.language.architectures import list_modules
+from ostiary.networks.architectures import list_modules
 from ostiary.worker.engines.language.settings import Settings, parse_settings
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import mlx.core as mx
 
 from ostiary.core.values import dataclass
-from ostiary.worker.engines.language.library import import_part
+from ostiary.networks.library import import_part
 
 
 def make_caches(model: Any) -> list[Any]:

@@ -11,8 +11,8 @@ from ostiary.core.frames import ErrorName
 from ostiary.core.json_text import JsonValue
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
+from ostiary.networks.configuration import read_object
 from ostiary.worker.engines.contract import CallUnfit, ModelUnfit
-from ostiary.worker.engines.language.configuration import read_object
 from ostiary.worker.engines.language.template_sandbox import ChatEnvironment, TemplateSaidNo, TemplateTooMuch
 
 _FILE: Final = "chat_template.jinja"

@@ -8,16 +8,16 @@ from typing import Any, Final
 import mlx.core as mx
 
 from ostiary.core.frames import ErrorName, JsonObject
+from ostiary.networks.adapters import WEIGHTS_NAME, Adapter, apply_adapter, read_adapter
+from ostiary.networks.configuration import Configuration, read_configuration
+from ostiary.networks.weights import build_network, choose_weights, is_wanted, read_tensors
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, EngineUsage, ModelUnfit, Reply
-from ostiary.worker.engines.language.adapters import WEIGHTS_NAME, Adapter, apply_adapter, read_adapter
 from ostiary.worker.engines.language.chat_template import ChatTemplates, read_templates
-from ostiary.worker.engines.language.configuration import Configuration, read_configuration
 from ostiary.worker.engines.language.failures import explain_failure
 from ostiary.worker.engines.language.network import look_at
 from ostiary.worker.engines.language.service import Service
 from ostiary.worker.engines.language.settings import Settings
 from ostiary.worker.engines.language.text_tokenizer import TextTokenizer, open_tokenizer, read_token_settings
-from ostiary.worker.engines.language.weights import build_network, choose_weights, is_wanted, read_tensors
 
 
 class LanguageEngine:

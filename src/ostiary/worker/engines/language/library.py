@@ -8,7 +8,6 @@ as it is.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 import types
@@ -16,31 +15,20 @@ from typing import Any, Final
 
 import mlx.core as mx
 
+from ostiary.networks.library import check_version, import_part
 from ostiary.worker.engines.language.rows import Rows
 
-nn: Final[Any] = importlib.import_module("mlx.nn")
-"""Its stubs do not list what it exports."""
-_tree: Final[Any] = importlib.import_module("mlx.utils")
 _PACKAGES: Final = ("mlx_lm", "mlx_lm.tuner")
 _PARTS: Final = ("models.base", "models.cache", "models.switch_layers", "sample_utils", "tuner.lora", "tuner.dora")
-SUPPORTED: Final = (0, 32)
-"""The series whose networks the tests hold ours against: another one may do other things under the same names."""
 
 
 def open_library() -> None:
     """Makes `import_part` work, and imports the parts that every network shares. Raises ImportError."""
     for name in _PACKAGES:
         _enter(name)
-    version = str(import_part("_version").__version__)
-    if tuple(int(part) for part in version.split(".")[:2]) != SUPPORTED:
-        raise ImportError(f"mlx-lm {'.'.join(map(str, SUPPORTED))} is needed, not another series", name="mlx_lm")
+    check_version()
     for part in _PARTS:
         import_part(part)
-
-
-def import_part(name: str) -> Any:
-    """A module of MLX-LM, by a name of ours and never by a model's."""
-    return importlib.import_module(f"mlx_lm.{name}")
 
 
 def import_network(module_name: str) -> Any:
@@ -50,17 +38,6 @@ def import_network(module_name: str) -> Any:
     if attend is not None and not hasattr(attend, "for_rows"):
         module.scaled_dot_product_attention = _attend_by_rows(attend)
     return module
-
-
-def list_arrays(model: Any) -> list[tuple[str, mx.array]]:
-    """The weights of a network, by name."""
-    listed: list[tuple[str, mx.array]] = _tree.tree_flatten(model.parameters())
-    return listed
-
-
-def nest_parts(parts: list[tuple[str, Any]]) -> Any:
-    """Parts of a network by path, as `update_modules` takes them."""
-    return _tree.tree_unflatten(parts)
 
 
 def begin_computing(*arrays: Any) -> None:

@@ -9,12 +9,12 @@ import mlx.core as mx
 
 from ostiary.core.frames import ErrorName
 from ostiary.core.values import dataclass
+from ostiary.networks.configuration import Configuration, find_size
+from ostiary.networks.library import import_part, list_arrays, nn
+from ostiary.networks.weights import count_parameters
 from ostiary.worker.engines.contract import EngineLimits, ModelUnfit
 from ostiary.worker.engines.language.caches import CacheNeed, make_caches, measure_need
-from ostiary.worker.engines.language.configuration import Configuration, find_size
-from ostiary.worker.engines.language.library import import_part, list_arrays, nn
 from ostiary.worker.engines.language.settings import Settings
-from ostiary.worker.engines.language.weights import count_parameters
 
 _TOKEN_TABLES: Final = frozenset({"embed_tokens", "wte", "tok_embeddings", "embed_in", "embeddings"})
 _POSITION_TABLES: Final = frozenset({"wpe", "embed_positions"})

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import mlx.core as mx
 
-from ostiary.worker.engines.language.library import import_part
+from ostiary.networks.library import import_part
 from ostiary.worker.engines.language.options import Sampling
 
 Filter = Callable[[mx.array], mx.array]

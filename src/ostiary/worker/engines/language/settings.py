@@ -6,8 +6,8 @@ from typing import Final
 
 from ostiary.core.json_text import describe_type
 from ostiary.core.values import dataclass
+from ostiary.networks.architectures import ARCHITECTURES, list_modules
 from ostiary.worker.engines.contract import JsonObject
-from ostiary.worker.engines.language.architectures import ARCHITECTURES, list_modules
 
 _SIZES: Final = {
     "chunk_tokens": (1, 8_192),

@@ -12,8 +12,8 @@ from ostiary.core.frames import ErrorName
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_VOCABULARY
 from ostiary.core.values import dataclass
+from ostiary.networks.configuration import read_object
 from ostiary.worker.engines.contract import ModelUnfit
-from ostiary.worker.engines.language.configuration import read_object
 from ostiary.worker.engines.language.control_tokens import ControlTokens, find_controls, rename_controls
 from ostiary.worker.engines.language.detokenize import ByteDetokenizer, Detokenizer, WindowDetokenizer
 from ostiary.worker.engines.language.token_bytes import ByteDecoder, read_decoder, read_pieces

@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from ostiary.core.frames import ErrorName
+from ostiary.core.frames import ErrorName, JsonObject
 from ostiary.core.json_text import JsonValue
 from ostiary.core.values import dataclass
-from ostiary.worker.engines.contract import JsonObject, ModelUnfit
-from ostiary.worker.engines.language.architectures import Architecture, find_architecture
+from ostiary.networks.architectures import Architecture, find_architecture
+from ostiary.networks.unfit import ModelUnfit
 
 _CONTEXT: Final = (
     "max_position_embeddings",

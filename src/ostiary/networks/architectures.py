@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ostiary.core.frames import ErrorName
+from ostiary.core.frames import ErrorName, JsonObject
 from ostiary.core.json_text import JsonValue
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.worker.engines.contract import JsonObject, ModelUnfit
+from ostiary.networks.unfit import ModelUnfit
 
 
 @dataclass(frozen=True, slots=True)

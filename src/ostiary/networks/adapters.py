@@ -10,9 +10,9 @@ import mlx.core as mx
 from ostiary.core.frames import ErrorName
 from ostiary.core.json_text import JsonValue
 from ostiary.core.values import dataclass
-from ostiary.worker.engines.contract import ModelUnfit
-from ostiary.worker.engines.language.configuration import read_object
-from ostiary.worker.engines.language.library import import_part, list_arrays, nest_parts, nn
+from ostiary.networks.configuration import read_object
+from ostiary.networks.library import import_part, list_arrays, nest_parts, nn
+from ostiary.networks.unfit import ModelUnfit
 
 _KINDS: Final = ("lora", "dora", "full")
 _LEAVES: Final = frozenset({"lora_a", "lora_b", "m"})

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import mlx.core as mx
 
-from ostiary.core.frames import ErrorName
+from ostiary.core.frames import ErrorName, JsonObject
 from ostiary.core.json_text import JsonValue
-from ostiary.worker.engines.contract import JsonObject, ModelUnfit
-from ostiary.worker.engines.language.configuration import Configuration, read_object
-from ostiary.worker.engines.language.library import list_arrays, nn
+from ostiary.networks.configuration import Configuration, read_object
+from ostiary.networks.library import list_arrays, nn
+from ostiary.networks.unfit import ModelUnfit
 
 _INDEX: Final = "model.safetensors.index.json"
 _FIXED: Final = {("nvfp4", 4, 16), ("mxfp4", 4, 32), ("mxfp8", 8, 32)}
