@@ -29,8 +29,8 @@ from ostiary.core.ceiling import Ceiling
 from ostiary.intake.network.architectures import ARCHITECTURES
 from ostiary.intake.rules import ALL_RULES
 from ostiary.networks.architectures import ARCHITECTURES as RUNNING
+from ostiary.networks.failures import FAILURES, NOT_A_NUMBER, PANIC, UNKNOWN
 from ostiary.record.events import EVENT_TYPES, Event
-from ostiary.worker.engines.language.failures import FAILURES, NOT_A_NUMBER, PANIC, UNKNOWN
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"

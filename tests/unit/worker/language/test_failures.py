@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ostiary.core.frames import ErrorName
-from ostiary.worker.engines.language.failures import FAILURES, explain_failure
+from ostiary.networks.failures import FAILURES, explain_failure
 
 
 class PanicException(BaseException):

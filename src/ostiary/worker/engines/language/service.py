@@ -10,6 +10,7 @@ from typing import Final
 from ostiary.core.frames import ErrorName, ReplyKind
 from ostiary.core.json_text import JsonValue
 from ostiary.networks.configuration import Configuration
+from ostiary.networks.failures import NOT_A_NUMBER, Failure, explain_failure
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, Reply
 from ostiary.worker.engines.language.answer import Answer
 from ostiary.worker.engines.language.batch import Batch, Pass, Token
@@ -23,7 +24,6 @@ from ostiary.worker.engines.language.check_calls import (
     check_prompt,
     parse_call,
 )
-from ostiary.worker.engines.language.failures import NOT_A_NUMBER, Failure, explain_failure
 from ostiary.worker.engines.language.network import Network
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.prompt import PromptMaker

@@ -75,7 +75,7 @@ FAILURES: Final = (
         RuntimeError,
         "Compile::eval_cpu",
         _FAILED,
-        "a step asked for compiling, which is off behind the wall",
+        "a step asked for compiling, which could not be done",
         "never, as compiling is turned off before the wall goes up",
     ),
     Failure(
