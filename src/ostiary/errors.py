@@ -133,6 +133,19 @@ class CallRefused(Refusal):
     codes = "WORKER_CALL_REFUSED"
 
 
+class EmbedRefused(Refusal):
+    """A model, or what is to be computed with it, is not let through in the application's own process.
+
+    `field` names the argument that does not fit, where it is one.
+    """
+
+    codes = "EMBED_ARCHITECTURE_NOT_ALLOWED EMBED_INPUT"
+
+    def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.field: Final = field
+
+
 class Fault(OstiaryError):
     """The house could not do its work."""
 
@@ -231,6 +244,18 @@ class EngineFailed(WorkerFault):
     """The engine failed on one request; the process goes on."""
 
     codes = "WORKER_ENGINE_FAILED"
+
+
+class EmbedFailed(Fault):
+    """MLX, in the application's own process, raised something. `__cause__` is what; its text is for nobody else."""
+
+    codes = "EMBED_LOAD_FAILED EMBED_ENGINE_FAILED"
+
+
+class EmbedOutOfMemory(EmbedFailed):
+    """There was not enough memory, and MLX noticed in time."""
+
+    codes = "EMBED_OUT_OF_MEMORY"
 
 
 class InternalFault(Fault):

@@ -17,7 +17,8 @@ transformers = pytest.importorskip("transformers")
 
 from models.words import byte_level, metaspace
 
-from ostiary.worker.engines.language.chat_template import ChatTemplates, read_templates
+from ostiary.networks.templates import read_templates
+from ostiary.worker.engines.language.chat_template import ChatTemplates
 from ostiary.worker.engines.language.check_calls import Bounds, ChatCall, TokenizeCall, parse_call
 from ostiary.worker.engines.language.prompt import PromptMaker
 from ostiary.worker.engines.language.text_tokenizer import TextTokenizer, open_tokenizer, read_token_settings

@@ -423,3 +423,9 @@ MAX_ANSWER_CHARACTERS: Final = Ceiling(
 MAX_TOKEN_BYTES: Final = Ceiling(
     16_384, "bytes", "of one token, told with its log-probability: the longest word that a vocabulary may have"
 )
+
+# Inputs that an application has checked
+MAX_INPUT_DEPTH: Final = Ceiling(
+    32, "levels", "lists in lists; MLX ends the process on deep ones, and no array has more"
+)
+MAX_INPUT_ITEMS: Final = Ceiling(1 << 22, "items", "of lists, looked at one by one; longer ones are arrays already")

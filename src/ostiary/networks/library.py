@@ -11,7 +11,7 @@ nn: Final[Any] = importlib.import_module("mlx.nn")
 """Its stubs do not list what it exports."""
 _tree: Final[Any] = importlib.import_module("mlx.utils")
 SUPPORTED: Final = (0, 32)
-"""The series of MLX-LM whose networks the tests hold ours against: another one may do other things under these names."""
+"""The series of MLX-LM whose networks the tests hold ours against: another may do other things."""
 
 
 def check_version() -> None:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
 from ostiary.core.values import dataclass
+from ostiary.record.embed_events import ModelEmbedded, WorkFailed, WorkRefused
 from ostiary.record.event import Content as Content  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Event as Event  # noqa: PLC0414  every room has it from here
@@ -349,6 +350,9 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RequestRefused,
             RequestFailed,
             RequestCancelled,
+            ModelEmbedded,
+            WorkFailed,
+            WorkRefused,
             RepositoryRemembered,
             TrustChanged,
             KeyMade,

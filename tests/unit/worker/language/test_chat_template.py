@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ostiary.networks.templates import read_templates
 from ostiary.worker.engines.contract import CallUnfit, ModelUnfit
-from ostiary.worker.engines.language.chat_template import Chat, ChatTemplates, read_templates
+from ostiary.worker.engines.language.chat_template import Chat, ChatTemplates
 
 HELLO = [{"role": "user", "content": "hello"}]
 

@@ -11,13 +11,9 @@ from ostiary.core.frames import ErrorName
 from ostiary.core.json_text import JsonValue
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.networks.configuration import read_object
 from ostiary.worker.engines.contract import CallUnfit, ModelUnfit
 from ostiary.worker.engines.language.template_sandbox import ChatEnvironment, TemplateSaidNo, TemplateTooMuch
 
-_FILE: Final = "chat_template.jinja"
-_FOLDER: Final = "additional_chat_templates/"
-_ENDING: Final = ".jinja"
 _CONTINUE: Final = "CONTINUE_FINAL_MESSAGE_TAG "
 GIVEN: Final = frozenset({"messages", "tools", "documents", "add_generation_prompt"})
 """What a template is always given; options may not stand in for these."""
@@ -128,36 +124,6 @@ class ChatTemplates:
         said = str(error)
         known = f": {quote_untrusted(said)}" if said in self.literals else ""
         return f"the chat template does not take these messages{known}"
-
-
-def read_templates(contents: Mapping[str, bytes]) -> dict[str, str]:
-    """Name to source. Files of their own take the place of those in tokenizer_config.json."""
-    found: dict[str, str] = {}
-    for path, data in contents.items():
-        if path == _FILE:
-            found["default"] = _decode(data)
-        elif path.startswith(_FOLDER) and path.endswith(_ENDING):
-            found[path.removeprefix(_FOLDER).removesuffix(_ENDING)] = _decode(data)
-    if found:
-        return found
-    claimed = (read_object(contents, "tokenizer_config.json") or {}).get("chat_template")
-    if isinstance(claimed, str):
-        return {"default": claimed}
-    for entry in claimed if isinstance(claimed, list) else []:
-        if (
-            isinstance(entry, dict)
-            and isinstance(entry.get("name"), str)
-            and isinstance(entry.get("template"), str)
-        ):
-            found[str(entry["name"])] = str(entry["template"])
-    return found
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ModelUnfit(ErrorName.LOAD_FAILED, "a chat template is not UTF-8") from error
 
 
 def _cut_behind(rendered: str, final: str) -> str:

@@ -11,9 +11,10 @@ from ostiary.core.frames import ErrorName, JsonObject
 from ostiary.networks.adapters import WEIGHTS_NAME, Adapter, apply_adapter, read_adapter
 from ostiary.networks.configuration import Configuration, read_configuration
 from ostiary.networks.failures import explain_failure
+from ostiary.networks.templates import read_templates
 from ostiary.networks.weights import build_network, choose_weights, is_wanted, read_tensors
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, EngineUsage, ModelUnfit, Reply
-from ostiary.worker.engines.language.chat_template import ChatTemplates, read_templates
+from ostiary.worker.engines.language.chat_template import ChatTemplates
 from ostiary.worker.engines.language.network import look_at
 from ostiary.worker.engines.language.service import Service
 from ostiary.worker.engines.language.settings import Settings
