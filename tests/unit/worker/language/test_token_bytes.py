@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from models.words import byte_level, metaspace
 
-from ostiary.worker.engines.language.token_bytes import BYTE_CHARACTERS, ByteDecoder, read_decoder, read_pieces
+from ostiary.worker.engines.language.token_bytes import BYTE_CHARACTERS, ByteDecoder, bytes_of, read_decoder
 
 SPACE = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
 
@@ -52,11 +52,10 @@ def test_every_byte_has_its_own_character() -> None:
 
 def test_words_of_bytes() -> None:
     decoder = ByteDecoder(True, None, False, False)
-    assert read_pieces({"Ġhi": 0, "Ã¤": 2, "日": 3}, decoder) == [b" hi", None, "ä".encode(), "日".encode()]
+    assert [bytes_of(word, decoder) for word in ("Ġhi", "Ã¤", "日")] == [b" hi", "ä".encode(), "日".encode()]
 
 
 def test_words_of_utf8() -> None:
     decoder = ByteDecoder(False, "▁", True, True)
-    words = {"▁a▁": 0, "<0x0A>": 1, "<0xzz>": 2, "<0x0A>b": 3}
-    assert read_pieces(words, decoder) == [b" a ", b"\n", b"<0xzz>", b"<0x0A>b"]
-    assert read_pieces({}, decoder) == []
+    words = ("▁a▁", "<0x0A>", "<0xzz>", "<0x0A>b")
+    assert [bytes_of(word, decoder) for word in words] == [b" a ", b"\n", b"<0xzz>", b"<0x0A>b"]

@@ -99,7 +99,7 @@ def rename_controls(tokenizer: dict[str, JsonValue], controls: ControlTokens) ->
     renamed = _rename_in_vocabulary(model.get("vocab"), controls)
     merges = model.get("merges")
     if renamed and isinstance(merges, list):
-        model["merges"] = [merge for merge in merges if not _touches(merge, renamed)]
+        model["merges"] = _drop_merges(merges, renamed)
 
 
 def _rename_in_vocabulary(vocabulary: JsonValue, controls: ControlTokens) -> frozenset[str]:
@@ -117,13 +117,22 @@ def _rename_in_vocabulary(vocabulary: JsonValue, controls: ControlTokens) -> fro
     return frozenset(renamed)
 
 
-def _touches(merge: JsonValue, contents: frozenset[str]) -> bool:
-    """Whether a merge makes or uses one of these: text could make it so, piece by piece."""
-    parts = merge.split(" ", 1) if isinstance(merge, str) else merge
-    if not isinstance(parts, list):
-        return False
-    parts = [part for part in parts if isinstance(part, str)]
-    return "".join(parts) in contents or any(part in contents for part in parts)
+def _drop_merges(merges: list[JsonValue], contents: frozenset[str]) -> list[JsonValue]:
+    """Those that make or use one of these are left out: text could make it so, piece by piece."""
+    kept: list[JsonValue] = []
+    for merge in merges:  # there are some hundred thousand
+        first, second = merge.partition(" ")[::2] if isinstance(merge, str) else _read_pair(merge)
+        if first not in contents and second not in contents and first + second not in contents:
+            kept.append(merge)
+    return kept
+
+
+def _read_pair(merge: JsonValue) -> tuple[str, str]:
+    match merge:
+        case [str(first), str(second)]:
+            return first, second
+        case _:
+            return "", ""  # the loader will say what it thinks of it
 
 
 class _Finder:

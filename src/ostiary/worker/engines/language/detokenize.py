@@ -28,18 +28,19 @@ class Detokenizer(Protocol):
 class ByteDetokenizer:
     """For tokens that are bytes.
 
-    `pieces`: of each id; None for an id without a word. `silent`: ids that say nothing.
+    `find_piece`: the bytes of an id, none for an id without a word. `silent`: ids that say nothing.
     """
 
-    def __init__(self, pieces: Sequence[bytes | None], silent: frozenset[int], *, drops_first_space: bool) -> None:
-        self._pieces: Final = pieces
+    def __init__(
+        self, find_piece: Callable[[int], bytes], silent: frozenset[int], *, drops_first_space: bool
+    ) -> None:
+        self._find_piece: Final = find_piece
         self._silent: Final = silent
         self._decoder: Final = codecs.getincrementaldecoder("utf-8")("replace")
         self._at_start = drops_first_space
 
     def add(self, token: int) -> str:
-        piece = self._pieces[token] if token < len(self._pieces) and token not in self._silent else None
-        return self._trim(self._decoder.decode(piece)) if piece else ""
+        return "" if token in self._silent else self._trim(self._decoder.decode(self._find_piece(token)))
 
     def finish(self) -> str:
         return self._trim(self._decoder.decode(b"", final=True))

@@ -10,13 +10,12 @@ from tokenizers import Tokenizer
 
 from ostiary.core.frames import ErrorName
 from ostiary.core.json_text import JsonValue
-from ostiary.core.limits import MAX_VOCABULARY
 from ostiary.core.values import dataclass
 from ostiary.networks.configuration import read_object
 from ostiary.worker.engines.contract import ModelUnfit
 from ostiary.worker.engines.language.control_tokens import ControlTokens, find_controls, rename_controls
 from ostiary.worker.engines.language.detokenize import ByteDetokenizer, Detokenizer, WindowDetokenizer
-from ostiary.worker.engines.language.token_bytes import ByteDecoder, read_decoder, read_pieces
+from ostiary.worker.engines.language.token_bytes import bytes_of, read_decoder
 
 NAMED: Final = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _PROBES: Final = ("a", "0", "the", " ")
@@ -76,8 +75,10 @@ class TextTokenizer:
         self.size: Final[int] = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self._before, self._behind = self._find_frame()
         self._decoder: Final = read_decoder(tokenizer.get("decoder"))
+        self._added: Final = frozenset[int](self._tokenizer.get_added_tokens_decoder())
         self._silent: Final = frozenset(control.id for control in self.controls.all if control.is_special)
-        self._pieces: Final = None if self._decoder is None else self._make_pieces(self._decoder)
+        self._pieces: Final[dict[int, bytes]] = {}
+        """Of the ids that were asked for."""
 
     def token_id(self, word: str) -> int | None:
         control = self.controls.by_content.get(word)
@@ -102,16 +103,27 @@ class TextTokenizer:
     def start_detokenizer(self, *, show_special: bool, drops_first_space: bool) -> Detokenizer:
         """`drops_first_space`: for a text that begins here; some tokenizers write a space before every word."""
         silent = frozenset[int]() if show_special else self._silent
-        if self._pieces is None or self._decoder is None:
+        if self._decoder is None:
             return WindowDetokenizer(self._decode_plainly, silent)
         drops = drops_first_space and self._decoder.drops_first_space
-        return ByteDetokenizer(self._pieces, silent, drops_first_space=drops)
+        return ByteDetokenizer(self.piece, silent, drops_first_space=drops)
 
     def piece(self, token: int) -> bytes:
         """What a single token stands for, control tokens as they are spelled."""
-        if self._pieces is not None:
-            return (self._pieces[token] if token < len(self._pieces) else None) or b""
-        return self._decode_plainly([token]).encode("utf-8", "replace")
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._find_piece(token)
+        return piece
+
+    def _find_piece(self, token: int) -> bytes:
+        if self._decoder is None:
+            return self._decode_plainly([token]).encode("utf-8", "replace")
+        word: str | None = self._tokenizer.id_to_token(token)
+        if word is None:
+            return b""
+        if token in self._added:
+            return self.controls.spell(word).encode("utf-8", "replace")
+        return bytes_of(word, self._decoder)
 
     def _decode_plainly(self, ids: Sequence[int]) -> str:
         return self.controls.spell(self._tokenizer.decode(list(ids), skip_special_tokens=False))
@@ -125,16 +137,6 @@ class TextTokenizer:
                 if ids and framed[place : place + len(ids)] == ids:
                     return tuple(framed[:place]), tuple(framed[place + len(ids) :])
         return (), ()
-
-    def _make_pieces(self, decoder: ByteDecoder) -> list[bytes | None]:
-        """The bytes of every id, control tokens as they are spelled."""
-        vocabulary: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
-        if max(vocabulary.values(), default=0) > MAX_VOCABULARY:
-            raise ModelUnfit(ErrorName.LOAD_FAILED, "the tokenizer has ids past any vocabulary")
-        pieces = read_pieces(vocabulary, decoder)
-        for number, token in self._tokenizer.get_added_tokens_decoder().items():
-            pieces[number] = self.controls.spell(token.content).encode("utf-8", "replace")
-        return pieces
 
 
 def open_tokenizer(contents: Mapping[str, bytes], template_text: str, eos_ids: frozenset[int]) -> TextTokenizer:

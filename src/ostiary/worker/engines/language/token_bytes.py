@@ -66,15 +66,8 @@ def _flatten(decoder: JsonValue) -> Iterator[Mapping[str, JsonValue]]:
         yield decoder
 
 
-def read_pieces(vocabulary: Mapping[str, int], decoder: ByteDecoder) -> list[bytes | None]:
-    """The bytes of each id; None for ids without a word."""
-    pieces: list[bytes | None] = [None] * (max(vocabulary.values(), default=-1) + 1)
-    for word, number in vocabulary.items():
-        pieces[number] = _bytes_of(word, decoder)
-    return pieces
-
-
-def _bytes_of(word: str, decoder: ByteDecoder) -> bytes:
+def bytes_of(word: str, decoder: ByteDecoder) -> bytes:
+    """What a word of the vocabulary writes."""
     if decoder.is_byte_level:
         try:
             return bytes(map(_BYTE_OF.__getitem__, word))
