@@ -57,7 +57,7 @@ def read_arguments(arguments: BeliefArguments) -> EmbedOptions:
     """Raises Misuse."""
     for name in arguments:
         if name not in _KNOWN:
-            raise Misuse(USAGE, f"loading a model takes no argument {quote_untrusted(name)!r}")
+            raise Misuse(USAGE, f"loading a model takes no argument '{quote_untrusted(name)}'")
     return EmbedOptions(
         Named(
             keys=_paths(arguments, "key"),

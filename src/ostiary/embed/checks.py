@@ -88,6 +88,8 @@ def _whole_numbers(size: int, one: str, table: str) -> Check:
 
 def _as_array(value: object) -> Any | None:
     """The value as MLX has it, if it is an array of any library; None for numbers and lists."""
+    if isinstance(value, list | tuple | int | float | complex):
+        return None
     mx = import_mlx()
     if isinstance(value, mx.array):
         return value
