@@ -45,17 +45,10 @@ TOOL = {
         },
     },
 }
-PLAIN_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "spell",
-        "description": "Spells a word.",
-        "parameters": {
-            "type": "object",
-            "properties": {"what": {"type": "string", "description": "A word."}},
-            "required": ["what"],
-        },
-    },
+OLD_TOOL = {
+    "name": "spell",
+    "description": "Spells a word.",
+    "parameter_definitions": {"what": {"type": "str", "description": "A word.", "required": True}},
 }
 CALL = {
     "role": "assistant",
@@ -76,8 +69,8 @@ CHATS: list[dict[str, Any]] = [
     {"messages": [SYSTEM, USER], "tools": [TOOL]},
     {"messages": [USER, CALL, FOUND], "tools": [TOOL]},
     {"messages": [USER, USER]},
-    {"messages": [SYSTEM, USER], "tools": [PLAIN_TOOL]},
-    {"messages": [USER, ANSWER, USER], "tools": [PLAIN_TOOL]},
+    {"messages": [SYSTEM, USER], "tools": [OLD_TOOL]},
+    {"messages": [USER, ANSWER, USER], "tools": [OLD_TOOL]},
 ]
 
 
@@ -154,7 +147,8 @@ def test_words_in_messages_stay_words(published: Published) -> None:
                 message["content"] += words
             if "tools" in changed:
                 changed["tools"] = copy.deepcopy(changed["tools"])
-                changed["tools"][0]["function"]["description"] += words
+                tool = changed["tools"][0]
+                tool.get("function", tool)["description"] += words
             rendered = published.render(changed)
             counts.append([] if rendered is None else [n for n in rendered[1] if n in published.controls.ids])
         return counts
