@@ -29,7 +29,7 @@ Change = Callable[[TinyModel], None]
 
 
 def open_talk(model: TinyModel, **settings: Any) -> Talk:
-    engine = prepare_engine({"chunk_tokens": 2048, **settings})(LIMITS)
+    engine = prepare_engine({"chunk_tokens": 2048, "arithmetic": "plain", **settings})(LIMITS)
     feed(engine, model)
     return Talk(engine)
 
@@ -253,7 +253,7 @@ def test_a_head_that_is_wider_than_the_embedding_is_not_taken() -> None:
     model = make_model("llama", changes={"tie_word_embeddings": False})
     tensors = tensors_of(model)
     assert "lm_head.weight" in tensors
-    engine = prepare_engine({})(LIMITS)
+    engine = prepare_engine({"arithmetic": "plain"})(LIMITS)
     network = engine._networks["llama"]  # type: ignore[attr-defined]
     built = network.Model(network.ModelArgs.from_dict(json.loads(model.contents["config.json"])))
     built.lm_head.weight = mx.zeros((400, 64))
@@ -288,7 +288,7 @@ def test_weights_are_read_before_the_file_is_let_go(tmp_path: Path) -> None:
     """A file that changes afterwards changes nothing."""
     model = make_model("llama")
     path = model.write(tmp_path) / "model.safetensors"
-    engine = prepare_engine({"chunk_tokens": 2048})(LIMITS)
+    engine = prepare_engine({"chunk_tokens": 2048, "arithmetic": "plain"})(LIMITS)
     engine.read_contents(model.contents)
     with path.open("r+b") as stream:
         engine.read_weights("model.safetensors", stream.fileno(), path.stat().st_size)

@@ -60,7 +60,7 @@ SAMPLED: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def make_talk() -> Callable[[TinyModel, int], Talk]:
-    makers = {size: prepare_engine({"chunk_tokens": size}) for size in (16, 2048)}
+    makers = {size: prepare_engine({"chunk_tokens": size, "arithmetic": "plain"}) for size in (16, 2048)}
 
     def make(model: TinyModel, chunk_tokens: int) -> Talk:
         engine = makers[chunk_tokens](LIMITS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import mlx.core as mx
@@ -14,6 +15,7 @@ from ostiary.networks.failures import explain_failure
 from ostiary.networks.templates import read_templates
 from ostiary.networks.weights import build_network, choose_weights, is_wanted, read_tensors
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, EngineUsage, ModelUnfit, Reply
+from ostiary.worker.engines.fast_cpu.speed import Speed
 from ostiary.worker.engines.language.chat_template import ChatTemplates
 from ostiary.worker.engines.language.network import look_at
 from ostiary.worker.engines.language.service import Service
@@ -26,11 +28,12 @@ class LanguageEngine:
 
     name = "language"
 
-    def __init__(self, networks: Mapping[str, Any], settings: Settings, limits: EngineLimits) -> None:
+    def __init__(self, networks: Mapping[str, Any], settings: Settings, limits: EngineLimits, speed: Speed) -> None:
         """`networks`: MLX-LM's modules that were imported, by name."""
         self._networks: Final = networks
         self._settings: Final = settings
         self._limits: Final = limits
+        self._speed: Final = speed
         self._configuration: Configuration | None = None
         self._adapter: Adapter | None = None
         self._tokenizer: TextTokenizer | None = None
@@ -73,7 +76,9 @@ class LanguageEngine:
             if self._adapter is not None:
                 apply_adapter(model, self._adapter, self._adapter_tensors)
                 self._adapter_tensors = {}
-            network = look_at(model, self._configuration, self._settings, self._limits)
+            pace = self._speed.speed_up(model, self._limits)
+            limits = replace(self._limits, memory_bytes=self._limits.memory_bytes - pace.reserved_bytes)
+            network = look_at(model, self._configuration, self._settings, limits)
         except ModelUnfit:
             raise
         except Exception as error:
@@ -86,6 +91,7 @@ class LanguageEngine:
             templates=self._templates,
             settings=self._settings,
             limits=self._limits,
+            pace=pace,
         )
         return self._service.describe()
 

@@ -27,8 +27,10 @@ def prepare(values: JsonObject) -> MakeEngine:
     import mlx.core as mx  # noqa: PLC0415  late, so that settings are judged first
 
     mx.disable_compile()  # it would run a compiler and load what that wrote
+    from ostiary.worker.engines.fast_cpu.speed import Speed  # noqa: PLC0415
     from ostiary.worker.engines.language.library import import_network, open_library  # noqa: PLC0415
 
+    speed = Speed(settings.speed)
     open_library()
     networks: Mapping[str, Any] = {module: import_network(module) for module in settings.modules}
     from ostiary.worker.engines.language.engine import LanguageEngine  # noqa: PLC0415
@@ -36,7 +38,7 @@ def prepare(values: JsonObject) -> MakeEngine:
     _use_once()
 
     def make(limits: EngineLimits) -> Engine:
-        return LanguageEngine(networks, settings, limits)
+        return LanguageEngine(networks, settings, limits, speed)
 
     return make
 

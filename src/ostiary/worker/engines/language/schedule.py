@@ -61,6 +61,11 @@ class Schedule:
         return bool(self._waiting or self._reading or self._answering)
 
     @property
+    def is_reading(self) -> bool:
+        """Whether the next step computes a piece of a prompt."""
+        return bool(self._reading)
+
+    @property
     def answers(self) -> list[Answer]:
         """Those that want another token now."""
         return [answer for work in self._answering for answer in work.answers if answer.wants_more]

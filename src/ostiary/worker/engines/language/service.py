@@ -12,6 +12,7 @@ from ostiary.core.json_text import JsonValue
 from ostiary.networks.configuration import Configuration
 from ostiary.networks.failures import NOT_A_NUMBER, Failure, explain_failure
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, Reply
+from ostiary.worker.engines.fast_cpu.speed import Pace
 from ostiary.worker.engines.language.answer import Answer
 from ostiary.worker.engines.language.batch import Batch, Pass, Token
 from ostiary.worker.engines.language.chat_template import ChatTemplates
@@ -49,10 +50,12 @@ class Service:
         templates: ChatTemplates,
         settings: Settings,
         limits: EngineLimits,
+        pace: Pace,
     ) -> None:
         together = configuration.architecture.is_batched
         self.tokens = 0
         self._network: Final = network
+        self._pace: Final = pace
         self._configuration: Final = configuration
         self._tokenizer: Final = tokenizer
         self._templates: Final = templates
@@ -87,6 +90,7 @@ class Service:
             "cache_bytes_per_token": network.cache.bytes_for(1 << 20) >> 20,
             "cache_bytes_at_context": network.bytes_for(network.context_tokens, 1),
             "is_batched": self._configuration.architecture.is_batched,
+            "arithmetic": {**self._pace.describe()},
         }
 
     @property
@@ -107,6 +111,7 @@ class Service:
         replies = self._look_at_new()
         try:
             self._schedule.admit()
+            self._pace.use_threads(reads_prompts=self._schedule.is_reading)
             before, answers = self._begun, self._schedule.answers
             self._begun = self._batch.begin(answers, before) if answers else None
             self._schedule.read_chunk()

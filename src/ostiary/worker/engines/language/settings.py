@@ -8,6 +8,7 @@ from ostiary.core.json_text import describe_type
 from ostiary.core.values import dataclass
 from ostiary.networks.architectures import ARCHITECTURES, list_modules
 from ostiary.worker.engines.contract import JsonObject
+from ostiary.worker.engines.fast_cpu.settings import SPEED_SETTINGS, SpeedSettings, parse_speed
 
 _SIZES: Final = {
     "chunk_tokens": (1, 8_192),
@@ -32,11 +33,13 @@ class Settings:
     """At most so many tokens of prompt and answer together, where that is less than the model takes."""
     modules: tuple[str, ...] = list_modules()
     """The networks to import."""
+    speed: SpeedSettings = SpeedSettings()
+    """How numbers are computed on a processor."""
 
 
 def parse_settings(values: JsonObject) -> Settings:
     """Raises ValueError with a sentence of ours."""
-    known = {"adapter", "architectures", *_SIZES}
+    known = {"adapter", "architectures", *_SIZES, *SPEED_SETTINGS}
     for name in values:
         if name not in known:
             raise ValueError("the language engine has no such setting")
@@ -58,6 +61,7 @@ def parse_settings(values: JsonObject) -> Settings:
         prompt_cache_bytes=sizes.get("prompt_cache_bytes"),
         context_tokens=sizes.get("context_tokens"),
         modules=_parse_modules(values),
+        speed=parse_speed(values),
     )
 
 
