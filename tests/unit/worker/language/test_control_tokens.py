@@ -56,6 +56,13 @@ def test_the_unknown_token_is_none_for_text_may_give_it() -> None:
     assert contents(find_controls(tokenizer, [], "", [])) == ["<s>"]
 
 
+def test_the_unknown_token_of_a_unigram_model_has_a_number() -> None:
+    model = {"unk_id": 1, "vocab": [["</s>", 0.0], ["<unk>", 0.0], ["a", -1.0]]}
+    controls = find_controls({**added((0, "</s>", True), (1, "<unk>", True)), "model": model}, [], "", [])
+    assert contents(controls) == ["</s>"]
+    assert controls.silent_ids == {0, 1}
+
+
 def test_marks_and_back() -> None:
     controls = find_controls(added((7, "<|end|>", True), (8, "<|end|>x", True), (9, "</s>", True)), [], "", [])
     marked = controls.write_marks("a<|end|>b<|end|>xc</s")

@@ -39,8 +39,11 @@ class Control:
 class ControlTokens:
     """Those of one tokenizer, found by what they are called, what they look like and what templates write."""
 
-    def __init__(self, controls: Sequence[Control]) -> None:
+    def __init__(self, controls: Sequence[Control], unknown_id: int | None = None) -> None:
         self.all: Final = tuple(controls)
+        silent = {control.id for control in controls if control.is_special}
+        self.silent_ids: Final = frozenset(silent if unknown_id is None else silent | {unknown_id})
+        """What a reader is not shown: special ones, and the token for what has none, which is no control token."""
         self.by_content: Final[Mapping[str, Control]] = {control.content: control for control in controls}
         self.ids: Final = frozenset(control.id for control in controls)
         self._contents: Final = {ord(control.mark): control.content for control in controls}
@@ -69,22 +72,36 @@ def find_controls(
 ) -> ControlTokens:
     """`named`: tokens that the settings call special; `template_text`: what the templates write by themselves."""
     names, ends = frozenset(named), frozenset(eos_ids)
-    model = tokenizer.get("model")
-    unknown = model.get("unk_token") if isinstance(model, dict) else None
+    unknown, unknown_id = _find_unknown(tokenizer.get("model")), None
     controls: list[Control] = []
     added = tokenizer.get("added_tokens")
     for token in added if isinstance(added, list) else []:
         if not isinstance(token, dict):
             continue
         content, number = token.get("content"), token.get("id")
-        if not isinstance(content, str) or not isinstance(number, int) or not content.strip() or content == unknown:
+        if not isinstance(content, str) or not isinstance(number, int) or not content.strip():
+            continue
+        if content == unknown:
+            unknown_id = number
             continue
         is_special = token.get("special") is True or content in names or number in ends
         if is_special or content in template_text or _LOOKS_LIKE_CONTROL.fullmatch(content):
             if len(controls) == MAX_MARKS:
                 break
             controls.append(Control(number, content, is_special, chr(FIRST_MARK + len(controls))))
-    return ControlTokens(controls)
+    return ControlTokens(controls, unknown_id)
+
+
+def _find_unknown(model: JsonValue) -> str | None:
+    """The token for text that has none: text may give it."""
+    match model:
+        case {"unk_token": str(word)}:
+            return word
+        case {"unk_id": int(number), "vocab": [*words]} if 0 <= number < len(words):
+            entry = words[number]
+            return entry[0] if isinstance(entry, list) and entry and isinstance(entry[0], str) else None
+        case _:
+            return None
 
 
 def rename_controls(tokenizer: dict[str, JsonValue], controls: ControlTokens) -> None:

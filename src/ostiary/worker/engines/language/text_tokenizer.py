@@ -15,9 +15,18 @@ from ostiary.networks.configuration import read_object
 from ostiary.worker.engines.contract import ModelUnfit
 from ostiary.worker.engines.language.control_tokens import ControlTokens, find_controls, rename_controls
 from ostiary.worker.engines.language.detokenize import ByteDetokenizer, Detokenizer, WindowDetokenizer
+from ostiary.worker.engines.language.sentencepiece import (
+    SentencepieceMalformed,
+    convert_sentencepiece,
+    frame_prompts,
+)
 from ostiary.worker.engines.language.token_bytes import bytes_of, read_decoder
 
 NAMED: Final = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_LISTS: Final = ("additional_special_tokens", "extra_special_tokens", "chat_control_tokens")
+_PIECES: Final = "tokenizer.model"
+_FRAMING_CLASSES: Final = ("Llama", "CodeLlama", "Gemma")
+"""Their tokenizers begin a prompt with a token of its own where no setting says otherwise."""
 _PROBES: Final = ("a", "0", "the", " ")
 
 
@@ -36,11 +45,16 @@ def read_token_settings(contents: Mapping[str, bytes]) -> TokenSettings:
     if "added_tokens_decoder" not in values:
         values |= read_object(contents, "special_tokens_map.json") or {}
     named = {name: word for name in NAMED if (word := _word_of(values.get(name))) is not None}
-    lists = [values.get("additional_special_tokens"), values.get("extra_special_tokens")]
-    lists.append(values.get("chat_control_tokens"))
-    found = [item for entry in lists for item in (entry.values() if isinstance(entry, dict) else entry or [])]  # type: ignore[union-attr]
+    found = [item for name in _LISTS for item in _items_of(values.get(name))]
     found += [value for name, value in values.items() if name.endswith("_token") and name not in NAMED]
     return TokenSettings(named, tuple(word for item in found if (word := _word_of(item)) is not None))
+
+
+def _items_of(value: JsonValue) -> list[JsonValue]:
+    """Some settings list tokens, some give them names."""
+    if isinstance(value, dict):
+        return [*value.values()]
+    return value if isinstance(value, list) else []
 
 
 def _word_of(value: JsonValue) -> str | None:
@@ -76,7 +90,6 @@ class TextTokenizer:
         self._before, self._behind = self._find_frame()
         self._decoder: Final = read_decoder(tokenizer.get("decoder"))
         self._added: Final = frozenset[int](self._tokenizer.get_added_tokens_decoder())
-        self._silent: Final = frozenset(control.id for control in self.controls.all if control.is_special)
         self._pieces: Final[dict[int, bytes]] = {}
         """Of the ids that were asked for."""
 
@@ -102,7 +115,7 @@ class TextTokenizer:
 
     def start_detokenizer(self, *, show_special: bool, drops_first_space: bool) -> Detokenizer:
         """`drops_first_space`: for a text that begins here; some tokenizers write a space before every word."""
-        silent = frozenset[int]() if show_special else self._silent
+        silent = frozenset[int]() if show_special else self.controls.silent_ids
         if self._decoder is None:
             return WindowDetokenizer(self._decode_plainly, silent)
         drops = drops_first_space and self._decoder.drops_first_space
@@ -141,7 +154,24 @@ class TextTokenizer:
 
 def open_tokenizer(contents: Mapping[str, bytes], template_text: str, eos_ids: frozenset[int]) -> TextTokenizer:
     """Raises ModelUnfit where there is none that is understood."""
+    settings = read_token_settings(contents)
     tokenizer = read_object(contents, "tokenizer.json")
     if tokenizer is None:
-        raise ModelUnfit(ErrorName.LOAD_FAILED, "there is no tokenizer.json")
-    return TextTokenizer(tokenizer, read_token_settings(contents), template_text, eos_ids)
+        tokenizer = _read_pieces(contents, settings)
+    return TextTokenizer(tokenizer, settings, template_text, eos_ids)
+
+
+def _read_pieces(contents: Mapping[str, bytes], settings: TokenSettings) -> dict[str, JsonValue]:
+    """From a SentencePiece model, which does not say itself what stands around a prompt."""
+    data = contents.get(_PIECES)
+    if data is None:
+        raise ModelUnfit(ErrorName.LOAD_FAILED, f"there is no tokenizer.json and no {_PIECES}")
+    try:
+        tokenizer = convert_sentencepiece(data)
+    except SentencepieceMalformed as error:
+        raise ModelUnfit(ErrorName.LOAD_FAILED, f"{_PIECES}: {error}") from error
+    values = read_object(contents, "tokenizer_config.json") or {}
+    by_default = str(values.get("tokenizer_class", "")).startswith(_FRAMING_CLASSES)
+    before = settings.named.get("bos_token") if values.get("add_bos_token", by_default) else None
+    behind = settings.named.get("eos_token") if values.get("add_eos_token", False) else None
+    return frame_prompts(tokenizer, before, behind)
