@@ -50,6 +50,7 @@ class RequestEndings:
         self._lock: Final = threading.Lock()
         self._open: Final[dict[str, RequestEnding]] = {}
         self._abandoned: Final[deque[RequestEnding]] = deque()
+        self._is_foreign = False
 
     def begin(self, operation: Operation) -> RequestEnding:
         """A request that is to end. What was abandoned meanwhile is told first."""
@@ -81,12 +82,18 @@ class RequestEndings:
         if failure is not None:
             raise failure
 
+    def forget(self) -> None:
+        """In a forked child: these requests are the parent's, and so is their record. Takes no lock."""
+        self._is_foreign = True
+
     def abandon(self, ending: RequestEnding) -> None:
         """From inside the garbage collector: takes no lock, tells nothing yet."""
         self._abandoned.append(ending)
 
     def tell(self, ending: RequestEnding, make: Callable[[_Common], Event]) -> None:
         """The first end counts; it is in the record when this returns. Raises what the record says."""
+        if self._is_foreign:
+            return
         with self._lock:
             if self._open.pop(ending.correlation_id, None) is None:
                 return

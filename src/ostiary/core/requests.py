@@ -32,7 +32,7 @@ class ParsedRequest:
 
     operation: Operation
     fields: Mapping[str, object]
-    timeout_seconds: float | None = None
+    timeout_seconds: object = None
     """None: as long as the model's limits allow."""
 
 

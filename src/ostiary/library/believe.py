@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ostiary.core.values import dataclass
 from ostiary.errors import USAGE, Misuse
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ostiary.trust.explanation import Explanation
     from ostiary.trust.judge import Decide
     from ostiary.trust.material import TrustMaterial
-
-UNSIGNED_HATCH: Final = "--unsafe-unsigned"
 
 
 @dataclass(frozen=True, slots=True)

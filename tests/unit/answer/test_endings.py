@@ -171,3 +171,13 @@ def test_a_record_that_fails_is_told_and_each_is_tried_once() -> None:
     with pytest.raises(RecordUnwritable):
         endings.close()
     assert [event.kind for event in tried] == ["request.answered", "request.failed", "request.failed"]
+
+
+def test_a_forked_child_tells_nothing_of_its_parents_requests() -> None:
+    events: list[Event] = []
+    endings, ending = begin(events)
+    endings.forget()
+    with endings._lock:  # which a thread may have held that is not there
+        ending.raised(Misuse(CELL_CLOSED, "the parent's"))
+        ending.cancelled()
+    assert events == []
