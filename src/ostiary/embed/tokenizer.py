@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ostiary.core.frames import ErrorName
 from ostiary.core.json_text import JsonValue
+from ostiary.intake.tokens.loader_names import CHAT_TEMPLATE_TYPES, TOOL_PARSERS
 from ostiary.networks.configuration import read_object
 from ostiary.networks.library import import_part
 from ostiary.networks.templates import read_templates
@@ -34,12 +35,6 @@ _SETTINGS: Final = frozenset(
     }
 )
 """What tokenizer_config.json may set. Others name classes, files or code, or have no effect."""
-_CHAT_TEMPLATES: Final = frozenset({"deepseek_v32", "muse_spark"})
-_TOOL_PARSERS: Final = frozenset(
-    """function_gemma gemma4 glm47 json_tools kimi_k2 kimi_k3 laguna longcat minicpm5 minimax_m2 mistral muse_spark
-    pythonic qwen3_coder""".split()
-)
-"""Modules of MLX-LM: a model chooses one by its name from these, and none besides."""
 
 
 def open_tokenizer(contents: Mapping[str, bytes], config: Mapping[str, Any], changes: Mapping[str, Any]) -> Any:
@@ -110,12 +105,12 @@ def _wrap(tokenizer: Any, decoder: JsonValue, claimed: Mapping[str, Any], config
     """As MLX-LM's own `load` does it, but for the modules that a model can name."""
     library = import_part("tokenizer_utils")
     ends = config.get("eos_token_id")
-    template, style = None, _choose(claimed.get("chat_template_type"), _CHAT_TEMPLATES)
+    template, style = None, _choose(claimed.get("chat_template_type"), CHAT_TEMPLATE_TYPES)
     formats = None
     if style is not None:
         module = import_part(f"chat_templates.{style}")
         template, formats = module.apply_chat_template, getattr(module, "RESPONSE_FORMAT", None)
-    parser = _choose(claimed.get("tool_parser_type") or library._infer_tool_parser(tokenizer), _TOOL_PARSERS)
+    parser = _choose(claimed.get("tool_parser_type") or library._infer_tool_parser(tokenizer), TOOL_PARSERS)
     tools = None if parser is None else import_part(f"tool_parsers.{parser}")
     if parser is not None:
         tokenizer.init_kwargs["tool_parser_type"] = parser

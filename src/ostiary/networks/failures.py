@@ -104,6 +104,13 @@ FAILURES: Final = (
     ),
     Failure(
         RuntimeError,
+        "Failed to open file",
+        _FAILED,
+        "a file could not be opened",
+        "never behind the wall, where no file is opened",
+    ),
+    Failure(
+        RuntimeError,
         "safetensors",
         _FAILED,
         "a weights file is malformed",
