@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from engine_contract.subjects import LIMITS, SUBJECTS, Files, Subject
 
+from ostiary.cell.program import _QUIET as QUIET
 from ostiary.core.frames import ErrorName, FromWorker, ReplyKind, encode_frame
 from ostiary.worker.engines.contract import Call, CallUnfit, Engine, Reply
 
@@ -244,7 +245,7 @@ def test_preparing_leaves_one_thread_behind(subject: Subject) -> None:
     path = os.pathsep.join([str(SOURCE), *filter(None, sys.path)])
     done = subprocess.run(
         [sys.executable, "-c", program, subject.name],
-        env={"PYTHONPATH": path},
+        env={**QUIET, "PYTHONPATH": path},  # as the cell starts its programs
         capture_output=True,
         text=True,
         check=False,
