@@ -135,7 +135,7 @@ except EmbedFailed as error:
 @pytest.mark.skipif(sys.platform != "linux", reason="MLX runs a compiler on Linux alone")
 def test_a_compiler_that_fails(tmp_path: Path) -> None:
     compiler = tmp_path / "g++"
-    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.write_text('#!/bin/sh\ntest "$1" = --version\n')
     compiler.chmod(0o755)
     path = [entry for entry in sys.path if entry]
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TMPDIR": str(tmp_path), "PYTHONPATH": ":".join(path)}
