@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -450,6 +451,51 @@ def test_the_space_before_the_first_word_goes_in_a_chat_and_stays_in_a_continuat
     bias = {"logit_bias": {"259": 100}, "max_tokens": 1}  # 259: a space alone
     assert talk.ask("generate", prompt="h", **bias).text() == " "
     assert talk.ask("chat", messages=[{"role": "user", "content": "h"}], **bias).text() == ""
+
+
+# --- vectors ----------------------------------------------------------------------------------------------------
+
+
+def vector_of(talk: Talk, **body: Any) -> list[float]:
+    call_id = talk.submit("embed", body)
+    replies = []
+    while talk.engine.has_work:
+        replies += talk.step()
+    (reply,) = [reply for reply in replies if reply.call_id == call_id]
+    assert reply.body == {"size": 64, "usage": {"prompt_tokens": len(body["text"])}}
+    return list(struct.unpack("<64f", reply.tail))
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3", "gpt2", "lfm2"])
+def test_vectors_are_the_networks(name: str, tmp_path: Path) -> None:
+    tiny = make_model(name)
+    plain, _ = load_model(tiny.write(tmp_path))
+    trunk = plain.language_model.model if name == "gemma3" else plain.model
+    states = trunk(mx.array([LONG[:70]]))[0]
+    talk = open_talk(tiny)
+    mean = mx.mean(states, axis=0)
+    assert vector_of(talk, text=LONG[:70], normalize=False) == pytest.approx(mean.tolist(), rel=1e-4, abs=1e-5)
+    assert vector_of(talk, text=LONG[:70], pooling="last", normalize=False) == pytest.approx(
+        states[-1].tolist(), rel=1e-4, abs=1e-5
+    )
+    length = math.sqrt(sum(number * number for number in vector_of(talk, text=LONG[:70])))
+    assert length == pytest.approx(1.0, abs=1e-5)
+
+
+def test_vectors_beside_answers(talk: Talk) -> None:
+    alone = vector_of(talk, text=LONG[:70])
+    said = say(talk)
+    answer = talk.submit("generate", {"prompt": PROMPT, "max_tokens": 12, "ignore_eos": True})
+    dropped = talk.submit("embed", {"text": LONG})
+    for _ in range(3):
+        talk.step()
+    talk.engine.cancel(dropped)
+    assert vector_of(talk, text=LONG[:70]) == alone
+    assert talk.heard[answer].tokens() == said
+    assert not talk.heard[dropped].is_over
+    long = talk.ask("embed", text="hello " * 600)
+    assert long.error is not None
+    assert "the text has" in long.error["sentence"]
 
 
 # --- the wall ---------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ostiary.worker.engines.language.check_calls import (
     Bounds,
     ChatCall,
     DetokenizeCall,
+    EmbedCall,
     GenerateCall,
     TokenizeCall,
     check_prompt,
@@ -73,6 +74,7 @@ def test_the_least_of_each_operation() -> None:
     assert parse_call("generate", {"prompt": [0, 99]}, BOUNDS) == GenerateCall((0, 99), False, Generation())
     assert parse_call("tokenize", {"text": ""}, BOUNDS) == TokenizeCall("", False, True)
     assert parse_call("detokenize", {"tokens": [1]}, BOUNDS) == DetokenizeCall((1,), False)
+    assert parse_call("embed", {"text": [1]}, BOUNDS) == EmbedCall((1,), False, "mean", True)
     chat = parse_call("chat", CHAT, BOUNDS)
     assert isinstance(chat, ChatCall)
     assert chat.add_generation_prompt
@@ -209,6 +211,11 @@ def test_rendering_takes_no_options_of_generation() -> None:
         ("tokenize", {"text": "a", "x": 1}, "there is no field 'x'"),
         ("detokenize", {"tokens": "a"}, "tokens is a string"),
         ("detokenize", {"tokens": [100]}, "tokens holds 100"),
+        ("embed", {}, "text is null"),
+        ("embed", {"text": [100]}, "text holds 100"),
+        ("embed", {"text": "a", "pooling": "max"}, "pooling is not one of mean, last"),
+        ("embed", {"text": "a", "normalize": 1}, "normalize is a number"),
+        ("embed", {"text": "a", "tenant": "b"}, "there is no field 'tenant'"),
     ],
 )
 def test_other_operations(operation: str, body: dict[str, Any], said: str) -> None:
@@ -221,6 +228,7 @@ def test_other_operations(operation: str, body: dict[str, Any], said: str) -> No
         ([], None, "no tokens"),
         ([100], None, "the prompt holds 100"),
         ([1] * 50, None, "the prompt has 50 tokens; the context has 50"),
+        ([1] * 51, None, "the prompt has 51 tokens; the context has 50"),
         ([1] * 30, 21, "30 tokens of prompt and 21 of answer do not fit; the context has 50"),
     ],
 )

@@ -76,7 +76,16 @@ class DetokenizeCall:
     show_special: bool
 
 
-LanguageCall = GenerateCall | ChatCall | TokenizeCall | DetokenizeCall
+@dataclass(frozen=True, slots=True)
+class EmbedCall:
+    text: str | tuple[int, ...]
+    parse_special: bool
+    pooling: str
+    is_normalized: bool
+
+
+LanguageCall = GenerateCall | ChatCall | TokenizeCall | DetokenizeCall | EmbedCall
+_POOLINGS: Final = ("mean", "last")
 
 
 def parse_call(operation: str, body: JsonObject, bounds: Bounds) -> LanguageCall:
@@ -272,6 +281,21 @@ def _parse_detokenize(fields: _Fields, bounds: Bounds) -> DetokenizeCall:
     return DetokenizeCall(check_ids(tokens, "tokens", bounds), fields.flag("show_special"))
 
 
+def _parse_embed(fields: _Fields, bounds: Bounds) -> EmbedCall:
+    text = fields.take("text")
+    pooling = fields.take("pooling")
+    if pooling is None:
+        pooling = _POOLINGS[0]
+    if not isinstance(pooling, str) or pooling not in _POOLINGS:
+        raise CallUnfit(f"pooling is not one of {', '.join(_POOLINGS)}")
+    return EmbedCall(
+        text=check_ids(text, "text", bounds) if isinstance(text, list) else fields.text("text"),
+        parse_special=fields.flag("parse_special"),
+        pooling=pooling,
+        is_normalized=fields.flag("normalize", default=True),
+    )
+
+
 def _parse_generation(fields: _Fields, bounds: Bounds) -> Generation:
     choices = fields.integer("n", 1, MAX_CALL_CHOICES) or 1
     tenant = fields.take("tenant")
@@ -356,13 +380,18 @@ def check_ids(claimed: Sequence[JsonValue], name: str, bounds: Bounds) -> tuple[
     return tuple(ids)
 
 
+def check_length(ids: Sequence[int], name: str, bounds: Bounds) -> None:
+    """Also what the tokenizer made: a vocabulary may be larger than the embedding."""
+    check_ids(ids, name, bounds)
+    if not ids:
+        raise CallUnfit(f"{name} has no tokens")
+    if len(ids) > bounds.context_tokens:
+        raise CallUnfit(f"{name} has {len(ids)} tokens; the context has {bounds.context_tokens}")
+
+
 def check_prompt(ids: Sequence[int], generation: Generation, bounds: Bounds) -> int:
     """How many tokens the answer may have."""
-    check_ids(
-        ids, "the prompt", bounds
-    )  # also what the tokenizer made: a vocabulary may be larger than the embedding
-    if not ids:
-        raise CallUnfit("the prompt has no tokens")
+    check_length(ids, "the prompt", bounds)
     room = bounds.context_tokens - len(ids)
     if room < 1:
         raise CallUnfit(f"the prompt has {len(ids)} tokens; the context has {bounds.context_tokens}")
@@ -398,5 +427,6 @@ _OPERATIONS: Final[Mapping[str, Callable[[_Fields, Bounds], LanguageCall]]] = {
     "render_template": _parse_render,
     "tokenize": _parse_tokenize,
     "detokenize": _parse_detokenize,
+    "embed": _parse_embed,
 }
 OPERATIONS: Final = tuple(_OPERATIONS)

@@ -10,7 +10,7 @@ from ostiary.core.json_text import JsonValue
 from ostiary.core.text import quote_untrusted
 from ostiary.worker.engines.contract import CallUnfit
 from ostiary.worker.engines.language.chat_template import Chat, ChatTemplates
-from ostiary.worker.engines.language.check_calls import ChatCall, GenerateCall, TokenizeCall
+from ostiary.worker.engines.language.check_calls import ChatCall, EmbedCall, GenerateCall, TokenizeCall
 from ostiary.worker.engines.language.shield import Shield
 from ostiary.worker.engines.language.text_tokenizer import TextTokenizer
 
@@ -32,6 +32,12 @@ class PromptMaker:
         if not isinstance(call.prompt, str):
             return list(call.prompt)
         return self._encode(call.prompt, parse_special=call.parse_special)
+
+    def read_text(self, call: EmbedCall) -> list[int]:
+        """A text that is read and not continued."""
+        if not isinstance(call.text, str):
+            return list(call.text)
+        return self._encode(call.text, parse_special=call.parse_special)
 
     def tokenize(self, call: TokenizeCall) -> list[int]:
         if call.add_special:

@@ -91,13 +91,17 @@ class Schedule:
         self._begun = []
         return lost
 
-    def admit(self) -> None:
-        """Lets calls in, the first first, as far as there is room for all that they may come to need."""
+    def admit(self, taken: int = 0) -> None:
+        """Lets calls in, the first first, as far as there is room for all that they may come to need.
+
+        `taken`: what others hold of the memory.
+        """
         while self._waiting:
             inside = [*self._reading, *self._answering]
-            reserved = sum(work.reserved_bytes for work in inside) + self._waiting[0].reserved_bytes
+            reserved = taken + sum(work.reserved_bytes for work in inside) + self._waiting[0].reserved_bytes
             rows = sum(len(work.answers) for work in inside) + len(self._waiting[0].answers)
-            if inside and (reserved > self._budget or rows > self._most_rows):
+            is_alone = not inside and not taken
+            if not is_alone and (reserved > self._budget or rows > self._most_rows):
                 return
             self._cache.shrink(max(0, self._budget - reserved))
             work = self._waiting.popleft()

@@ -20,11 +20,14 @@ from ostiary.worker.engines.language.check_calls import (
     Bounds,
     ChatCall,
     DetokenizeCall,
+    EmbedCall,
     LanguageCall,
     TokenizeCall,
+    check_length,
     check_prompt,
     parse_call,
 )
+from ostiary.worker.engines.language.embed import Embedder, Pooling
 from ostiary.worker.engines.language.network import Network
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.prompt import PromptMaker
@@ -71,6 +74,7 @@ class Service:
             network.budget,
             together=together,
         )
+        self._embedder: Final = Embedder(network.model, network.chunk_tokens)
         self._new: Final[deque[tuple[int, LanguageCall]]] = deque()
         self._begun: Pass | None = None
 
@@ -85,6 +89,7 @@ class Service:
             "context_tokens": network.context_tokens,
             "end_tokens": [*sorted(self._eos_ids)],
             "has_chat_template": self._templates.has_any,
+            "has_embeddings": self._embedder.is_possible,
             "chunk_tokens": network.chunk_tokens,
             "cache_budget_bytes": network.budget,
             "cache_bytes_per_token": network.cache.bytes_for(1 << 20) >> 20,
@@ -95,7 +100,7 @@ class Service:
 
     @property
     def has_work(self) -> bool:
-        return bool(self._new) or self._schedule.has_work
+        return bool(self._new) or self._schedule.has_work or self._embedder.has_work
 
     def submit(self, call: Call) -> None:
         self._new.append((call.id, parse_call(call.operation, call.body, self._bounds)))
@@ -105,12 +110,13 @@ class Service:
             if entry[0] == call_id:
                 self._new.remove(entry)
         self._schedule.remove(call_id)
+        self._embedder.remove(call_id)
 
     def step(self) -> list[Reply]:
         """New calls, a pass for all answers, a chunk of prompt; then what the pass before brought."""
         replies = self._look_at_new()
         try:
-            self._schedule.admit()
+            self._schedule.admit(self._embedder.reserved_bytes)
             self._pace.use_threads(reads_prompts=self._schedule.is_reading)
             before, answers = self._begun, self._schedule.answers
             self._begun = self._batch.begin(answers, before) if answers else None
@@ -118,7 +124,20 @@ class Service:
             tokens = [] if before is None else self._batch.finish(before)
         except Exception as error:  # noqa: BLE001  whatever it is, it has a row in `failures`
             return [*replies, *self._fail_all(error)]
-        return [*replies, *self._say(tokens)]
+        return [*replies, *self._say(tokens), *self._embed()]
+
+    def _embed(self) -> list[Reply]:
+        try:
+            vector = self._embedder.step()
+        except Exception as error:  # noqa: BLE001  as above; the others go on
+            failure = explain_failure(error)
+            return [_tell_failure(call_id, failure) for call_id in self._embedder.give_up()]
+        if vector is None:
+            return []
+        if not vector.numbers:
+            return [_tell_failure(vector.call_id, NOT_A_NUMBER)]
+        body: dict[str, JsonValue] = {"size": vector.size, "usage": {"prompt_tokens": vector.tokens}}
+        return [Reply(vector.call_id, ReplyKind.RESULT, body, vector.numbers)]
 
     def _look_at_new(self) -> list[Reply]:
         replies: list[Reply] = []
@@ -144,19 +163,16 @@ class Service:
         if isinstance(call, ChatCall) and call.generation is None:
             text, ids = self._prompts.render(call)
             return [_result(call_id, {"text": text, "tokens": list(ids)})]
-        if call.generation is not None:
+        if isinstance(call, EmbedCall):
+            self._enqueue_embedding(call_id, call)
+        elif call.generation is not None:
             prompt = self._prompts.make(call)
             self._enqueue(call_id, prompt, call.generation, is_chat=isinstance(call, ChatCall))
         return []
 
     def _enqueue(self, call_id: int, prompt: Sequence[int], generation: Generation, *, is_chat: bool) -> None:
         max_tokens = check_prompt(prompt, generation, self._bounds)
-        reserved = self._network.bytes_for(len(prompt) + max_tokens, generation.choices)
-        if reserved > self._network.budget:
-            raise CallUnfit(
-                f"it may come to need {reserved >> 20:,} MiB of memory; all calls together have "
-                f"{self._network.budget >> 20:,} MiB"
-            )
+        reserved = self._check_budget(len(prompt) + max_tokens, generation.choices)
         seed = draw_seed() if generation.sampling.seed is None else generation.sampling.seed
         answers = [
             Answer(
@@ -173,6 +189,30 @@ class Service:
             for choice in range(generation.choices)
         ]
         self._schedule.add(Work(call_id, prompt, generation.tenant, answers, seed, reserved, []))
+
+    def _enqueue_embedding(self, call_id: int, call: EmbedCall) -> None:
+        if not self._embedder.is_possible:
+            raise CallUnfit("this network gives no vectors")
+        tokens = self._prompts.read_text(call)
+        check_length(tokens, "the text", self._bounds)
+        reserved = self._check_budget(len(tokens), 1)
+        self._embedder.add(
+            call_id,
+            tokens,
+            Pooling(call.pooling),
+            is_normalized=call.is_normalized,
+            reserved_bytes=reserved,
+        )
+
+    def _check_budget(self, tokens: int, choices: int) -> int:
+        """What a call may come to need, which must be no more than there is for all."""
+        reserved = self._network.bytes_for(tokens, choices)
+        if reserved > self._network.budget:
+            raise CallUnfit(
+                f"it may come to need {reserved >> 20:,} MiB of memory; all calls together have "
+                f"{self._network.budget >> 20:,} MiB"
+            )
+        return reserved
 
     def _say(self, tokens: Sequence[Token]) -> list[Reply]:
         replies: list[Reply] = []
