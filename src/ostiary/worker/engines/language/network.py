@@ -60,8 +60,8 @@ def look_at(model: Any, configuration: Configuration, settings: Settings, limits
     rows, positions = _find_tables(model)
     caches = make_caches(model)
     logits = model(mx.zeros((1, 1), dtype=mx.int32), cache=caches)  # its shapes are wanted, so nothing is computed
-    if logits.shape[-1] > rows:
-        raise ModelUnfit(ErrorName.LOAD_FAILED, "it can choose token ids that its embedding has no rows for")
+    if logits.shape[-1] != rows:  # an id of one side would reach past the end of the other
+        raise ModelUnfit(ErrorName.LOAD_FAILED, "its head and its embedding do not know the same token ids")
     parameters = count_parameters(model)
     weight_bytes = sum(array.nbytes for _, array in list_arrays(model))
     context = min(
