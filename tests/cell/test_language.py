@@ -129,6 +129,19 @@ def test_a_model_that_does_not_fit_into_its_memory(events: Events) -> None:
     assert refused.value.code in ("CELL_MEMORY_BUDGET", "WORKER_OUT_OF_MEMORY")
 
 
+def test_threads_that_mlx_cannot_do_without(events: Events) -> None:
+    """With fewer it would hang or abort; with so many it answers."""
+    model = make_model("llama")
+    sealed = make_sealed(model.contents, model.weights)
+    with (
+        pytest.raises(LoadFailed, match="needs 6 threads"),
+        open_cell(events, "language", sealed=sealed, threads=5),
+    ):
+        pass
+    with open_cell(events, "language", sealed=sealed, settings={"arithmetic": "plain"}, threads=6) as cell:
+        assert len(ask(cell, "generate", prompt=[1, 2], max_tokens=2, ignore_eos=True)[0]) == 2
+
+
 def test_many_clients_at_once(open_model: Any) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -312,13 +312,13 @@ def facts_of(talk: Talk) -> dict[str, Any]:
 
 def test_a_model_that_leaves_no_memory_is_not_taken(tiny: TinyModel) -> None:
     with pytest.raises(Exception, match="no memory to answer") as refused:
-        open_talk(tiny, EngineLimits(memory_bytes=256 << 20, threads=4, tokens=64, calls=4))
+        open_talk(tiny, EngineLimits(memory_bytes=256 << 20, threads=16, tokens=64, calls=4))
     assert refused.value.name == "CELL_MEMORY_BUDGET"  # type: ignore[attr-defined]
 
 
 def test_calls_wait_for_memory_and_one_that_could_never_have_it_is_refused(tiny: TinyModel) -> None:
     size = (256 << 20) + 452_352
-    limits = EngineLimits(memory_bytes=size + (2 << 20), threads=4, tokens=4_096, calls=64)
+    limits = EngineLimits(memory_bytes=size + (2 << 20), threads=16, tokens=4_096, calls=64)
     talk = open_talk(tiny, limits, prompt_cache_bytes=0, arithmetic="plain")
     huge = talk.ask("generate", prompt=LONG, max_tokens=100, n=5)
     assert huge.error is not None

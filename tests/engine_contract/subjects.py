@@ -10,7 +10,7 @@ from typing import Any
 
 from ostiary.worker.engines.contract import EngineLimits, PrepareEngine
 
-LIMITS = EngineLimits(memory_bytes=4 << 30, threads=4, tokens=4_096, calls=64)
+LIMITS = EngineLimits(memory_bytes=4 << 30, threads=16, tokens=4_096, calls=64)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from ostiary.core.frames import ReplyKind
 from ostiary.worker.engines.contract import Call, EngineLimits, Reply
 
-LIMITS = EngineLimits(memory_bytes=4 << 30, threads=4, tokens=4_096, calls=64)
+LIMITS = EngineLimits(memory_bytes=4 << 30, threads=16, tokens=4_096, calls=64)
 
 
 @dataclass

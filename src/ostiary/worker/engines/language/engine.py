@@ -22,6 +22,9 @@ from ostiary.worker.engines.language.service import Service
 from ostiary.worker.engines.language.settings import Settings
 from ostiary.worker.engines.language.text_tokenizer import TextTokenizer, open_tokenizer, read_token_settings
 
+_LEAST_THREADS: Final = 6
+"""One that works, four with which MLX reads files, one on which it computes. With fewer it hangs, or aborts."""
+
 
 class LanguageEngine:
     """One model. Made before the wall goes up; see the engine contract for what is called when."""
@@ -44,6 +47,8 @@ class LanguageEngine:
         self._service: Service | None = None
 
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
+        if self._limits.threads < _LEAST_THREADS:
+            raise ModelUnfit(ErrorName.LOAD_FAILED, f"the engine needs {_LEAST_THREADS} threads; it may have fewer")
         configuration = read_configuration(contents)
         if configuration.architecture.module not in self._networks:
             raise ModelUnfit(ErrorName.ARCHITECTURE_NOT_ALLOWED, "its architecture was not prepared")
