@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ostiary.library.believe import Named
 
 
-def add_belief_options(parser: argparse.ArgumentParser) -> None:
+def add_belief_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--key", metavar="PUB", type=Path, action="append", default=[], help="believe this public key"
     )

@@ -62,6 +62,8 @@ class OpenArguments(TypedDict, total=False):
     """Record a salted hash of where the model lies, too."""
     record_content: bool
     """Record salted hashes of prompts and answers, too."""
+    unsafe_ignore: Sequence[str]
+    """Unsigned files and directories that may be there. The model does not get them."""
     unsafe_unsigned: bool
     """Open a model that nobody vouches for."""
     unsafe_without: Sequence[str]

@@ -30,9 +30,12 @@ class EngineChoice:
 _instead: Final[list[EngineChoice]] = []
 
 
-def choose_engine(settings: JsonObject) -> EngineChoice:
-    """`settings`: for the language engine."""
-    return _instead[-1] if _instead else EngineChoice(LANGUAGE, settings)
+def choose_engine(adapter: str | None = None, context_tokens: int | None = None) -> EngineChoice:
+    """With what the language engine is to be told."""
+    if _instead:
+        return _instead[-1]
+    settings = {"adapter": adapter, "context_tokens": context_tokens}
+    return EngineChoice(LANGUAGE, {name: value for name, value in settings.items() if value is not None})
 
 
 @contextmanager

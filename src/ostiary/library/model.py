@@ -128,6 +128,26 @@ class Stream(Iterator[Piece]):
         return self._asked.text
 
     @property
+    def completion_tokens(self) -> int:
+        """Of all answers, as far as they came."""
+        return self._asked.completion_tokens
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a result."""
+        return self._result is not None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was left before its end."""
+        return self._asked.is_cancelled
+
+    @property
+    def correlation_id(self) -> str:
+        """Joins it to the record."""
+        return self._asked.correlation_id
+
+    @property
     def result(self) -> Result:
         """The whole answer, once the last piece was taken."""
         if self._result is None:

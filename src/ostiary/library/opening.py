@@ -30,6 +30,7 @@ from ostiary.walks.request_walk import AnswerInFlight, ask_model
 
 if TYPE_CHECKING:
     from ostiary.cell.process import CellUsage
+    from ostiary.core.frames import JsonObject
     from ostiary.record.log import Log
 
 
@@ -98,6 +99,11 @@ class Opened:
     def ended(self) -> CellEnded | None:
         """How its process ended, and what it used; None while it runs."""
         return self._watcher.ended
+
+    @property
+    def claimed_facts(self) -> JsonObject:
+        """What the engine says of the model, from behind the wall: not to be believed."""
+        return self._opened.cell.facts
 
     @property
     def has_new_record(self) -> bool:

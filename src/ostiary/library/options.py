@@ -36,7 +36,7 @@ class OpenOptions:
     records_location: bool
     records_content: bool
     on_progress: Callable[[OpenProgress], None] | None
-    leaves_out: frozenset[str] = frozenset()
+    leaves_out: frozenset[str]
     """Unsigned files that may be there."""
     ask: Callable[[Explanation], bool] | None = None
     """Asks a person whether a model that was never seen here is the right one."""
@@ -63,17 +63,12 @@ def read_options(arguments: OpenArguments) -> OpenOptions:
         signatures=path.several("signature"),
         rules=set_limits(load_limit_rules(path.one("config")), arguments.get("limits") or {}),
         state=path.one("state"),
-        engine=choose_engine(
-            {
-                name: value
-                for name in ("adapter", "context_tokens")
-                if (value := arguments.get(name)) is not None and isinstance(value, str | int)
-            }
-        ),
+        engine=choose_engine(arguments.get("adapter"), arguments.get("context_tokens")),
         without=parse_layers(arguments.get("unsafe_without", ())),
         records_location=arguments.get("record_location", False),
         records_content=arguments.get("record_content", False),
         on_progress=arguments.get("on_progress"),
+        leaves_out=frozenset(arguments.get("unsafe_ignore", ())),
     )
 
 

@@ -70,6 +70,17 @@ class AnswerInFlight:
         return self._gathering.text
 
     @property
+    def completion_tokens(self) -> int:
+        """Of all answers, as far as they came."""
+        return self._gathering.completion_tokens
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody did not want the rest, or interrupted the waiting for it."""
+        is_interrupted = self._error is not None and not isinstance(self._error, Exception)
+        return self._is_cancelled or is_interrupted
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing will come any more: `conclude` says how it ended."""
         return self._answer is not None or self._error is not None or self._is_cancelled
@@ -111,12 +122,11 @@ class AnswerInFlight:
         """Not wanted any more. Nothing changes where it is over already. Raises what the record says."""
         if self._answer is not None:
             self.conclude()
-            return
-        self._is_cancelled = True
-        self._call.close()
-        if self._error is not None:
+        elif self._error is not None:
             self._ending.raised(self._error)
         else:
+            self._is_cancelled = True
+            self._call.close()
             self._ending.cancelled()
 
     def abandon(self) -> None:

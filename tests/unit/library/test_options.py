@@ -83,5 +83,5 @@ def test_limits_that_are_none(limits: Any) -> None:
 def test_a_test_puts_another_engine_in_the_place() -> None:
     choice = EngineChoice("fake", {"answers": ["x"]})
     with use_instead(choice), use_instead(EngineChoice("arrays", {})):
-        assert choose_engine({"adapter": "x"}).name == "arrays"
-    assert choose_engine({"adapter": "x"}) == EngineChoice("language", {"adapter": "x"})
+        assert choose_engine("x").name == "arrays"
+    assert choose_engine("x") == EngineChoice("language", {"adapter": "x"})
