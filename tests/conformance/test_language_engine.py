@@ -37,7 +37,7 @@ def tiny() -> TinyModel:
 
 
 def open_talk(model: TinyModel, limits: EngineLimits = LIMITS, **settings: Any) -> Talk:
-    engine = prepare_engine({"chunk_tokens": 32, **settings})(limits)
+    engine = prepare_engine({"chunk_tokens": 32, "arithmetic": "plain", **settings})(limits)
     feed(engine, model)
     return Talk(engine)
 
@@ -319,7 +319,7 @@ def test_a_model_that_leaves_no_memory_is_not_taken(tiny: TinyModel) -> None:
 def test_calls_wait_for_memory_and_one_that_could_never_have_it_is_refused(tiny: TinyModel) -> None:
     size = (256 << 20) + 452_352
     limits = EngineLimits(memory_bytes=size + (2 << 20), threads=16, tokens=4_096, calls=64)
-    talk = open_talk(tiny, limits, prompt_cache_bytes=0, arithmetic="plain")
+    talk = open_talk(tiny, limits, prompt_cache_bytes=0)
     huge = talk.ask("generate", prompt=LONG, max_tokens=100, n=5)
     assert huge.error is not None
     assert huge.error["code"] == "WORKER_CALL_REFUSED"
@@ -504,7 +504,7 @@ def test_vectors_beside_answers(talk: Talk) -> None:
 def test_nothing_is_opened_and_nothing_imported_once_the_model_is_there() -> None:
     """What a wall without a single file in it asks for. The descriptors of weights were opened by others."""
     model = make_model("qwen3_moe")
-    engine = prepare_engine({"chunk_tokens": 16})(LIMITS)
+    engine = prepare_engine({"chunk_tokens": 16, "arithmetic": "plain"})(LIMITS)
     talk = Talk(engine)
     seen: list[str] = []
     watching = [True]

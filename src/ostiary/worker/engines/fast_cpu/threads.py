@@ -1,9 +1,10 @@
-"""How many threads multiply: all cores for a prompt, one for an answer.
+"""How many threads multiply: half of the cores for a prompt, one for an answer.
 
-A chunk of a prompt is a few long products, which cores share well. A token is a hundred short ones, each as fast
-as memory is read, and after each of them threads wait for one another: where somebody else uses a core, that costs
-more than it brings, up to tenfold as measured. The numbers never change by themselves, so that what is computed
-twice comes out the same.
+A chunk of a prompt is some long products, which cores share well. A token is a hundred short ones, each as fast as
+memory is read. After each product threads wait for one another, so that where somebody else uses a core all of them
+wait for that one: as measured that costs an answer up to tenfold and brings it nothing. Half of the cores leaves
+room for others, and is all there is where a core counts as two. The numbers never change by themselves, so that
+what is computed twice comes out the same.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ostiary.worker.engines.fast_cpu.arithmetic import Arithmetic
 
 _OTHERS: Final = 3
 """Threads that are not the library's: Python's and MLX's."""
+_CORE_SHARE: Final = 2
 _MEMORY_SHARE: Final = 8
 """One part in so many of the memory may go to what the library's threads reserve."""
 
@@ -23,7 +25,7 @@ _MEMORY_SHARE: Final = 8
 def count_threads(cores: int, most_threads: int, memory_bytes: int, thread_bytes: int) -> int:
     """For prompts, where nobody said how many."""
     by_memory = cores if not thread_bytes else memory_bytes // _MEMORY_SHARE // thread_bytes
-    return max(1, min(cores, most_threads - _OTHERS, by_memory))
+    return max(1, min(cores // _CORE_SHARE, most_threads - _OTHERS, by_memory))
 
 
 class Threads:

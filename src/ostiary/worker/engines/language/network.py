@@ -22,9 +22,12 @@ _UNSTATED_CONTEXT: Final = 4_096
 _LARGEST_CONTEXT: Final = 1 << 31
 _HEADS: Final = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 _USUAL_HEADS: Final = 32
-_SMALLEST_CHUNK, _LARGEST_CHUNK = 32, 512
-_CHUNK_WORK: Final = 40e9
-"""Multiplications and additions of one chunk on a processor: a sixth of a second where the library is fast."""
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 512
+_CHUNK_WORK: Final = 80e9
+"""Multiplications and additions of one chunk on a processor: about a second for one core with a fast library.
+
+Each chunk has every weight copied once, which costs as much as some twenty tokens: shorter ones waste that.
+"""
 _BASE_BYTES: Final = 256 << 20
 """Interpreter, libraries and tokenizer."""
 _PROMPT_CACHE_SHARE: Final = 4
