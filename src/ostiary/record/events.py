@@ -171,7 +171,9 @@ class CellCallDenied(Event):
     root: Annotated[str, "SHA-256 root digest of the model"]
     call: Annotated[str, "the system call's name, or its number where it has none here"]
     architecture: Annotated[str, "the machine that the call was made for"]
-    arguments: Annotated[tuple[str, ...], "its arguments as the kernel saw them, hexadecimal; never what they point to"]
+    arguments: Annotated[
+        tuple[str, ...], "its arguments as the kernel saw them, hexadecimal; never what they point to"
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
