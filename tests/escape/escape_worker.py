@@ -83,8 +83,8 @@ class EscapeEngine:
     def has_work(self) -> bool:
         return bool(self._calls)
 
-    def read_usage(self) -> EngineUsage | None:
-        return None
+    def read_usage(self) -> EngineUsage:
+        return EngineUsage()
 
 
 def _use_threads(count: int) -> int:
