@@ -61,8 +61,6 @@ def test_an_engine_that_ends_its_process_before_the_wall(do: str) -> None:
         ("abort", WorkerCrashed),
         ("exit 3", WorkerCrashed),
         ("exit 0", WorkerCrashed),
-        ("half a frame", WorkerSilent),
-        ("hang", WorkerSilent),
         ("close the channel", SandboxViolation),
         ("flood of garbage", SandboxViolation),
         ("be another engine", SandboxViolation),
@@ -73,11 +71,20 @@ def test_an_engine_that_ends_its_process_before_the_wall(do: str) -> None:
 )
 def test_a_worker_that_ends_while_it_loads(at: str, do: str, error: type[WorkerFault]) -> None:
     events = Events()
-    with pytest.raises(error) as caught, open_hostile(events, at, do, load_seconds=1):
+    with pytest.raises(error) as caught, open_hostile(events, at, do):
         pass
     assert events.kinds == ["cell.refused"]
     assert events.refusals == [caught.value.code]
     assert caught.value.correlation_id == "correlation"
+
+
+@pytest.mark.parametrize("at", LOADING)
+@pytest.mark.parametrize("do", ["half a frame", "hang"])
+def test_a_worker_that_does_not_end_loading(at: str, do: str) -> None:
+    events = Events()
+    with pytest.raises(WorkerSilent, match="did not load"), open_hostile(events, at, do, load_seconds=1):
+        pass
+    assert events.kinds == ["cell.refused"]
 
 
 def test_a_worker_that_says_that_it_is_ready_before_it_has_the_weights() -> None:

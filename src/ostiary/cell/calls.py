@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -73,10 +72,9 @@ class CallInFlight(Iterator[CellReply]):
         """
         if self._is_foreign:
             raise Misuse(CELL_CLOSED, "the call was made by the process that this one was forked from")
-        end = self.until if seconds is None else min(self.until, time.monotonic() + seconds)
         with self._changed:
-            while not self._replies and not self._is_over and self._changed.wait(end - time.monotonic()):
-                pass
+            # The watchdog alone says when its time is over: it knows how long we were stopped ourselves.
+            self._changed.wait_for(lambda: bool(self._replies) or self._is_over, seconds)
             if self._replies:
                 reply, size = self._replies.popleft()
             elif self._error is not None:
@@ -88,8 +86,6 @@ class CallInFlight(Iterator[CellReply]):
                 reply, size = None, 0
         if reply is not None:
             self._keeper.note_taken(self.id, size)
-        elif time.monotonic() >= self.until:
-            self.expire()
         return reply
 
     def close(self) -> None:
