@@ -26,6 +26,7 @@ from typing import Any
 from escape import every  # noqa: F401  registers the attempts
 from escape.attempt import ATTEMPTS, DONE, World
 from escape.calls import MACHINE, call
+from escape.from_outside import REACH, Reach
 
 from ostiary._hazmat import namespaces, prctl
 from ostiary._hazmat.notify import answer_no_memory, receive_denied_call
@@ -185,7 +186,7 @@ def run(name: str, without: set[Layer], world: World, facts: SystemFacts) -> dic
     if pid == 0:
         _be_inside(name, wall, world, theirs, me)
     theirs.close()
-    said, denied = _listen(ours, pid)
+    said, denied = _listen(ours, pid, REACH.get(name), world)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return {
         "said": said,
@@ -195,8 +196,8 @@ def run(name: str, without: set[Layer], world: World, facts: SystemFacts) -> dic
     }
 
 
-def _listen(channel: socket.socket, pid: int) -> tuple[list[str], str | None]:
-    """What the process inside says until it is gone, and the call that ended it."""
+def _listen(channel: socket.socket, pid: int, reach: Reach | None, world: World) -> tuple[list[str], str | None]:
+    """What the process inside says until it is gone, and the call that ended it. `reach`: what is done to it."""
     said, denied, listener = [], None, None
     with channel:
         while True:
@@ -206,6 +207,9 @@ def _listen(channel: socket.socket, pid: int) -> tuple[list[str], str | None]:
                 text, descriptors, _, _ = socket.recv_fds(channel, 4096, 1)
                 if text == b"L" and not said:
                     listener = descriptors[0] if descriptors else None
+                    if reach is not None:
+                        said.append(_reach_in(reach, pid, world))
+                        channel.send(b"?")
                     continue
                 if descriptors:  # only an attempt sends one
                     os.close(descriptors[0])
@@ -231,6 +235,13 @@ def _listen(channel: socket.socket, pid: int) -> tuple[list[str], str | None]:
     if listener is not None:
         os.close(listener)
     return said, denied
+
+
+def _reach_in(reach: Reach, pid: int, world: World) -> str:
+    try:
+        return "R" + reach(pid, world.victim_address, len(world.secret)).decode("latin-1")
+    except OSError as error:
+        return f"E{error.errno}"
 
 
 def _sit_at_a_terminal() -> None:

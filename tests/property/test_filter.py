@@ -6,7 +6,7 @@ import bpf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.cell.allowed_calls import OWN_PROCESS, RULES, Check
+from ostiary.cell.allowed_calls import MEMORY_CALLS, OWN_PROCESS, RULES, Check
 from ostiary.cell.compile_filter import (
     ALLOW,
     ANSWER_ERROR,
@@ -18,17 +18,19 @@ from ostiary.cell.compile_filter import (
 from ostiary.cell.syscalls import find_machine
 
 OWN = 31337
+MEMORY_BYTES = (5 << 32) + 12_288
 PROGRAMS = {
     name: pack_program(
         step._replace(constant=OWN) if step.is_own_process else step
-        for step in compile_filter(find_machine(name), ASK_LISTENER)
+        for step in compile_filter(find_machine(name), ASK_LISTENER, MEMORY_BYTES)
     )
     for name in ("x86_64", "aarch64")
 }
 MASKS = [check.mask for rule in RULES for check in rule.checks]
-VALUES = sorted({value for rule in RULES for check in rule.checks for value in check.values} | {OWN})
+VALUES = sorted({value for rule in RULES for check in rule.checks for value in check.values} | {OWN, MEMORY_BYTES})
 WORDS = (
     st.integers(0, (1 << 64) - 1)
+    | st.integers(MEMORY_BYTES - 4, MEMORY_BYTES + 4)
     | st.sampled_from(VALUES)
     | st.builds(lambda value, bit: value ^ (1 << bit), st.sampled_from(VALUES), st.integers(0, 63))
     | st.builds(lambda value, mask: value | ~mask, st.sampled_from(VALUES), st.sampled_from(MASKS))
@@ -44,6 +46,9 @@ def _expected(machine: str, number: int, arguments: list[int]) -> int:
     known = find_machine(machine)
     if known.has_x32 and number >= 0x4000_0000:
         return KILL_PROCESS
+    asks_for = {known.numbers[call]: argument for call, argument in MEMORY_CALLS.items()}.get(number)
+    if asks_for is not None and arguments[asks_for] & ((1 << 64) - 1) >= MEMORY_BYTES:
+        return ASK_LISTENER
     for rule in RULES:
         if known.numbers.get(rule.call) == number and all(_holds(check, arguments) for check in rule.checks):
             return ALLOW if rule.error is None else ANSWER_ERROR | rule.error
