@@ -43,9 +43,12 @@ MAC = replace(WHOLE, system="darwin", machine="arm64", kernel="25.0", has_seatbe
 
 
 @pytest.fixture(autouse=True)
-def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def house(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """MLX, and settings that say nothing, whatever the user's own say."""
+    settings = tmp_path_factory.mktemp("settings") / "ostiary.toml"
+    settings.touch(mode=0o600)
+    monkeypatch.setenv("OSTIARY_CONFIG", str(settings))
     monkeypatch.setattr(checkup, "version", lambda _: "0.32.4")
-    monkeypatch.delenv("OSTIARY_CONFIG", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
 
 
