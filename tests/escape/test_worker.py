@@ -24,7 +24,7 @@ from escape.outside import plant
 
 from ostiary.cell.probe import read_facts
 from ostiary.cell.profile import Layer, choose_profile
-from ostiary.errors import SandboxViolation, WorkerFault
+from ostiary.errors import SandboxViolation, WorkerFault, WorkerOutOfTime
 from ostiary.record.events import CellCallDenied, UnsafeUsed
 
 WORKER = str(Path(__file__).with_name("escape_worker.py"))
@@ -120,6 +120,13 @@ def test_many_threads_of_an_honest_engine_ask_for_nothing_that_is_denied(world: 
     with open_cell(events, "escape", script=WORKER, threads=24) as cell:
         assert [dict(reply.body) for reply in cell.call("many honest threads", world)][-1] == {"threads": 20}
     assert events.causes == ["closed"]
+
+
+def test_processor_time_is_metered_though_the_signal_of_the_kernel_is_held_back(world: dict[str, Any]) -> None:
+    events = Events()
+    came_of_it = _try_out("hold back the signal", world, events)
+    assert isinstance(came_of_it["fault"], WorkerOutOfTime)
+    assert events.causes == ["cpu"]
 
 
 # For each layer an attempt that shows its absence, with the others that would stop it left out as well.
