@@ -234,7 +234,7 @@ class ForkServer:
 
     def _note(self, birth: Birth, kind: int, body: JsonObject) -> None:
         if kind == Control.FORKED:
-            birth.is_forked = True
+            birth.pid = _number(body, "pid") or 0
             if body.get("can_be_watched"):
                 if len(self._arrived) < 3:
                     birth.refusal = not_started("too many descriptors are open")

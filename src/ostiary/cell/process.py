@@ -27,7 +27,7 @@ from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.loading import Loading
 from ostiary.cell.machine import count_oom_kills
-from ostiary.cell.meter import Meter, Reading
+from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
 from ostiary.cell.pump import Pump
 from ostiary.cell.syscalls import describe_call
 from ostiary.cell.watchdog import find_watchdog
@@ -95,9 +95,12 @@ class CellProcess:
         self._telling: Final = threading.Lock()
         """Held while the record is told of the start or the end, so that they come in order."""
         self._killing: Final = threading.Lock()
-        metered = birth.statm is not None and birth.stat is not None
-        self._meter: Final = Meter(birth.statm or 0, birth.stat or 0) if metered else None
-        self._first: Final = self._meter.read() if self._meter else None
+        self._meter: Final[Meter] = (
+            DarwinMeter(birth.pid)
+            if birth.statm is None or birth.stat is None
+            else LinuxMeter(birth.statm, birth.stat)
+        )
+        self._first: Final = self._meter.read()
         self._oom_kills_before: Final = count_oom_kills()
         self._granted_milliseconds = 0
         self.is_watched = False
@@ -240,7 +243,7 @@ class CellProcess:
             self._server.grant(self._birth, used_seconds + 2 * most)
 
     def _read_meter(self) -> Reading | None:
-        return self._meter.read() if self._meter is not None and not self._is_ended else None
+        return None if self._is_ended else self._meter.read()
 
     def _cancel(self, call_id: int) -> None:
         self._pump.send(encode_frame(ToWorker.CANCEL, call_id))
