@@ -179,7 +179,9 @@ def leave_out(profile: WallProfile, without: set[Layer]) -> WallProfile:
 def run(name: str, without: set[Layer], world: World, facts: SystemFacts) -> dict[str, Any]:
     """Fork, wall, attempt; what came of it."""
     profile = leave_out(choose_profile(facts, LIMITS), without)
-    wall = compile_wall(profile, serial=next(_serials), threads_of_user=count_threads_of_user())
+    is_counted_with_others = facts.user_id != 0 and Layer.NAMESPACES not in profile.layers
+    others = count_threads_of_user() if is_counted_with_others else 0
+    wall = compile_wall(profile, serial=next(_serials), threads_of_user=others)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     me = os.getpid()
     pid = os.fork()
