@@ -54,7 +54,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Something to tell the caller. The body is JSON within MAX_FRAME_BODY_BYTES, all numbers in it finite."""
+    """Something to tell the caller. The body is JSON within MAX_REPLY_BODY_BYTES, all numbers in it finite."""
 
     call_id: int
     kind: ReplyKind
