@@ -232,7 +232,7 @@ def test_without_forking_each_worker_is_a_program_of_its_own() -> None:
 
 def test_without_forking_an_engine_that_is_not_installed_is_still_refused() -> None:
     with (
-        pytest.raises(WorkerNotStarted, match="engine: ModuleNotFoundError"),
+        pytest.raises(Misuse, match="the engine hostile needs mlx"),
         open_hostile(Events(), settings={"missing": "mlx"}, forks=False),
     ):
         pass

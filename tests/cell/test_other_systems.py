@@ -39,7 +39,11 @@ def test_a_cell_answers_and_is_closed(forks: bool) -> None:
 
 @pytest.mark.parametrize(
     ("how", "error", "cause"),
-    [("abort", WorkerCrashed, "crash"), ("exit", WorkerCrashed, "crash"), ("forbidden", SandboxViolation, "violation")],
+    [
+        ("abort", WorkerCrashed, "crash"),
+        ("exit", WorkerCrashed, "crash"),
+        ("forbidden", SandboxViolation, "violation"),
+    ],
 )
 def test_a_worker_that_ends_is_noticed_and_started_again(how: str, error: type[Exception], cause: str) -> None:
     events = Events()

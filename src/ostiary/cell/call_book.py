@@ -13,7 +13,12 @@ from typing import Final
 from ostiary.cell.answers import parse_error
 from ostiary.cell.calls import CallInFlight, CellReply
 from ostiary.core.frames import LAST_CALL_ID, Frame, FrameMalformed, FromWorker, JsonObject, ReplyKind
-from ostiary.core.limits import CANCEL_GRACE_MS, MAX_CALLS_IN_FLIGHT, MAX_UNREAD_REPLY_BYTES
+from ostiary.core.limits import (
+    CANCEL_GRACE_MS,
+    MAX_ANSWER_BODY_BYTES,
+    MAX_CALLS_IN_FLIGHT,
+    MAX_UNREAD_REPLY_BYTES,
+)
 from ostiary.errors import WORKER_SILENT, OstiaryError, WorkerSilent
 
 _GRACE_SECONDS: Final = CANCEL_GRACE_MS / 1000
@@ -29,6 +34,7 @@ class _InFlight:
         self.started_cpu_milliseconds: Final = started_cpu_milliseconds
         self.let_go_at: float | None = None
         self.pieces = 0
+        self.body_bytes = 0
         self.find: Callable[[], CallInFlight | None] = lambda: None
         """Weak: a call that nobody holds is cancelled."""
 
@@ -197,6 +203,9 @@ class CallBook:
         record = self._in_flight.get(frame.call_id)
         if record is None:
             raise FrameMalformed("an answer to a call that nobody made")
+        record.body_bytes += len(frame.body)
+        if record.body_bytes > MAX_ANSWER_BODY_BYTES:
+            raise FrameMalformed("more than one call may be answered with")
         match frame.kind:
             case FromWorker.PIECE:
                 record.pieces += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -158,4 +159,5 @@ class CallInFlight(Iterator[CellReply]):
 
     def _tell_ready(self) -> None:
         if self._on_ready is not None:
-            self._on_ready()
+            with suppress(Exception):  # an event loop that was closed, say: nobody waits any more
+                self._on_ready()

@@ -18,7 +18,7 @@ from typing import Final
 from ostiary._hazmat.notify import DeniedCall, answer_no_memory, receive_denied_call
 from ostiary._hazmat.pidfd import wait_for_end
 from ostiary.cell.allowed_calls import MEMORY_CALLS
-from ostiary.cell.answers import parse_usage
+from ostiary.cell.answers import UsageAllowance, parse_usage
 from ostiary.cell.births import Birth
 from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
@@ -92,6 +92,7 @@ class CellProcess:
         self._pump: Final = Pump(sock, FromWorker, self, "ostiary-cell", takes_descriptors=False)
         self._loading: Final = Loading(told.engine, limits.load_seconds)
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
+        self._allowance: Final = UsageAllowance(time.monotonic())
         self._telling: Final = threading.Lock()
         """Held while the record is told of the start or the end, so that they come in order."""
         self._killing: Final = threading.Lock()
@@ -284,11 +285,13 @@ class CellProcess:
     def take_frame(self, frame: Frame) -> None:
         body = frame.parse_body()
         if frame.kind == FromWorker.USAGE:
+            self._allowance.take(time.monotonic())
             self._tokens, self._device_bytes = parse_usage(body)
             if (self._device_bytes or 0) > self._limits.memory_bytes:
                 self.kill(Cause.MEMORY, "on its device")
         elif self._loading.is_done:
             self._calls.take(frame, body)
+            self._allowance.note_answer()
         else:
             self._loading.take(frame, body)
 

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with_descriptors
 from ostiary.core.frames import Frame, FrameMalformed, FrameReader, Tail
-from ostiary.core.limits import MAX_UNSENT_BYTES
+from ostiary.core.limits import MAX_REPLY_BODY_BYTES, MAX_UNSENT_BYTES
 
 _BUFFER_BYTES: Final = 1 << 18
 _MOST_DESCRIPTORS: Final = 4
@@ -109,7 +109,7 @@ class Pump:
     ) -> None:
         self._socket: Final = sock
         self._owner: Final = owner
-        self._reader: Final = FrameReader(kinds)
+        self._reader: Final = FrameReader(kinds, MAX_REPLY_BODY_BYTES)
         self._takes_descriptors: Final = takes_descriptors
         self._thread: Final = threading.Thread(target=self._run, name=name, daemon=True)
         self._room: Final = threading.Condition()

@@ -46,6 +46,7 @@ from ostiary.errors import (
 from ostiary.record.events import CellRefusedToStart, Emit
 
 _MAX_DETAIL_CHARACTERS: Final = 120
+_CLOSING_SECONDS: Final = 5.0
 
 
 class _Ends:
@@ -80,6 +81,8 @@ class RunningCell:
 
     def __init__(self, plan: CellPlan, emit: Emit, correlation_id: str) -> None:
         self._process: CellProcess | None = None
+        self._young: CellProcess | None = None
+        """The one that was started last, loaded or not."""
         self._is_closed = False
         self._is_foreign = False
         self._plan: Final = plan
@@ -154,11 +157,13 @@ class RunningCell:
             return
         self._is_closed = True
         self._closing.set()
-        process = self._process
-        if process is not None:
-            process.close()
-            if process.record_error is not None:
-                raise process.record_error
+        for process in (self._young, self._process):
+            if process is not None:
+                process.close()
+        if self._starting.acquire(timeout=_CLOSING_SECONDS):  # whoever was starting it is done with the model
+            self._starting.release()
+        if self._process is not None:
+            self._raise_record_error(self._process)
 
     def forget(self) -> None:
         self._is_foreign = True
@@ -189,6 +194,9 @@ class RunningCell:
     def _find_process(self, until: float) -> CellProcess:
         """The one that runs; started, where none does."""
         self._check_open()
+        running = self._process
+        if running is not None and not running.is_ended:
+            return running
         if not self._starting.acquire(timeout=max(0.0, until - time.monotonic())):
             raise WorkerSilent(WORKER_SILENT, "the worker is being started, and takes longer than the call may")
         try:
@@ -241,9 +249,10 @@ class RunningCell:
         self._check_open()
 
     def _start_process(self) -> CellProcess:
-        process = self._find_birth()
+        process = self._young = self._find_birth()
         try:
             process.start()
+            self._check_open()  # it may have been closed meanwhile
             self._facts = process.load(self._plan.sealed)
             process.tell_started()
         except BaseException:

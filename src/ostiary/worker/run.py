@@ -44,7 +44,7 @@ def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
         channel = socket.socket(fileno=descriptors[0])
         run_worker(channel, handover, make, start, parent)
     except BaseException as error:  # noqa: BLE001  nobody is above this
-        tell_not_started(handover, "engine", describe_error(error))
+        tell_not_started(handover, "engine", describe_error(error), missing=find_missing(error))
         os._exit(_FAILED)
 
 
@@ -85,7 +85,7 @@ def run_worker(
 def _lock(channel: socket.socket, handover: socket.socket, wall: bytes, parent: int) -> None:
     def hand_over(listener: int | None) -> None:
         descriptors = () if listener is None else (listener,)
-        frame = b"".join(encode_frame(Control.LOCKED, body={"is_told": listener is not None}))
+        frame = b"".join(encode_frame(Control.LOCKED, body={"descriptors": len(descriptors)}))
         send_with_descriptors(handover, [frame], descriptors)
         handover.close()
 
@@ -106,11 +106,16 @@ def _name_process() -> None:
             file.write(text)
 
 
-def tell_not_started(handover: socket.socket, layer: str, reason: str) -> None:
-    """No model was near yet: what goes wrong here may be told in full."""
-    body = {"layer": layer, "reason": reason}
+def tell_not_started(handover: socket.socket, layer: str, reason: str, *, missing: str | None = None) -> None:
+    """No model was near yet: what goes wrong may be told in full. `missing`: a package that is not installed."""
+    body: JsonObject = {"layer": layer, "reason": reason, "missing": missing}
     with suppress(OSError, ValueError):
         handover.sendall(b"".join(encode_frame(Control.NOT_STARTED, body=body)))
+
+
+def find_missing(error: BaseException) -> str | None:
+    """The package that is not installed, where that is what went wrong."""
+    return error.name if isinstance(error, ModuleNotFoundError) else None
 
 
 def describe_error(error: BaseException) -> str:

@@ -10,10 +10,11 @@ import time
 import pytest
 
 from ostiary.cell import call_book
-from ostiary.cell.answers import parse_error, parse_usage
+from ostiary.cell.answers import UsageAllowance, parse_error, parse_usage
 from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
 from ostiary.core.frames import ErrorName, Frame, FrameMalformed, FromWorker, ReplyKind
+from ostiary.core.limits import MAX_USAGE_FRAMES
 from ostiary.errors import (
     CELL_CLOSED,
     CallRefused,
@@ -307,3 +308,25 @@ def test_usage() -> None:
     ):
         with pytest.raises(FrameMalformed):
             parse_usage(body)  # type: ignore[arg-type]
+
+
+def test_reports_are_allowed_at_an_honest_pace_and_after_a_pause_at_once() -> None:
+    allowance = UsageAllowance(100.0)
+    for tenth in range(5_000):
+        allowance.take(100.0 + tenth / 10)
+    later = 100_000.0
+    for _ in range(MAX_USAGE_FRAMES):
+        allowance.take(later)
+    with pytest.raises(FrameMalformed, match="a flood of reports"):
+        allowance.take(later)
+    allowance.note_answer()
+    allowance.take(later)
+    with pytest.raises(FrameMalformed):
+        allowance.take(later + 0.01)
+
+
+def test_a_listener_that_fails_is_no_reason_to_fail() -> None:
+    desk = Desk()
+    call = desk.open(on_ready=lambda: 1 / 0)
+    desk.hear(FromWorker.RESULT, call.id)
+    assert len(list(call)) == 1

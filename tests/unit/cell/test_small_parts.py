@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import socket
 import struct
 import sys
 import threading
@@ -16,11 +17,13 @@ from ostiary._hazmat.footprint import Footprint, parse_footprint, read_footprint
 from ostiary.cell import lifetime
 from ostiary.cell import meter as meters
 from ostiary.cell.births import Birth, ExitReport
+from ostiary.cell.fork_server import ForkServer
 from ostiary.cell.loading import Loading
 from ostiary.cell.meter import DarwinMeter, LinuxMeter
 from ostiary.cell.program import WorkerProgram, write_settings
 from ostiary.cell.watchdog import Watchdog
-from ostiary.core.frames import Frame, FrameMalformed, FromWorker
+from ostiary.core.frames import Control, Frame, FrameMalformed, FrameReader, FromWorker, encode_frame
+from ostiary.errors import WorkerNotStarted
 
 PATIENCE = 30.0
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="cells run on Linux; macOS has no CI here")
@@ -279,3 +282,37 @@ def test_time_runs_only_while_the_worker_is_waited_for() -> None:
         loading.extend(100)
         assert not loading.is_overdue(time.monotonic() + 11)
     assert not loading.is_overdue(time.monotonic() + 1_000)
+
+
+# --- what a fork server says ---
+
+
+def test_descriptors_belong_to_the_frame_that_says_so_and_not_to_the_one_before(tmp_path) -> None:
+    """An end without descriptors and a birth with some may come in one read."""
+    ours, theirs = socket.socketpair()
+    server = ForkServer(WorkerProgram("fake"), ours, str(tmp_path))
+    births = [Birth(number, server._changed, lambda _: None) for number in (1, 2)]
+    server._births.update({birth.number: birth for birth in births})
+    ended = b"".join(encode_frame(Control.ENDED, 1, {"signal": 9, "status": None}))
+    forked = b"".join(encode_frame(Control.FORKED, 2, {"pid": 5, "descriptors": 3}))
+    locked = b"".join(encode_frame(Control.LOCKED, 2, {"descriptors": 1}))
+    kept = [os.open("/dev/null", os.O_RDONLY) for _ in range(4)]
+    server.take_descriptors(kept[:3])
+    for frame in FrameReader(Control).feed(ended + forked):
+        server.take_frame(frame)
+    assert births[0].exit is not None
+    assert [births[1].process, births[1].statm, births[1].stat] == kept[:3]
+    for frame in FrameReader(Control).feed(locked):
+        server.take_frame(frame)
+    assert isinstance(births[1].refusal, WorkerNotStarted)  # there was no room for the listener
+    server.take_descriptors(kept[3:])
+    for frame in FrameReader(Control).feed(
+        b"".join(encode_frame(Control.FORKED, 99, {"pid": 6, "descriptors": 1}))
+    ):
+        server.take_frame(frame)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(kept[3])  # of a worker that nobody waits for
+    births[1].close()
+    server._pump._waker.close()
+    ours.close()
+    theirs.close()
