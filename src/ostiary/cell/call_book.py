@@ -152,7 +152,10 @@ class CallBook:
             self.note_taken(call_id, self._unread.get(call_id, 0))
         with self._changed:
             records = list(self._in_flight.items())
+            is_heard = not self.is_full
         for call_id, record in records:
+            if record.let_go_at is not None and not is_heard:
+                record.let_go_at = now  # it may have said so: we are the ones who do not listen
             if record.let_go_at is None and now > record.until:
                 call = record.find()
                 if call is not None:

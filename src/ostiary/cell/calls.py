@@ -159,5 +159,6 @@ class CallInFlight(Iterator[CellReply]):
 
     def _tell_ready(self) -> None:
         if self._on_ready is not None:
-            with suppress(Exception):  # an event loop that was closed, say: nobody waits any more
+            # An event loop that was closed, say. Also what is no Exception: it would end the thread for all cells.
+            with suppress(BaseException):
                 self._on_ready()

@@ -6,6 +6,7 @@ import gc
 import json
 import threading
 import time
+from asyncio import CancelledError
 
 import pytest
 
@@ -325,8 +326,31 @@ def test_reports_are_allowed_at_an_honest_pace_and_after_a_pause_at_once() -> No
         allowance.take(later + 0.01)
 
 
-def test_a_listener_that_fails_is_no_reason_to_fail() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, CancelledError])
+def test_a_listener_that_fails_is_no_reason_to_fail(error: type[BaseException]) -> None:
+    def fail() -> None:
+        raise error
+
     desk = Desk()
-    call = desk.open(on_ready=lambda: 1 / 0)
+    call = desk.open(on_ready=fail)
     desk.hear(FromWorker.RESULT, call.id)
     assert len(list(call)) == 1
+    overdue = desk.open(-1, on_ready=fail)
+    list(desk.book.find_overdue(time.monotonic()))
+    with pytest.raises(WorkerSilent):
+        list(overdue)
+
+
+def test_a_worker_that_nobody_listens_to_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it let go waits in the socket, behind answers that the application does not take."""
+    monkeypatch.setattr(call_book, "MAX_UNREAD_REPLY_BYTES", 1_000)
+    desk = Desk()
+    unread, overdue = desk.open(), desk.open(-1)
+    desk.hear(FromWorker.RESULT, unread.id, tail=bytes(2_000))
+    now = time.monotonic()
+    assert list(desk.book.find_overdue(now)) == [(False, 0)]
+    assert desk.cancelled == [overdue.id]
+    assert list(desk.book.find_overdue(now + 100)) == [(False, 0)]
+    assert len(list(unread)) == 1
+    assert list(desk.book.find_overdue(now + 101)) == [(False, 0)]
+    assert list(desk.book.find_overdue(now + 103)) == [(True, 0)]

@@ -73,7 +73,7 @@ def test_one_that_cannot_be_checked_keeps_nobody_from_it() -> None:
             self.left -= 1
             if self.left <= 0:
                 return False
-            raise ZeroDivisionError
+            raise SystemExit if self.left % 2 else ZeroDivisionError
 
     watchdog, broken, watched = Watchdog(), Broken(5), Watched(5)
     watchdog.watch(broken)
