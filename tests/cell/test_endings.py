@@ -212,13 +212,10 @@ def test_other_signals_end_it_too_and_are_named(number: signal.Signals) -> None:
 
 def test_what_was_answered_before_the_end_still_arrives() -> None:
     events = Events()
-    with open_cell(events) as cell:
-        first = cell.call("count", {"to": 100})
-        with pytest.raises(WorkerCrashed):
-            list(cell.call("end", {"how": "exit", "status": 1}))
-        numbers = []
-        with pytest.raises(WorkerCrashed):
-            numbers.extend(reply.body["number"] for reply in first)
+    with open_hostile(events) as cell:
+        assert last_reply(cell.call("do", {"what": "answer and exit"})).body == {"last": "words"}
+        assert events.wait_for(CellEnded).requests == 1
+    assert events.causes == ["crash"]
 
 
 # --- limits ---

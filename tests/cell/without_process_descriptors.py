@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 from ostiary.worker import fork_server
-from ostiary.worker.begin import begin
 
 if "command" in globals():
     fork_server.open_process = lambda _pid: None  # type: ignore[assignment]
-    begin(globals()["command"], {"unused": lambda _settings: lambda _limits: None})  # type: ignore[dict-item]
+    runpy.run_path(str(Path(__file__).parent / "hostile_worker.py"), {"command": globals()["command"]})
