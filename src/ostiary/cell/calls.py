@@ -95,6 +95,7 @@ class CallInFlight(Iterator[CellReply]):
             return
         if self._end(None):
             self._keeper.let_go(self.id)
+        self._error = None
         self._drop()
 
     def __enter__(self) -> Self:
@@ -132,9 +133,10 @@ class CallInFlight(Iterator[CellReply]):
             self._tell_ready()
 
     def expire(self) -> None:
-        """Its time is over; the worker may have other calls to go on with."""
+        """Its time is over; the worker may have other calls to go on with. What was not read makes room."""
         if self._end(WorkerSilent(WORKER_SILENT, "the call took longer than it may")):
             self._keeper.let_go(self.id)
+            self._drop()
             self._tell_ready()
 
     def forget(self) -> None:
@@ -154,7 +156,6 @@ class CallInFlight(Iterator[CellReply]):
         with self._changed:
             size = sum(size for _, size in self._replies)
             self._replies.clear()
-            self._error = None
         self._keeper.note_taken(self.id, size)
 
     def _tell_ready(self) -> None:
