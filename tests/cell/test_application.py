@@ -24,7 +24,9 @@ from ostiary.core.frames import ReplyKind
 
 pytestmark = LINUX_ONLY
 
-_PLACES = os.pathsep.join((str(Path(__file__).parents[1]), str(Path(ostiary.__file__).parents[1])))
+_PLACES = os.pathsep.join(
+    (str(Path(__file__).parents[1]), str(Path(ostiary.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+)
 _OPENING = """
 import atexit, os, signal, socket, sys, threading, time
 from cell_tools import *
