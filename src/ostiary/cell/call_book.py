@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections import deque
@@ -12,6 +11,7 @@ from typing import Final
 
 from ostiary.cell.answers import parse_error
 from ostiary.cell.calls import CallInFlight, CellReply
+from ostiary.cell.interrupts import Condition
 from ostiary.core.frames import LAST_CALL_ID, Frame, FrameMalformed, FromWorker, JsonObject, ReplyKind
 from ostiary.core.limits import (
     CANCEL_GRACE_MS,
@@ -31,6 +31,8 @@ class _InFlight:
 
     def __init__(self, until: float, started_cpu_milliseconds: int) -> None:
         self.until = until
+        self.is_sent = False
+        """False: the worker has never heard of it."""
         self.started_cpu_milliseconds: Final = started_cpu_milliseconds
         self.let_go_at: float | None = None
         self.pieces = 0
@@ -54,7 +56,7 @@ class CallBook:
         self._most_pieces: Final = most_pieces
         self._cancel: Final = cancel
         self._has_room: Final = has_room
-        self._changed: Final = threading.Condition()
+        self._changed: Final = Condition()
         self._numbers: Final = count()
         self._in_flight: Final[dict[int, _InFlight]] = {}
         self._unread: Final[dict[int, int]] = {}
@@ -90,6 +92,14 @@ class CallBook:
             self._in_flight[call_id] = record
             return call
 
+    def note_sent(self, call_id: int) -> bool:
+        """It is about to be sent. False where it is not wanted any more."""
+        with self._changed:
+            record = self._in_flight.get(call_id)
+            if record is not None:
+                record.is_sent = True
+            return record is not None
+
     def forget(self, call_id: int) -> None:
         """The worker never heard of it."""
         with self._changed:
@@ -121,6 +131,10 @@ class CallBook:
         with self._changed:
             record = self._in_flight.get(call_id)
             if record is None or record.let_go_at is not None:
+                return
+            if not record.is_sent:  # whoever was about to send it was interrupted, or is too late
+                del self._in_flight[call_id]
+                self._changed.notify_all()
                 return
             record.let_go_at = time.monotonic()
         self._cancel(call_id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from ostiary.cell.interrupts import Condition
 from ostiary.core.frames import JsonObject, ReplyKind, Tail
 from ostiary.core.values import dataclass
 from ostiary.errors import CELL_CLOSED, WORKER_SILENT, Misuse, OstiaryError, WorkerSilent
@@ -48,7 +48,7 @@ class CallInFlight(Iterator[CellReply]):
         """When its time is over, on the clock of time.monotonic."""
         self._keeper: Final = keeper
         self._on_ready: Final = on_ready
-        self._changed: Final = threading.Condition()
+        self._changed: Final = Condition()
         self._replies: Final[deque[tuple[CellReply, int]]] = deque()
         self._error: OstiaryError | None = None
         self._is_over = False

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from ostiary._hazmat.pidfd import open_process, reap_orphan, send_signal, wait_f
 from ostiary._hazmat.spawn import spawn_python
 from ostiary.cell import lifetime
 from ostiary.cell.births import Birth, ExitReport
+from ostiary.cell.interrupts import Condition
 from ostiary.cell.profile import Layer
 from ostiary.cell.program import WorkerProgram
 from ostiary.cell.pump import Pump
@@ -52,7 +52,7 @@ class ForkServer:
         self._socket: Final = sock
         self._directory: Final = directory
         self._pump: Final = Pump(sock, Control, self, "ostiary-forks", takes_descriptors=True)
-        self._changed: Final = threading.Condition()
+        self._changed: Final = Condition()
         self._births: Final[dict[int, Birth]] = {}
         self._numbers: Final = count(1)
         self._arrived: Final[deque[int]] = deque()
@@ -102,11 +102,11 @@ class ForkServer:
         with self._changed:
             birth = Birth(next(self._numbers), self._changed, self._ask_to_kill)
             self._births[birth.number] = birth
-        frame = encode_frame(Control.START, birth.number, {"limits": dict(limits)}, wall)
-        self._pump.send(frame, descriptors=(channel_end,))
-        if not self.is_usable:
-            self._drop(birth, "its fork server ended")
         try:
+            frame = encode_frame(Control.START, birth.number, {"limits": dict(limits)}, wall)
+            self._pump.send(frame, descriptors=(channel_end,))
+            if not self.is_usable:
+                self._drop(birth, "its fork server ended")
             is_decided = birth.wait(lambda birth: birth.is_locked or birth.is_over, MAX_FORK_MS / 1000)
         except BaseException:
             self._drop(birth, "interrupted")

@@ -105,7 +105,7 @@ class CellProcess:
         self._oom_kills_before: Final = count_oom_kills()
         self._granted_milliseconds = 0
         self.is_watched = False
-        self._is_told = False
+        self.is_told = False
         self._is_ended = False
         self._peak_bytes = 0
         self._tokens = 0
@@ -164,7 +164,7 @@ class CellProcess:
                     restart=told.restart,
                 )
             )
-            self._is_told = True
+            self.is_told = True
 
     # --- for any thread ---
 
@@ -182,12 +182,13 @@ class CellProcess:
         call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, on_ready)
         if call is None:
             return None
+        find_watchdog().watch(self)
         try:
             buffers = encode_frame(ToWorker.CALL, call.id, {"operation": operation, "body": dict(body)}, tail)
         except FrameUnfit as error:
             self._calls.forget(call.id)
             raise CallRefused(WORKER_CALL_REFUSED, f"the call does not fit a frame: {error}") from error
-        if not self._pump.send(buffers, until=until):
+        if not self._pump.send(buffers, until=until, is_wanted=lambda: self._calls.note_sent(call.id)):
             self._calls.forget(call.id)
             if self._is_ended or not self._pump.is_open:
                 self._pump.join(_JOINING_SECONDS)
@@ -195,7 +196,6 @@ class CellProcess:
             raise WorkerSilent(WORKER_SILENT, "the worker did not take the call in time")
         if reading is not None:
             self._grant(reading.cpu_milliseconds // 1000)
-        find_watchdog().watch(self)
         return call
 
     def kill(self, cause: Cause, detail: str = "") -> None:
@@ -207,8 +207,9 @@ class CellProcess:
         self._birth.kill()
 
     def close(self) -> None:
-        """End it, and wait until the record knows."""
-        self.kill(Cause.CLOSED)
+        """End it, and wait until the record knows. Any number of times."""
+        if not self._is_ended:
+            self.kill(Cause.CLOSED)
         if self._birth.process is None:
             self._pump.stop()
         self._pump.join(_JOINING_SECONDS)
@@ -240,8 +241,8 @@ class CellProcess:
         """The kernel's own limit stays ahead of what one more call may use; the watchdog meters each call."""
         most = self._limits.cpu_seconds
         if self._told.is_granted_time and (used_seconds + most) * 1000 > self._granted_milliseconds:
-            self._granted_milliseconds = (used_seconds + 2 * most) * 1000
             self._server.grant(self._birth, used_seconds + 2 * most)
+            self._granted_milliseconds = (used_seconds + 2 * most) * 1000
 
     def _read_meter(self) -> Reading | None:
         return None if self._is_ended else self._meter.read()
@@ -317,7 +318,7 @@ class CellProcess:
         with self._telling:
             self._is_ended = True
             try:
-                if self._is_told:
+                if self.is_told:
                     self._tell_ended()
                 self._on_end(self._cause)
             except BaseException as error:  # noqa: BLE001  there is no caller here; `RunningCell.close` raises it

@@ -18,6 +18,7 @@ from ostiary.cell.compile_wall import compile_wall
 from ostiary.cell.ending import COUNTED, Cause
 from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.fork_servers import find_fork_server
+from ostiary.cell.interrupts import run_apart
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import count_threads_of_user
@@ -153,9 +154,9 @@ class RunningCell:
 
     def close(self) -> None:
         """End its process. Any number of times. Raises what kept the record from hearing of an end."""
-        if self._is_closed or self._is_foreign:
+        if self._is_foreign:
             return
-        self._is_closed = True
+        self._is_closed = True  # and all the rest again, should it have been interrupted here before
         self._closing.set()
         for process in (self._young, self._process):
             if process is not None:
@@ -184,10 +185,11 @@ class RunningCell:
 
     def __del__(self) -> None:
         process = getattr(self, "_process", None)
-        if process is None or self._is_closed or self._is_foreign:
+        if process is None or process.is_ended or self._is_foreign:
             return
         find_watchdog().do_soon(lambda: process.kill(Cause.CLOSED))
-        warnings.warn("a RunningCell was not closed", ResourceWarning, source=self, stacklevel=1)
+        if not self._is_closed:
+            warnings.warn("a RunningCell was not closed", ResourceWarning, source=self, stacklevel=1)
 
     # --- its processes, one after the other ---
 
@@ -215,14 +217,26 @@ class RunningCell:
             raise Misuse(CELL_CLOSED, "the model was closed")
 
     def _start(self, until: float) -> CellProcess:
+        given_up = threading.Event()
+
+        def give_up() -> None:
+            given_up.set()
+            if self._young is not None:
+                self._young.close()
+
+        before = self._young
         try:
             if self._process is not None:
                 self._process.close()
                 self._raise_record_error(self._process)
             self._wait_for_turn(until)
-            self._process = self._start_process()
+            self._process = run_apart(
+                lambda: self._start_process(given_up), give_up, CellProcess.close, patience_seconds=_CLOSING_SECONDS
+            )
         except BaseException as error:
-            self._tell_refused(error)
+            young = self._young
+            if young is None or young is before or not young.is_told:  # else it has an end
+                self._tell_refused(error)
             raise
         self._restart += 1
         if self._is_closed:
@@ -248,11 +262,13 @@ class RunningCell:
         self._closing.wait(delay)
         self._check_open()
 
-    def _start_process(self) -> CellProcess:
+    def _start_process(self, given_up: threading.Event) -> CellProcess:
         process = self._young = self._find_birth()
         try:
             process.start()
             self._check_open()  # it may have been closed meanwhile
+            if given_up.is_set():
+                raise Misuse(CELL_CLOSED, "the start was interrupted")  # noqa: TRY301
             self._facts = process.load(self._plan.sealed)
             process.tell_started()
         except BaseException:

@@ -43,6 +43,7 @@ class Desk:
     def open(self, seconds: float = 60, **options: object) -> CallInFlight:
         call = self.book.open(time.monotonic() + seconds, 0, options.get("on_ready"))  # type: ignore[arg-type]
         assert call is not None
+        assert self.book.note_sent(call.id)
         return call
 
     def hear(self, kind: FromWorker, call_id: int, body: object = None, tail: bytes = b"") -> None:
@@ -339,6 +340,18 @@ def test_a_listener_that_fails_is_no_reason_to_fail(error: type[BaseException]) 
     list(desk.book.find_overdue(time.monotonic()))
     with pytest.raises(WorkerSilent):
         list(overdue)
+
+
+def test_a_call_that_was_never_sent_is_nothing_to_cancel() -> None:
+    """Whoever was about to send it was interrupted: the worker would not know what is meant, and seem late."""
+    desk = Desk()
+    call = desk.book.open(time.monotonic() + 60, 0, None)
+    assert call is not None
+    call_id = call.id
+    del call
+    assert list(desk.book.find_overdue(time.monotonic())) == []
+    assert (desk.cancelled, desk.book.in_flight) == ([], 0)
+    assert not desk.book.note_sent(call_id)
 
 
 def test_a_worker_that_nobody_listens_to_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
