@@ -521,3 +521,11 @@ def _take(call):
         return call.take()
     except StopIteration:
         return None
+
+
+def test_where_memory_runs_out_the_worker_goes_first() -> None:
+    with open_cell(Events()) as cell:
+        info = Path(f"/proc/self/fdinfo/{find_worker(cell)}").read_text()
+        place = Path("/proc", next(line.split()[1] for line in info.splitlines() if line.startswith("Pid:")))
+        assert place.joinpath("oom_score_adj").read_text() == "800\n"
+        assert place.joinpath("comm").read_text() == "ostiary-cell\n"

@@ -23,7 +23,7 @@ from ostiary.worker.serve import serve
 FindEngine = Callable[[str], PrepareEngine]
 
 _FAILED: Final = 70  # EX_SOFTWARE
-_FIRST_TO_GO: Final = "800"  # of 1000: where memory runs out, this process goes before the application
+_FIRST_TO_GO: Final = "800"  # of 1000
 
 
 def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
@@ -65,7 +65,8 @@ def run_worker(
     status = _FAILED
     try:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        _name_process()
+        name_process("ostiary-cell")
+        _go_first()
         engine = make(_parse_limits(start.parse_body()))
         quiet_interpreter()
         _lock(channel, handover, bytes(start.tail), parent)
@@ -100,10 +101,19 @@ def _parse_limits(body: JsonObject) -> EngineLimits:
     return EngineLimits(**numbers)
 
 
-def _name_process() -> None:
-    for name, text in (("oom_score_adj", _FIRST_TO_GO), ("comm", "ostiary-cell")):
-        with suppress(OSError), open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write(text)
+def name_process(name: str) -> None:
+    """For people who look at a list of processes."""
+    _write_own("comm", name)
+
+
+def _go_first() -> None:
+    """Where memory runs out, before the application."""
+    _write_own("oom_score_adj", _FIRST_TO_GO)
+
+
+def _write_own(name: str, text: str) -> None:
+    with suppress(OSError), open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
+        file.write(text)
 
 
 def tell_not_started(handover: socket.socket, layer: str, reason: str, *, missing: str | None = None) -> None:
