@@ -83,6 +83,7 @@ class Store:
         except BaseException:
             os.close(self._lock_file)
             raise
+        self._cursor = self._connection.cursor()
         self.reader: Final = Reader(self._connection)
         self._mutex = threading.Lock()
         self.size = -1
@@ -155,7 +156,7 @@ class Store:
             self.size = -1
             body = place_event(event, index, at, actor)
             hashes = add_leaf(self._peaks, index, hash_leaf(body))
-            self._connection.execute(_INSERT_NEXT, (index, index - 1, hashes, body))
+            self._cursor.execute(_INSERT_NEXT, (index, index - 1, hashes, body))
             self.size, self.last_time = index + 1, at
         except sqlite3.IntegrityError:
             return None
