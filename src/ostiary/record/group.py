@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from ostiary.core.values import dataclass
 from ostiary.errors import CODES, RECORD_UNWRITABLE, RecordUnwritable
@@ -26,6 +27,9 @@ class Member:
     error: BaseException | None = None
 
 
+_MOST_INTERRUPTIONS: Final = 100
+"""Of one and the same step. Somebody who leans on Ctrl-C manages thirty in a second."""
+
 WriteGroup = Callable[[Sequence[Member]], None]
 """Writes the members' events in order, all or nothing, and fills in each member's `first`."""
 
@@ -39,6 +43,8 @@ class GroupWriter:
         self._turn = threading.Condition(self._guard)
         self._queue: list[Member] = []
         self._is_writing = False
+        self._writes: Sequence[Member] = ()
+        """Whose turn it is, or was."""
         self._waiting = 0
 
     def write(self, events: Sequence[EncodedEvent]) -> int:
@@ -51,7 +57,8 @@ class GroupWriter:
                 while self._is_writing and not member.is_done:
                     self._wait()
                 if not member.is_done:
-                    group, self._queue = self._queue, []
+                    group = self._writes = self._queue
+                    self._queue = []
                     self._is_writing = True
             if group:
                 self._write_group(group)
@@ -60,19 +67,31 @@ class GroupWriter:
                 one.error = error
             raise
         finally:
-            with self._guard:
-                if group:
-                    for one in group:
-                        one.is_done = True
-                    self._is_writing = False
-                    if self._waiting:
-                        self._turn.notify_all()
-                elif not member.is_done and member in self._queue:
-                    # Interrupted while it waited, and not yet taken along.
-                    self._queue.remove(member)
+            interruption = None
+            for _ in range(_MOST_INTERRUPTIONS):
+                try:
+                    self._end_turn(member, group)
+                    break
+                except BaseException as error:  # noqa: BLE001  a signal: nobody else could write ever again
+                    interruption = error
+            if interruption is not None:
+                raise interruption
         if member.error is not None:
             raise _retell(member.error) from member.error
         return member.first
+
+    def _end_turn(self, member: Member, group: Sequence[Member]) -> None:
+        """Any number of times."""
+        with self._guard:
+            if group:
+                for one in group:
+                    one.is_done = True
+                self._is_writing = self._is_writing and self._writes is not group
+                if self._waiting:
+                    self._turn.notify_all()
+            elif not member.is_done and member in self._queue:
+                # Interrupted while it waited, and not yet taken along.
+                self._queue.remove(member)
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -80,7 +99,7 @@ class GroupWriter:
         with self._guard:
             while self._is_writing:
                 self._wait()
-            self._is_writing = True
+            self._is_writing, self._writes = True, ()
         try:
             yield
         finally:
