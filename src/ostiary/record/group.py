@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from ostiary.core.values import dataclass
 from ostiary.errors import CODES, RECORD_UNWRITABLE, RecordUnwritable
@@ -26,9 +25,6 @@ class Member:
     is_done: bool = False
     error: BaseException | None = None
 
-
-_MOST_INTERRUPTIONS: Final = 100
-"""Of one and the same step. Somebody who leans on Ctrl-C manages thirty in a second."""
 
 WriteGroup = Callable[[Sequence[Member]], None]
 """Writes the members' events in order, all or nothing, and fills in each member's `first`."""
@@ -68,7 +64,7 @@ class GroupWriter:
             raise
         finally:
             interruption = None
-            for _ in range(_MOST_INTERRUPTIONS):
+            while True:  # and no call before `try`: a signal is noticed after calls
                 try:
                     self._end_turn(member, group)
                     break
