@@ -11,7 +11,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ostiary.record.proof import prove_entry
 
 GROUP = 500
 THREADS = 8
-RUNS = 5
+RUNS = 9
 
 
 def make_event(number: int) -> Event:
@@ -67,9 +67,13 @@ def compare(
     measure_rate(plain, group, total // 4)
     pairs = [(measure_rate(ours, group, total), measure_rate(plain, group, total)) for _ in range(RUNS)]
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
-    mine, theirs = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
-    best = max(mine for mine, _ in pairs)
-    print(f"{name:<42} {mine:>10,.0f}/s   plain SQLite {theirs:>10,.0f}/s   ratio {ratio:.2f}   best {best:,.0f}/s")
+    mine, theirs = zip(*pairs, strict=True)
+    print(f"{name:<42} {render_rates(mine)}   plain SQLite {render_rates(theirs)}   ratio {ratio:.2f}")
+
+
+def render_rates(rates: Sequence[float]) -> str:
+    """The median, and from the slowest to the fastest run."""
+    return f"{statistics.median(rates):>7,.0f}/s ({min(rates):,.0f} to {max(rates):,.0f})"
 
 
 def median_ms(work: Callable[[], object], runs: int) -> float:

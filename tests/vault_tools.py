@@ -54,8 +54,11 @@ def no_descriptor_left() -> Iterator[None]:
 
 
 def read_all(descriptor: int) -> bytes:
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        return file.read()
+    """From the first byte to the last, wherever the descriptor stands."""
+    data = bytearray()
+    while piece := os.pread(descriptor, 1 << 20, len(data)):
+        data += piece
+    return bytes(data)
 
 
 def kinds(events: list[Event]) -> list[str]:

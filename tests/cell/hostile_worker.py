@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -51,9 +52,19 @@ def _hang() -> None:
         time.sleep(1)
 
 
+def _answer_and_exit() -> None:
+    _write(_frame(FromWorker.RESULT, 1, {"last": "words"}))
+    os._exit(0)
+
+
 def _flood(data: bytes) -> None:
     while True:
         _write(data)
+
+
+def _flood_from_a_thread() -> None:
+    usage = _frame(FromWorker.USAGE, 0, {"tokens": 1, "device_bytes": None})
+    threading.Thread(target=_flood, args=(usage,), daemon=True).start()
 
 
 def _half_a_frame() -> None:
@@ -119,12 +130,14 @@ ACTIONS: Mapping[str, Callable[[], None]] = {
     **{name: lambda data=data: _write(data) for name, data in _WRITTEN.items()},  # type: ignore[misc]
     "abort": os.abort,
     "allocate": _allocate,
+    "answer and exit": _answer_and_exit,
     "close the channel": _close_channel,
     "exit 0": lambda: os._exit(0),
     "exit 3": lambda: os._exit(3),
     "flood": lambda: _flood(_frame(FromWorker.PIECE, 1, {"a": "x" * 1000})),
     "flood of garbage": lambda: _flood(b"\xff" * 65536),
     "flood of usage": lambda: _flood(_frame(FromWorker.USAGE, 0, {"tokens": 1, "device_bytes": None})),
+    "flood of usage from a thread": _flood_from_a_thread,
     "half a frame": _half_a_frame,
     "does not know the architecture": lambda: _refuse(ErrorName.ARCHITECTURE_NOT_ALLOWED),
     "finds its limits too small": lambda: _refuse(ErrorName.MEMORY_BUDGET),
@@ -191,8 +204,6 @@ def prepare_engine(settings: JsonObject) -> MakeEngine:
     if settings.get("broken"):
         raise OSError(5, "a library that does not load")
     if settings.get("threads"):
-        import threading
-
         threading.Thread(target=_hang, daemon=True).start()
     return lambda limits: HostileEngine(limits, settings)
 

@@ -24,7 +24,9 @@ from ostiary.core.frames import ReplyKind
 
 pytestmark = LINUX_ONLY
 
-_PLACES = os.pathsep.join((str(Path(__file__).parents[1]), str(Path(ostiary.__file__).parents[1])))
+_PLACES = os.pathsep.join(
+    (str(Path(__file__).parents[1]), str(Path(ostiary.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+)
 _OPENING = """
 import atexit, os, signal, socket, sys, threading, time
 from cell_tools import *
@@ -396,7 +398,7 @@ print(events.kinds, events.refusals)
 def test_time_in_which_the_application_was_stopped_does_not_count() -> None:
     body = """
 cell = open_one()
-call = cell.call("sleep", {"milliseconds": 300}, deadline_seconds=1.5)
+call = cell.call("sleep", {"milliseconds": 3500}, deadline_seconds=2.0)
 tell('called')
 print([reply.kind.value for reply in call])
 cell.close()
@@ -405,7 +407,7 @@ cell.close()
         application.wait_until_up()
         assert application.hear() == "called"
         application.process.send_signal(signal.SIGSTOP)
-        select.select([], [], [], 2.0)  # the very thing that is tested
+        select.select([], [], [], 2.5)  # the very thing that is tested
         application.process.send_signal(signal.SIGCONT)
         assert application.end() == (0, "['result']\n")
 
@@ -519,3 +521,11 @@ def _take(call):
         return call.take()
     except StopIteration:
         return None
+
+
+def test_where_memory_runs_out_the_worker_goes_first() -> None:
+    with open_cell(Events()) as cell:
+        info = Path(f"/proc/self/fdinfo/{find_worker(cell)}").read_text()
+        place = Path("/proc", next(line.split()[1] for line in info.splitlines() if line.startswith("Pid:")))
+        assert place.joinpath("oom_score_adj").read_text() == "800\n"
+        assert place.joinpath("comm").read_text() == "ostiary-cell\n"

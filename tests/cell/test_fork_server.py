@@ -89,6 +89,27 @@ def test_a_worker_of_a_stopped_fork_server_is_known_to_be_gone() -> None:
         os.close(server)
 
 
+def test_a_fork_server_that_ends_when_it_is_asked_is_replaced_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, asked = fork_server.ForkServer.begin, []
+
+    def begin_too_late(server: fork_server.ForkServer, *arguments: object) -> object:
+        asked.append(server)
+        if len(asked) == 1:
+            assert server.process is not None
+            process = os.dup(server.process)
+            send_signal(process, signal.SIGKILL)
+            assert wait_for_end(process, PATIENCE)
+            os.close(process)
+        return begin(server, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fork_server.ForkServer, "begin", begin_too_late)
+    events = Events()
+    with open_cell(events) as cell:
+        assert last_reply(cell.call("echo")).body == {}
+    assert len(set(asked)) == 2
+    assert events.kinds == ["cell.started", "cell.ended"]
+
+
 def test_a_fork_server_that_is_closed_starts_again() -> None:
     with open_cell(Events()) as cell:
         server = _server_of(cell)
@@ -232,7 +253,7 @@ def test_without_forking_each_worker_is_a_program_of_its_own() -> None:
 
 def test_without_forking_an_engine_that_is_not_installed_is_still_refused() -> None:
     with (
-        pytest.raises(WorkerNotStarted, match="engine: ModuleNotFoundError"),
+        pytest.raises(Misuse, match="the engine hostile needs mlx"),
         open_hostile(Events(), settings={"missing": "mlx"}, forks=False),
     ):
         pass

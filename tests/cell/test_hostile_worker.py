@@ -6,6 +6,7 @@ import pytest
 from cell_tools import LINUX_ONLY, Events, count_descriptors, last_reply, open_hostile
 
 from cell.hostile_worker import WRITTEN
+from ostiary.cell import call_book
 from ostiary.cell.profile import Layer
 from ostiary.errors import SandboxViolation, WorkerSilent
 from ostiary.record.events import CellEnded
@@ -89,12 +90,11 @@ def test_a_flood_ends_the_worker_before_it_fills_our_memory(what: str) -> None:
             list(call)
 
 
-def test_a_flood_that_keeps_to_the_format_ends_with_the_time_of_the_call() -> None:
+def test_a_flood_that_keeps_to_the_format_is_one_nevertheless() -> None:
     events = Events()
-    with open_hostile(events) as cell:
-        with pytest.raises(WorkerSilent):
-            list(cell.call("do", {"what": "flood of usage"}, deadline_seconds=0.2))
-        assert events.wait_for(CellEnded).cause == "wall_time"
+    with open_hostile(events) as cell, pytest.raises(SandboxViolation, match="a flood of reports"):
+        list(cell.call("do", {"what": "flood of usage"}))
+    assert events.causes == ["malformed"]
 
 
 @pytest.mark.parametrize("what", ["half a frame", "hang"])
@@ -143,3 +143,19 @@ def test_what_a_worker_says_of_an_error_is_shown_on_one_line_and_not_to_stranger
         list(cell.call("do", {"what": "an error of the house"}))
     shown = render_public(caught.value, "c")
     assert "house" not in shown.sentence
+
+
+def test_a_flood_of_reports_from_an_idle_worker_ends_it() -> None:
+    """No call has a deadline that would."""
+    events = Events()
+    with open_hostile(events) as cell:
+        assert last_reply(cell.call("do", {"what": "flood of usage from a thread"})).body == {}
+        assert events.wait_for(CellEnded).cause == "malformed"
+
+
+def test_more_json_than_one_call_may_be_answered_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_book, "MAX_ANSWER_BODY_BYTES", 1_000)
+    events = Events()
+    with open_hostile(events) as cell, pytest.raises(SandboxViolation, match="more than one call"):
+        list(cell.call("count", {"to": 1_000}))
+    assert events.causes == ["malformed"]

@@ -45,9 +45,10 @@ from cell_soak.steps import STEPS, Tripwire
 from ostiary.cell.ending import Cause
 from ostiary.cell.fork_servers import close_fork_servers, find_fork_server
 from ostiary.cell.limits import MIB, CellLimits
+from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import read_facts
 from ostiary.cell.profile import choose_profile
-from ostiary.cell.running import CellPlan, RunningCell
+from ostiary.cell.running import RunningCell
 from ostiary.cell.start import start_cell
 from ostiary.core.frames import JsonObject
 from ostiary.core.tickets import SealedModel

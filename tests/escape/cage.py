@@ -26,6 +26,7 @@ from typing import Any
 from escape import every  # noqa: F401  registers the attempts
 from escape.attempt import ATTEMPTS, DONE, World
 from escape.calls import MACHINE, call
+from escape.from_outside import REACH, Reach
 
 from ostiary._hazmat import namespaces, prctl
 from ostiary._hazmat.notify import answer_no_memory, receive_denied_call
@@ -178,14 +179,16 @@ def leave_out(profile: WallProfile, without: set[Layer]) -> WallProfile:
 def run(name: str, without: set[Layer], world: World, facts: SystemFacts) -> dict[str, Any]:
     """Fork, wall, attempt; what came of it."""
     profile = leave_out(choose_profile(facts, LIMITS), without)
-    wall = compile_wall(profile, serial=next(_serials), threads_of_user=count_threads_of_user())
+    is_counted_with_others = facts.user_id != 0 and Layer.NAMESPACES not in profile.layers
+    others = count_threads_of_user() if is_counted_with_others else 0
+    wall = compile_wall(profile, serial=next(_serials), threads_of_user=others)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     me = os.getpid()
     pid = os.fork()
     if pid == 0:
         _be_inside(name, wall, world, theirs, me)
     theirs.close()
-    said, denied = _listen(ours, pid)
+    said, denied = _listen(ours, pid, REACH.get(name), world)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return {
         "said": said,
@@ -195,8 +198,8 @@ def run(name: str, without: set[Layer], world: World, facts: SystemFacts) -> dic
     }
 
 
-def _listen(channel: socket.socket, pid: int) -> tuple[list[str], str | None]:
-    """What the process inside says until it is gone, and the call that ended it."""
+def _listen(channel: socket.socket, pid: int, reach: Reach | None, world: World) -> tuple[list[str], str | None]:
+    """What the process inside says until it is gone, and the call that ended it. `reach`: what is done to it."""
     said, denied, listener = [], None, None
     with channel:
         while True:
@@ -206,6 +209,9 @@ def _listen(channel: socket.socket, pid: int) -> tuple[list[str], str | None]:
                 text, descriptors, _, _ = socket.recv_fds(channel, 4096, 1)
                 if text == b"L" and not said:
                     listener = descriptors[0] if descriptors else None
+                    if reach is not None:
+                        said.append(_reach_in(reach, pid, world))
+                        channel.send(b"?")
                     continue
                 if descriptors:  # only an attempt sends one
                     os.close(descriptors[0])
@@ -231,6 +237,13 @@ def _listen(channel: socket.socket, pid: int) -> tuple[list[str], str | None]:
     if listener is not None:
         os.close(listener)
     return said, denied
+
+
+def _reach_in(reach: Reach, pid: int, world: World) -> str:
+    try:
+        return "R" + reach(pid, world.victim_address, len(world.secret)).decode("latin-1")
+    except OSError as error:
+        return f"E{error.errno}"
 
 
 def _sit_at_a_terminal() -> None:

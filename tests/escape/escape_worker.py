@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ostiary.core.frames import JsonObject
@@ -55,8 +57,8 @@ class EscapeEngine:
 
     def step(self) -> Sequence[Reply]:
         call = self._calls.pop()
-        if call.operation == "many honest threads":
-            return [Reply(call.id, ReplyKind.RESULT, {"threads": _use_threads(20)})]
+        if call.operation in _OTHERS:
+            return [Reply(call.id, ReplyKind.RESULT, _OTHERS[call.operation]())]
         return [Reply(call.id, ReplyKind.RESULT, self._try_out(call))]
 
     def _try_out(self, call: Call) -> JsonObject:
@@ -83,13 +85,15 @@ class EscapeEngine:
     def has_work(self) -> bool:
         return bool(self._calls)
 
-    def read_usage(self) -> EngineUsage | None:
-        return None
+    def read_usage(self) -> EngineUsage:
+        return EngineUsage()
 
 
-def _use_threads(count: int) -> int:
+def _use_threads() -> JsonObject:
     """Each allocates while all others are there."""
-    meeting, kept = threading.Barrier(count), []
+    count = 20
+    kept: list[bytearray] = []
+    meeting = threading.Barrier(count)
 
     def allocate() -> None:
         kept.append(bytearray(100_000))
@@ -100,7 +104,21 @@ def _use_threads(count: int) -> int:
         thread.start()
     for thread in threads:
         thread.join()
-    return len(kept)
+    return {"threads": len(kept)}
+
+
+def _hold_back_the_signal() -> JsonObject:
+    """Of the kernel's limit of processor time: it comes, and is not let in."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXCPU})
+    while time.process_time() < 5:
+        pass
+    return {}
+
+
+_OTHERS: Mapping[str, Callable[[], JsonObject]] = {
+    "many honest threads": _use_threads,
+    "hold back the signal": _hold_back_the_signal,
+}
 
 
 def prepare_engine(settings: JsonObject) -> MakeEngine:

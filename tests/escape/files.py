@@ -287,9 +287,10 @@ def lock_a_file(world: World) -> bytes:
     return DONE
 
 
-@attempt(SECCOMP, call="sync")
-def make_the_whole_machine_write_out(world: World) -> bytes:
-    call("sync")
+@attempt(SECCOMP, call="syncfs")
+def make_the_machine_write_out(world: World) -> bytes:
+    """Everybody's files on that disk; everybody waits."""
+    call("syncfs", world.weights)
     return DONE
 
 

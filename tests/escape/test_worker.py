@@ -19,11 +19,12 @@ if sys.platform != "linux":
 from cell_tools import LIMITS, Events, open_cell
 from escape import every  # noqa: F401  registers the attempts
 from escape.attempt import ATTEMPTS, DONE
+from escape.from_outside import REACH
 from escape.outside import plant
 
 from ostiary.cell.probe import read_facts
 from ostiary.cell.profile import Layer, choose_profile
-from ostiary.errors import SandboxViolation, WorkerFault
+from ostiary.errors import SandboxViolation, WorkerFault, WorkerOutOfTime
 from ostiary.record.events import CellCallDenied, UnsafeUsed
 
 WORKER = str(Path(__file__).with_name("escape_worker.py"))
@@ -96,7 +97,11 @@ def _got_out(came_of_it: dict[str, Any], world: dict[str, Any]) -> bool:
     return evidence == DONE or world["secret"].encode() in evidence
 
 
-@pytest.mark.parametrize("name", [name for name, attempt in ATTEMPTS.items() if WHO in attempt.stopped_by])
+# Those from outside are tried on a process that the test knows the addresses of: test_alone.py.
+NAMES = [name for name, attempt in ATTEMPTS.items() if WHO in attempt.stopped_by and name not in REACH]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_it_does_not_get_out_and_the_record_knows(name: str, world: dict[str, Any]) -> None:
     attempt, events = ATTEMPTS[name], Events()
     came_of_it = _try_out(name, world, events)
@@ -106,6 +111,8 @@ def test_it_does_not_get_out_and_the_record_knows(name: str, world: dict[str, An
         assert denied == [attempt.call]
         assert isinstance(came_of_it["fault"], SandboxViolation)
         assert events.causes == ["violation"]
+    elif attempt.stopped_by[WHO] == (frozenset({Layer.SECCOMP}),) and "fault" in came_of_it:
+        assert events.causes == ["violation"]  # ended by the kernel, which names no call
     assert events.kinds.count("cell.started") == events.kinds.count("cell.ended") == 1
 
 
@@ -115,6 +122,13 @@ def test_many_threads_of_an_honest_engine_ask_for_nothing_that_is_denied(world: 
     with open_cell(events, "escape", script=WORKER, threads=24) as cell:
         assert [dict(reply.body) for reply in cell.call("many honest threads", world)][-1] == {"threads": 20}
     assert events.causes == ["closed"]
+
+
+def test_processor_time_is_metered_though_the_signal_of_the_kernel_is_held_back(world: dict[str, Any]) -> None:
+    events = Events()
+    came_of_it = _try_out("hold back the signal", world, events)
+    assert isinstance(came_of_it["fault"], WorkerOutOfTime)
+    assert events.causes == ["cpu"]
 
 
 # For each layer an attempt that shows its absence, with the others that would stop it left out as well.

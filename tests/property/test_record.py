@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from record_tools import database_of, fill, make_event, verify
 
+from ostiary.core.limits import MAX_ENTRY_BYTES
 from ostiary.errors import RecordRefused, RecordUnwritable
 from ostiary.record.archive import archive_entries
 from ostiary.record.archive_file import verify_archive_file
 from ostiary.record.begin import open_log, open_reader
 from ostiary.record.checkpoint import parse_checkpoint, parse_checkpoint_text
 from ostiary.record.entry import Entry, describe_actor, encode_event, parse_entry, place_event
-from ostiary.record.events import ModelRefused
+from ostiary.record.events import ModelFailed, ModelRefused
 from ostiary.record.note import parse_note, parse_verifier_key, render_note
 from ostiary.record.proof import parse_proof, prove_entry, render_proof, verify_proof
 from ostiary.record.rotate import rotate_keys
@@ -134,7 +135,7 @@ texts = st.text(st.characters(codec=None) | st.sampled_from('"\\\x00\x1f\x7f\n\u
 @given(
     name=texts,
     root=st.none() | texts,
-    path=st.none() | st.text("aé\ud800", max_size=3).map(lambda text: text * 1_000),
+    path=st.none() | st.text("aé\ud800", max_size=3).map(lambda text: text * 500),
     findings=st.dictionaries(texts, st.integers(-(2**53) + 1, 2**53 - 1), max_size=8),
 )
 def test_any_event_is_spelled_as_a_reader_would_spell_it(
@@ -149,6 +150,17 @@ def test_any_event_is_spelled_as_a_reader_would_spell_it(
         said = {name: value for name, value in entry.data.items() if name != "path"}
         assert said == {name: value for name, value in expected.items() if value is not None}
     assert ("path" in entry.data) == (path is not None)
+
+
+@given(st.text("aé\ud800\x00😀", max_size=8), st.integers(1, 3_000))
+def test_no_event_is_larger_than_an_entry_may_be(text: str, times: int) -> None:
+    event = ModelFailed(name=text * times, code="C", correlation_id="c")
+    try:
+        encoded = encode_event(event)
+    except ValueError:
+        # A mistake of the caller, and told as one.
+        return
+    assert len(place_event(encoded, 1 << 52, "2026-11-21T10:00:00.000001Z", describe_actor())) <= MAX_ENTRY_BYTES
 
 
 hostile = st.one_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from cell_models import write_model
 
 from ostiary import errors
-from ostiary.core.tickets import SealMethod, VerifiedModel
+from ostiary.core.tickets import JudgedParts, SealMethod, VerifiedModel
 from ostiary.vault import hold_in_memory, open_sealed
 
 
@@ -33,11 +34,21 @@ def a_machine_without_room(model: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def no_method_that_is_allowed(model: Path, _patch: pytest.MonkeyPatch) -> None:
-    load(model, replace(write_model(model)), methods=())
+    load(model, write_model(model), methods=())
+
+
+def weights_that_are_not_the_signed_ones(model: Path, _patch: pytest.MonkeyPatch) -> None:
+    verified = write_model(model)
+    config, weights = verified.files
+    none = hashlib.sha256().hexdigest()
+    left_to_us = replace(weights, sha256="0" * 64, parts=JudgedParts(0, none, 0, none))
+    manifest = replace(verified.manifest, files=(config, left_to_us))
+    load(model, replace(verified, manifest=manifest))
 
 
 ACTS: dict[str, Callable[[Path, pytest.MonkeyPatch], None]] = {
     "VAULT_CHANGED": weights_that_changed_since,
+    "VAULT_NOT_AS_SIGNED": weights_that_are_not_the_signed_ones,
     "VAULT_NO_MEMORY": a_machine_without_room,
     "VAULT_NO_METHOD": no_method_that_is_allowed,
 }

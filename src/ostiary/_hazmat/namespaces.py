@@ -74,6 +74,8 @@ def enter(flags: int, machine: str, *, for_children: int = 0) -> None:
 
 def can_enter(flags: int, machine: str) -> bool:
     """Whether the system lets this user have them. A process of its own tries: nothing else would tell."""
+    if not sys.executable:
+        return False
     source = str(Path(__file__).parents[2])
     try:
         trial = subprocess.run(  # noqa: S603  nothing in it comes from outside

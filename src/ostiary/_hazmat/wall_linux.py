@@ -94,11 +94,10 @@ def _require_one_thread() -> None:
 
 def _clear_environment() -> None:
     """Also where the kernel wrote the variables when the program was started."""
-    variables = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
-    place = 0
-    while variables and (address := variables[place]) is not None:
+    place = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "environ").value
+    while place is not None and (address := ctypes.c_void_p.from_address(place).value) is not None:
         ctypes.memset(address, 0, len(ctypes.string_at(address)))
-        place += 1
+        place += ctypes.sizeof(ctypes.c_void_p)
     os.environ.clear()
 
 

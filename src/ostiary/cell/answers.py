@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.core.frames import ErrorName, FrameMalformed, JsonObject
+from ostiary.core.limits import MAX_USAGE_FRAMES
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import (
     CELL_ARCHITECTURE_NOT_ALLOWED,
@@ -24,6 +25,7 @@ from ostiary.errors import (
 _ON_A_CALL: Final = frozenset({ErrorName.CALL_REFUSED, ErrorName.ENGINE_FAILED, ErrorName.OUT_OF_MEMORY})
 _WHILE_LOADING: Final = frozenset(ErrorName) - {ErrorName.CALL_REFUSED, ErrorName.ENGINE_FAILED}
 _LAST_COUNT: Final = 1 << 62
+_USAGE_FRAMES_PER_SECOND: Final = 20
 
 
 def parse_error(body: JsonObject, *, is_loading: bool) -> OstiaryError:
@@ -59,6 +61,26 @@ def parse_usage(body: JsonObject) -> tuple[int, int | None]:
     if device_bytes is not None and not _is_count(device_bytes):
         raise FrameMalformed("counts that are none")
     return int(str(tokens)), None if device_bytes is None else int(str(device_bytes))
+
+
+class UsageAllowance:
+    """How often a worker may say what it uses: as honest ones do, and no flood that keeps us busy."""
+
+    def __init__(self, now: float) -> None:
+        self._left = float(MAX_USAGE_FRAMES)
+        self._since = now
+
+    def take(self, now: float) -> None:
+        """Raises FrameMalformed where it is used up."""
+        self._left = min(MAX_USAGE_FRAMES, self._left + (now - self._since) * _USAGE_FRAMES_PER_SECOND)
+        self._since = now
+        if self._left < 1:
+            raise FrameMalformed("a flood of reports")
+        self._left -= 1
+
+    def note_answer(self) -> None:
+        """Each answer may be followed by a report."""
+        self._left = min(MAX_USAGE_FRAMES, self._left + 1)
 
 
 def _is_count(value: object) -> bool:

@@ -30,7 +30,7 @@ class Birth:
         self.number: Final = number
         self.refusal: OstiaryError | None = None
         """Why there is no worker, or none behind a wall."""
-        self.is_forked = False
+        self.pid = 0
         self.is_locked = False
         self.process: int | None = None
         """None where the system has no descriptors for processes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections import deque
@@ -12,13 +11,23 @@ from typing import Final
 
 from ostiary.cell.answers import parse_error
 from ostiary.cell.calls import CallInFlight, CellReply
+from ostiary.cell.interrupts import Condition
 from ostiary.core.frames import LAST_CALL_ID, Frame, FrameMalformed, FromWorker, JsonObject, ReplyKind
-from ostiary.core.limits import CANCEL_GRACE_MS, MAX_CALLS_IN_FLIGHT, MAX_UNREAD_REPLY_BYTES
+from ostiary.core.limits import (
+    CANCEL_GRACE_MS,
+    MAX_ANSWER_BODY_BYTES,
+    MAX_CALLS_IN_FLIGHT,
+    MAX_UNREAD_REPLY_BYTES,
+)
 from ostiary.errors import WORKER_SILENT, OstiaryError, WorkerSilent
 
 _GRACE_SECONDS: Final = CANCEL_GRACE_MS / 1000
 _REPLY_BYTES: Final = 512
 """What a reply weighs beside its body and tail."""
+_CONTAINER_BYTES: Final = 128
+"""What a list or a mapping weighs, of which two bytes of JSON make an object."""
+_MEMBER_BYTES: Final = 32
+"""What a number or a short string weighs, with its place in a list."""
 
 
 class _InFlight:
@@ -26,9 +35,12 @@ class _InFlight:
 
     def __init__(self, until: float, started_cpu_milliseconds: int) -> None:
         self.until = until
+        self.is_sent = False
+        """False: the worker has never heard of it."""
         self.started_cpu_milliseconds: Final = started_cpu_milliseconds
         self.let_go_at: float | None = None
         self.pieces = 0
+        self.body_bytes = 0
         self.find: Callable[[], CallInFlight | None] = lambda: None
         """Weak: a call that nobody holds is cancelled."""
 
@@ -48,7 +60,7 @@ class CallBook:
         self._most_pieces: Final = most_pieces
         self._cancel: Final = cancel
         self._has_room: Final = has_room
-        self._changed: Final = threading.Condition()
+        self._changed: Final = Condition()
         self._numbers: Final = count()
         self._in_flight: Final[dict[int, _InFlight]] = {}
         self._unread: Final[dict[int, int]] = {}
@@ -84,6 +96,14 @@ class CallBook:
             self._in_flight[call_id] = record
             return call
 
+    def note_sent(self, call_id: int) -> bool:
+        """It is about to be sent. False where it is not wanted any more."""
+        with self._changed:
+            record = self._in_flight.get(call_id)
+            if record is not None:
+                record.is_sent = True
+            return record is not None
+
     def forget(self, call_id: int) -> None:
         """The worker never heard of it."""
         with self._changed:
@@ -116,6 +136,10 @@ class CallBook:
             record = self._in_flight.get(call_id)
             if record is None or record.let_go_at is not None:
                 return
+            if not record.is_sent:  # whoever was about to send it was interrupted, or is too late
+                del self._in_flight[call_id]
+                self._changed.notify_all()
+                return
             record.let_go_at = time.monotonic()
         self._cancel(call_id)
 
@@ -146,7 +170,10 @@ class CallBook:
             self.note_taken(call_id, self._unread.get(call_id, 0))
         with self._changed:
             records = list(self._in_flight.items())
+            is_heard = not self.is_full
         for call_id, record in records:
+            if record.let_go_at is not None and not is_heard:
+                record.let_go_at = now  # it may have said so: we are the ones who do not listen
             if record.let_go_at is None and now > record.until:
                 call = record.find()
                 if call is not None:
@@ -171,7 +198,7 @@ class CallBook:
     def take(self, frame: Frame, body: JsonObject) -> None:
         """Raises FrameMalformed where this does not belong here."""
         error = parse_error(body, is_loading=False) if frame.kind == FromWorker.ERROR else None
-        size = len(frame.body) + len(frame.tail) + _REPLY_BYTES
+        size = _weigh(frame)
         with self._changed:
             record = self._check(frame)
             if frame.kind != FromWorker.PIECE:
@@ -197,6 +224,9 @@ class CallBook:
         record = self._in_flight.get(frame.call_id)
         if record is None:
             raise FrameMalformed("an answer to a call that nobody made")
+        record.body_bytes += len(frame.body)
+        if record.body_bytes > MAX_ANSWER_BODY_BYTES:
+            raise FrameMalformed("more than one call may be answered with")
         match frame.kind:
             case FromWorker.PIECE:
                 record.pieces += 1
@@ -210,3 +240,11 @@ class CallBook:
             case _:
                 raise FrameMalformed("a frame at the wrong time")
         return record
+
+
+def _weigh(frame: Frame) -> int:
+    """About how much memory it holds until somebody takes it; at least half of it, and of text hardly more."""
+    body = frame.body
+    containers = body.count(b"[") + body.count(b"{")
+    objects = containers * _CONTAINER_BYTES + body.count(b",") * _MEMBER_BYTES
+    return len(body) + objects + len(frame.tail) + _REPLY_BYTES

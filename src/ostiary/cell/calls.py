@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from ostiary.cell.interrupts import Condition
 from ostiary.core.frames import JsonObject, ReplyKind, Tail
 from ostiary.core.values import dataclass
 from ostiary.errors import CELL_CLOSED, WORKER_SILENT, Misuse, OstiaryError, WorkerSilent
@@ -48,7 +48,7 @@ class CallInFlight(Iterator[CellReply]):
         """When its time is over, on the clock of time.monotonic."""
         self._keeper: Final = keeper
         self._on_ready: Final = on_ready
-        self._changed: Final = threading.Condition()
+        self._changed: Final = Condition()
         self._replies: Final[deque[tuple[CellReply, int]]] = deque()
         self._error: OstiaryError | None = None
         self._is_over = False
@@ -73,10 +73,9 @@ class CallInFlight(Iterator[CellReply]):
         """
         if self._is_foreign:
             raise Misuse(CELL_CLOSED, "the call was made by the process that this one was forked from")
-        end = self.until if seconds is None else min(self.until, time.monotonic() + seconds)
         with self._changed:
-            while not self._replies and not self._is_over and self._changed.wait(end - time.monotonic()):
-                pass
+            # The watchdog alone says when its time is over: it knows how long we were stopped ourselves.
+            self._changed.wait_for(lambda: bool(self._replies) or self._is_over, seconds)
             if self._replies:
                 reply, size = self._replies.popleft()
             elif self._error is not None:
@@ -88,8 +87,6 @@ class CallInFlight(Iterator[CellReply]):
                 reply, size = None, 0
         if reply is not None:
             self._keeper.note_taken(self.id, size)
-        elif time.monotonic() >= self.until:
-            self.expire()
         return reply
 
     def close(self) -> None:
@@ -98,6 +95,7 @@ class CallInFlight(Iterator[CellReply]):
             return
         if self._end(None):
             self._keeper.let_go(self.id)
+        self._error = None
         self._drop()
 
     def __enter__(self) -> Self:
@@ -135,9 +133,10 @@ class CallInFlight(Iterator[CellReply]):
             self._tell_ready()
 
     def expire(self) -> None:
-        """Its time is over; the worker may have other calls to go on with."""
+        """Its time is over; the worker may have other calls to go on with. What was not read makes room."""
         if self._end(WorkerSilent(WORKER_SILENT, "the call took longer than it may")):
             self._keeper.let_go(self.id)
+            self._drop()
             self._tell_ready()
 
     def forget(self) -> None:
@@ -157,9 +156,10 @@ class CallInFlight(Iterator[CellReply]):
         with self._changed:
             size = sum(size for _, size in self._replies)
             self._replies.clear()
-            self._error = None
         self._keeper.note_taken(self.id, size)
 
     def _tell_ready(self) -> None:
         if self._on_ready is not None:
-            self._on_ready()
+            # An event loop that was closed, say. Also what is no Exception: it would end the thread for all cells.
+            with suppress(BaseException):
+                self._on_ready()

@@ -1,7 +1,7 @@
 """From a profile to what macOS is told. Pure: a golden file holds the result on any system.
 
 Never run on macOS. The two doors to Metal, and that nothing else is needed to compute, are from public reports of
-people who took a denied profile apart rule by rule; docs/cell.md names them.
+people who took a denied profile apart rule by rule; docs/adr/0031-the-wall.md names them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from ostiary._hazmat.pidfd import open_process, reap_orphan, send_signal, wait_f
 from ostiary._hazmat.spawn import spawn_python
 from ostiary.cell import lifetime
 from ostiary.cell.births import Birth, ExitReport
+from ostiary.cell.interrupts import Condition
 from ostiary.cell.profile import Layer
 from ostiary.cell.program import WorkerProgram
 from ostiary.cell.pump import Pump
@@ -52,7 +52,7 @@ class ForkServer:
         self._socket: Final = sock
         self._directory: Final = directory
         self._pump: Final = Pump(sock, Control, self, "ostiary-forks", takes_descriptors=True)
-        self._changed: Final = threading.Condition()
+        self._changed: Final = Condition()
         self._births: Final[dict[int, Birth]] = {}
         self._numbers: Final = count(1)
         self._arrived: Final[deque[int]] = deque()
@@ -89,7 +89,7 @@ class ForkServer:
         with self._changed:
             self._changed.wait_for(lambda: self._has_said_hello or self._is_gone, until - time.monotonic())
         with suppress(TimeoutExpired):
-            launched.wait(_ENDING_SECONDS)  # it forked away from us, and ends at once
+            launched.wait(max(0.0, until - time.monotonic()))  # it forked away from us, and ends at once
         with self._changed:
             self._changed.wait_for(self._is_decided, until - time.monotonic())
             if self._failure is not None:
@@ -102,11 +102,11 @@ class ForkServer:
         with self._changed:
             birth = Birth(next(self._numbers), self._changed, self._ask_to_kill)
             self._births[birth.number] = birth
-        frame = encode_frame(Control.START, birth.number, {"limits": dict(limits)}, wall)
-        self._pump.send(frame, descriptors=(channel_end,))
-        if not self.is_usable:
-            self._drop(birth, "its fork server ended")
         try:
+            frame = encode_frame(Control.START, birth.number, {"limits": dict(limits)}, wall)
+            self._pump.send(frame, descriptors=(channel_end,))
+            if not self.is_usable:
+                self._drop(birth, "its fork server ended")
             is_decided = birth.wait(lambda birth: birth.is_locked or birth.is_over, MAX_FORK_MS / 1000)
         except BaseException:
             self._drop(birth, "interrupted")
@@ -180,26 +180,29 @@ class ForkServer:
 
     def take_frame(self, frame: Frame) -> None:
         body = frame.parse_body()
+        descriptors = self._find_descriptors(body)
         told = None
         with self._changed:
             birth = self._births.get(frame.call_id)
             match frame.kind:
                 case Control.HELLO:
-                    self._process = self._arrived.popleft() if self._arrived else None
+                    self._process = descriptors.pop() if descriptors else None
                     self._has_said_hello = True
+                    if self._process is not None:  # a copy of the socket elsewhere may keep it from closing
+                        self._pump.watch(self._process, lambda _: self._pump.stop())
                 case Control.PREPARED:
                     self._is_prepared = True
                 case Control.NOT_PREPARED:
                     self._failure = self._explain_failure(body)
                 case Control.FORKED | Control.LOCKED | Control.NOT_STARTED | Control.ENDED:
                     if birth is not None:
-                        self._note(birth, frame.kind, body)
+                        self._note(birth, frame.kind, body, descriptors)
                         told = birth.on_end if birth.is_over else None
                 case _:
                     raise FrameMalformed("a frame of the application's own")
-            while self._arrived:  # of a worker that nobody waits for
-                os.close(self._arrived.popleft())
             self._changed.notify_all()
+        for descriptor in descriptors or ():  # of a worker that nobody waits for
+            os.close(descriptor)
         if told is not None:
             told()
 
@@ -232,23 +235,30 @@ class ForkServer:
             os.close(process)
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _note(self, birth: Birth, kind: int, body: JsonObject) -> None:
-        if kind == Control.FORKED:
-            birth.is_forked = True
-            if body.get("can_be_watched"):
-                if len(self._arrived) < 3:
-                    birth.refusal = not_started("too many descriptors are open")
-                    return
-                birth.process, birth.statm, birth.stat = (self._arrived.popleft() for _ in range(3))
+    def _find_descriptors(self, body: JsonObject) -> list[int] | None:
+        """Those that came with this frame; None where there was no room for all of them. What comes with a frame is
+        there when the frame is, and what comes with the next one may be there as well.
+        """
+        wanted = _number(body, "descriptors") or 0
+        found = [self._arrived.popleft() for _ in range(min(wanted, len(self._arrived)))]
+        if len(found) == wanted:
+            return found
+        for descriptor in found:
+            os.close(descriptor)
+        return None
+
+    def _note(self, birth: Birth, kind: int, body: JsonObject, descriptors: list[int] | None) -> None:
+        if descriptors is None:
+            birth.refusal = not_started("too many descriptors are open")
+        elif kind == Control.FORKED:
+            birth.pid = _number(body, "pid") or 0
+            if len(descriptors) == 3:
+                birth.stat, birth.statm, birth.process = (descriptors.pop() for _ in range(3))
         elif kind == Control.LOCKED:
-            if body.get("is_told"):
-                if not self._arrived:
-                    birth.refusal = not_started("too many descriptors are open")
-                    return
-                birth.listener = self._arrived.popleft()
+            birth.listener = descriptors.pop() if descriptors else None
             birth.is_locked = True
         elif kind == Control.NOT_STARTED:
-            birth.refusal = _explain_refusal(str(body.get("layer")), quote_untrusted(str(body.get("reason"))))
+            birth.refusal = self._explain_refusal(body)
         else:
             birth.exit = ExitReport(
                 _number(body, "signal"),
@@ -257,14 +267,25 @@ class ForkServer:
                 _number(body, "peak_bytes") or 0,
             )
 
+    def _explain_refusal(self, body: JsonObject) -> OstiaryError:
+        layer, reason = str(body.get("layer")), quote_untrusted(str(body.get("reason")))
+        if layer in {known.value for known in Layer}:
+            return CellRefused(CELL_WALL_UNAVAILABLE, f"the layer {layer} could not be put up: {reason}")
+        return self._explain_missing(body) or not_started(f"{quote_untrusted(layer)}: {reason}")
+
+    def _explain_missing(self, body: JsonObject) -> Misuse | None:
+        if not isinstance(body.get("missing"), str):
+            return None
+        engine, missing = quote_untrusted(self.program.engine), quote_untrusted(str(body["missing"]))
+        return Misuse(
+            EXTRA_MISSING, f"the engine {engine} needs {missing}, which is not installed: take the extra mlx"
+        )
+
     def _explain_failure(self, body: JsonObject) -> OstiaryError:
         engine = quote_untrusted(self.program.engine)
-        if isinstance(body.get("missing"), str):
-            missing = quote_untrusted(str(body["missing"]))
-            return Misuse(
-                EXTRA_MISSING, f"the engine {engine} needs {missing}, which is not installed: take the extra mlx"
-            )
-        return not_started(f"the engine {engine} cannot be imported: {quote_untrusted(str(body.get('reason')))}")
+        return self._explain_missing(body) or not_started(
+            f"the engine {engine} cannot be imported: {quote_untrusted(str(body.get('reason')))}"
+        )
 
 
 def start_fork_server(program: WorkerProgram) -> ForkServer:
@@ -307,12 +328,6 @@ def start_fork_server(program: WorkerProgram) -> ForkServer:
 
 def not_started(reason: str) -> WorkerNotStarted:
     return WorkerNotStarted(WORKER_NOT_STARTED, f"the worker could not be started: {reason}")
-
-
-def _explain_refusal(layer: str, reason: str) -> OstiaryError:
-    if layer in {known.value for known in Layer}:
-        return CellRefused(CELL_WALL_UNAVAILABLE, f"the layer {layer} could not be put up: {reason}")
-    return not_started(f"{quote_untrusted(layer)}: {reason}")
 
 
 def _end_launched(launched: Popen[bytes]) -> None:

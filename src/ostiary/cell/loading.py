@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Final
 
 from ostiary.cell.answers import parse_error
 from ostiary.cell.fork_server import not_started
+from ostiary.cell.interrupts import Condition
 from ostiary.cell.pump import Pump
 from ostiary.core.frames import (
     Frame,
@@ -33,7 +33,7 @@ class Loading:
 
     def __init__(self, engine: str, seconds: float) -> None:
         self._engine: Final = engine
-        self._changed: Final = threading.Condition()
+        self._changed: Final = Condition()
         self._left = seconds
         self._until: float | None = None
         self._sent = 0

@@ -1,10 +1,11 @@
-"""Reads what a process uses from two descriptors that were opened before it could change anything. Linux only."""
+"""Reads what a process uses, of exactly that process and no other that gets its number."""
 
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Final, Protocol
 
+from ostiary._hazmat.footprint import read_footprint
 from ostiary.core.values import dataclass
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -25,15 +26,24 @@ class Reading:
     """Since it was forked; the kernel counts in steps of ten."""
 
 
-class Meter:
-    """`statm` and `stat` belong to one process for ever: they fail once it is gone, whoever has its pid then."""
+class Meter(Protocol):
+    """Of one process."""
+
+    def read(self) -> Reading | None:
+        """None where the process is gone."""
+
+
+class LinuxMeter:
+    """Two descriptors, `/proc/PID/statm` and `stat`, opened before the process could change anything.
+
+    They belong to one process for ever: they fail once it is gone, whoever has its pid then.
+    """
 
     def __init__(self, statm: int, stat: int) -> None:
         self._statm: Final = statm
         self._stat: Final = stat
 
     def read(self) -> Reading | None:
-        """None where the process is gone."""
         try:
             sizes = os.pread(self._statm, _MOST_BYTES, 0).split()
             fields = os.pread(self._stat, _MOST_BYTES, 0).rpartition(b")")[2].split()
@@ -45,6 +55,16 @@ class Meter:
         ticks = int(fields[_UTIME]) + int(fields[_UTIME + 1])
         return Reading(max(0, resident - shared) * _PAGE_BYTES, shared * _PAGE_BYTES, ticks * 1000 // _TICKS)
 
-    def close(self) -> None:
-        os.close(self._statm)
-        os.close(self._stat)
+
+class DarwinMeter:
+    """What macOS tells of a pid, as long as it is the same process."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid: Final = pid
+        self._first: Final = read_footprint(pid)
+
+    def read(self) -> Reading | None:
+        found = read_footprint(self._pid)
+        if found is None or self._first is None or found.started != self._first.started:
+            return None
+        return Reading(found.memory_bytes, 0, found.cpu_milliseconds)

@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from select import POLLIN
 from typing import Final
@@ -18,7 +19,7 @@ from typing import Final
 from ostiary._hazmat.notify import DeniedCall, answer_no_memory, receive_denied_call
 from ostiary._hazmat.pidfd import wait_for_end
 from ostiary.cell.allowed_calls import MEMORY_CALLS
-from ostiary.cell.answers import parse_usage
+from ostiary.cell.answers import UsageAllowance, parse_usage
 from ostiary.cell.births import Birth
 from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
@@ -27,7 +28,7 @@ from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.loading import Loading
 from ostiary.cell.machine import count_oom_kills
-from ostiary.cell.meter import Meter, Reading
+from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
 from ostiary.cell.pump import Pump
 from ostiary.cell.syscalls import describe_call
 from ostiary.cell.watchdog import find_watchdog
@@ -36,7 +37,7 @@ from ostiary.core.limits import MAX_LAST_WORDS_MS, MAX_MEMORY_REFUSALS
 from ostiary.core.tickets import SealedModel
 from ostiary.core.values import dataclass
 from ostiary.errors import WORKER_CALL_REFUSED, WORKER_SILENT, CallRefused, OstiaryError, WorkerSilent
-from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Emit
+from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Emit, Event
 
 _LAST_WORDS_SECONDS: Final = MAX_LAST_WORDS_MS / 1000
 _JOINING_SECONDS: Final = 5.0
@@ -92,16 +93,20 @@ class CellProcess:
         self._pump: Final = Pump(sock, FromWorker, self, "ostiary-cell", takes_descriptors=False)
         self._loading: Final = Loading(told.engine, limits.load_seconds)
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
+        self._allowance: Final = UsageAllowance(time.monotonic())
         self._telling: Final = threading.Lock()
         """Held while the record is told of the start or the end, so that they come in order."""
         self._killing: Final = threading.Lock()
-        metered = birth.statm is not None and birth.stat is not None
-        self._meter: Final = Meter(birth.statm or 0, birth.stat or 0) if metered else None
-        self._first: Final = self._meter.read() if self._meter else None
+        self._meter: Final[Meter] = (
+            DarwinMeter(birth.pid)
+            if birth.statm is None or birth.stat is None
+            else LinuxMeter(birth.statm, birth.stat)
+        )
+        self._first: Final = self._meter.read()
         self._oom_kills_before: Final = count_oom_kills()
         self._granted_milliseconds = 0
         self.is_watched = False
-        self._is_told = False
+        self.is_told = False
         self._is_ended = False
         self._peak_bytes = 0
         self._tokens = 0
@@ -114,7 +119,9 @@ class CellProcess:
         self._cause = Cause.CRASH
         self._ending = Ending(None, None)
         self.record_error: BaseException | None = None
-        """What kept the record from hearing of it."""
+        """What kept the end from being counted."""
+        self._untold: Final[deque[Event]] = deque()
+        """What the record would not take."""
 
     def start(self) -> None:
         """From here on the worker is watched. Raises WorkerNotStarted without a thread to spare."""
@@ -160,7 +167,17 @@ class CellProcess:
                     restart=told.restart,
                 )
             )
-            self._is_told = True
+            self.is_told = True
+
+    def tell_rest(self) -> None:
+        """What the record would not take when it happened. Raises what it says now."""
+        while self._untold:
+            event = self._untold.popleft()
+            try:
+                self._told.emit(event)
+            except Exception:
+                self._untold.appendleft(event)
+                raise
 
     # --- for any thread ---
 
@@ -178,12 +195,13 @@ class CellProcess:
         call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, on_ready)
         if call is None:
             return None
+        find_watchdog().watch(self)
         try:
             buffers = encode_frame(ToWorker.CALL, call.id, {"operation": operation, "body": dict(body)}, tail)
         except FrameUnfit as error:
             self._calls.forget(call.id)
             raise CallRefused(WORKER_CALL_REFUSED, f"the call does not fit a frame: {error}") from error
-        if not self._pump.send(buffers, until=until):
+        if not self._pump.send(buffers, until=until, is_wanted=lambda: self._calls.note_sent(call.id)):
             self._calls.forget(call.id)
             if self._is_ended or not self._pump.is_open:
                 self._pump.join(_JOINING_SECONDS)
@@ -191,7 +209,6 @@ class CellProcess:
             raise WorkerSilent(WORKER_SILENT, "the worker did not take the call in time")
         if reading is not None:
             self._grant(reading.cpu_milliseconds // 1000)
-        find_watchdog().watch(self)
         return call
 
     def kill(self, cause: Cause, detail: str = "") -> None:
@@ -203,8 +220,9 @@ class CellProcess:
         self._birth.kill()
 
     def close(self) -> None:
-        """End it, and wait until the record knows."""
-        self.kill(Cause.CLOSED)
+        """End it, and wait until the record knows. Any number of times."""
+        if not self._is_ended:
+            self.kill(Cause.CLOSED)
         if self._birth.process is None:
             self._pump.stop()
         self._pump.join(_JOINING_SECONDS)
@@ -236,11 +254,11 @@ class CellProcess:
         """The kernel's own limit stays ahead of what one more call may use; the watchdog meters each call."""
         most = self._limits.cpu_seconds
         if self._told.is_granted_time and (used_seconds + most) * 1000 > self._granted_milliseconds:
-            self._granted_milliseconds = (used_seconds + 2 * most) * 1000
             self._server.grant(self._birth, used_seconds + 2 * most)
+            self._granted_milliseconds = (used_seconds + 2 * most) * 1000
 
     def _read_meter(self) -> Reading | None:
-        return self._meter.read() if self._meter is not None and not self._is_ended else None
+        return None if self._is_ended else self._meter.read()
 
     def _cancel(self, call_id: int) -> None:
         self._pump.send(encode_frame(ToWorker.CANCEL, call_id))
@@ -281,11 +299,13 @@ class CellProcess:
     def take_frame(self, frame: Frame) -> None:
         body = frame.parse_body()
         if frame.kind == FromWorker.USAGE:
+            self._allowance.take(time.monotonic())
             self._tokens, self._device_bytes = parse_usage(body)
             if (self._device_bytes or 0) > self._limits.memory_bytes:
                 self.kill(Cause.MEMORY, "on its device")
         elif self._loading.is_done:
             self._calls.take(frame, body)
+            self._allowance.note_answer()
         else:
             self._loading.take(frame, body)
 
@@ -310,9 +330,9 @@ class CellProcess:
         self._cause = classify_ending(self._ending)
         with self._telling:
             self._is_ended = True
+            if self.is_told:
+                self._tell(self._describe_end())
             try:
-                if self._is_told:
-                    self._tell_ended()
                 self._on_end(self._cause)
             except BaseException as error:  # noqa: BLE001  there is no caller here; `RunningCell.close` raises it
                 self.record_error = error
@@ -339,19 +359,23 @@ class CellProcess:
             return
         self._is_call_denied = True
         self.kill(Cause.VIOLATION, name)
-        try:
-            self._told.emit(
-                CellCallDenied(
-                    correlation_id=self._told.correlation_id,
-                    cell=self._told.cell,
-                    root=self._told.root,
-                    call=name,
-                    architecture=machine,
-                    arguments=tuple(f"{argument:#x}" for argument in denied.arguments),
-                )
+        self._tell(
+            CellCallDenied(
+                correlation_id=self._told.correlation_id,
+                cell=self._told.cell,
+                root=self._told.root,
+                call=name,
+                architecture=machine,
+                arguments=tuple(f"{argument:#x}" for argument in denied.arguments),
             )
-        except Exception as error:  # noqa: BLE001  as in `finish`
-            self.record_error = error
+        )
+
+    def _tell(self, event: Event) -> None:
+        """There is no caller here: `tell_rest` tries again, and raises."""
+        try:
+            self._told.emit(event)
+        except BaseException:  # noqa: BLE001
+            self._untold.append(event)
 
     def _is_for_memory(self, name: str, denied: DeniedCall) -> bool:
         """Whether the wall would let it through, were it not for so much memory at once."""
@@ -385,18 +409,16 @@ class CellProcess:
             is_parent_gone=self._birth.is_orphaned,
         )
 
-    def _tell_ended(self) -> None:
+    def _describe_end(self) -> CellEnded:
         report = self._birth.exit
-        self._told.emit(
-            CellEnded(
-                correlation_id=self._told.correlation_id,
-                cell=self._told.cell,
-                root=self._told.root,
-                cause=self._cause.value,
-                signal=self._ending.signal,
-                status=self._ending.status,
-                requests=self._calls.answered,
-                cpu_milliseconds=report.cpu_milliseconds if report else 0,
-                peak_bytes=report.peak_bytes if report else self._peak_bytes,
-            )
+        return CellEnded(
+            correlation_id=self._told.correlation_id,
+            cell=self._told.cell,
+            root=self._told.root,
+            cause=self._cause.value,
+            signal=self._ending.signal,
+            status=self._ending.status,
+            requests=self._calls.answered,
+            cpu_milliseconds=report.cpu_milliseconds if report else 0,
+            peak_bytes=report.peak_bytes if report else self._peak_bytes,
         )

@@ -20,7 +20,7 @@ _QUIET: Final = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # huge pages halve what loading costs (docs/vault.md)
     "HF_HUB_OFFLINE": "1",
     "LC_ALL": "C.UTF-8",
-    "MALLOC_ARENA_MAX": "8",  # else the C library counts the processors, in a file, once there are many threads
+    "MALLOC_ARENA_MAX": "1",  # with more, the C library reads files of the kernel's when threads allocate
     "MKL_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

@@ -18,8 +18,9 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with_descriptors
+from ostiary.cell.interrupts import Condition
 from ostiary.core.frames import Frame, FrameMalformed, FrameReader, Tail
-from ostiary.core.limits import MAX_UNSENT_BYTES
+from ostiary.core.limits import MAX_REPLY_BODY_BYTES, MAX_UNSENT_BYTES
 
 _BUFFER_BYTES: Final = 1 << 18
 _MOST_DESCRIPTORS: Final = 4
@@ -109,10 +110,10 @@ class Pump:
     ) -> None:
         self._socket: Final = sock
         self._owner: Final = owner
-        self._reader: Final = FrameReader(kinds)
+        self._reader: Final = FrameReader(kinds, MAX_REPLY_BODY_BYTES)
         self._takes_descriptors: Final = takes_descriptors
         self._thread: Final = threading.Thread(target=self._run, name=name, daemon=True)
-        self._room: Final = threading.Condition()
+        self._room: Final = Condition()
         self._unsent: Final[deque[_Unsent]] = deque()
         self._unsent_bytes = 0
         self._is_stopping = False
@@ -137,17 +138,25 @@ class Pump:
         self._new_reactions.append((descriptor, react))
         self._waker.wake()
 
-    def send(self, buffers: Sequence[Tail], *, descriptors: Sequence[int] = (), until: float | None = None) -> bool:
+    def send(
+        self,
+        buffers: Sequence[Tail],
+        *,
+        descriptors: Sequence[int] = (),
+        until: float | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """Queue one frame; False where there was no room until then, or nobody reads any more.
 
-        The descriptors are the pump's from here on. Without `until`, for what is small, it is queued in any case.
+        `is_wanted` is asked when there is room, just before it is queued. The descriptors are the pump's from here
+        on. Without `until`, for what is small, it is queued in any case.
         """
         unsent = _Unsent(buffers, descriptors)
         with self._room:
             while until is not None and self._is_open and not self._has_room_for(unsent):
                 if not self._room.wait(until - time.monotonic()) and time.monotonic() >= until:
                     break
-            is_queued = self._is_open and (until is None or self._has_room_for(unsent))
+            is_queued = self._is_open and (until is None or self._has_room_for(unsent)) and is_wanted()
             if is_queued:
                 self._unsent_bytes += unsent.size
                 self._unsent.append(unsent)

@@ -18,6 +18,7 @@ from ostiary.cell.compile_wall import compile_wall
 from ostiary.cell.ending import COUNTED, Cause
 from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.fork_servers import find_fork_server
+from ostiary.cell.interrupts import run_apart
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import count_threads_of_user
@@ -46,6 +47,7 @@ from ostiary.errors import (
 from ostiary.record.events import CellRefusedToStart, Emit
 
 _MAX_DETAIL_CHARACTERS: Final = 120
+_CLOSING_SECONDS: Final = 5.0
 
 
 class _Ends:
@@ -80,6 +82,8 @@ class RunningCell:
 
     def __init__(self, plan: CellPlan, emit: Emit, correlation_id: str) -> None:
         self._process: CellProcess | None = None
+        self._young: CellProcess | None = None
+        """The one that was started last, loaded or not."""
         self._is_closed = False
         self._is_foreign = False
         self._plan: Final = plan
@@ -156,15 +160,17 @@ class RunningCell:
 
     def close(self) -> None:
         """End its process. Any number of times. Raises what kept the record from hearing of an end."""
-        if self._is_closed or self._is_foreign:
+        if self._is_foreign:
             return
-        self._is_closed = True
+        self._is_closed = True  # and all the rest again, should it have been interrupted here before
         self._closing.set()
-        process = self._process
-        if process is not None:
-            process.close()
-            if process.record_error is not None:
-                raise process.record_error
+        for process in (self._young, self._process):
+            if process is not None:
+                process.close()
+        if self._starting.acquire(timeout=_CLOSING_SECONDS):  # whoever was starting it is done with the model
+            self._starting.release()
+        if self._process is not None:
+            self._raise_record_error(self._process)
 
     def forget(self) -> None:
         self._is_foreign = True
@@ -185,16 +191,20 @@ class RunningCell:
 
     def __del__(self) -> None:
         process = getattr(self, "_process", None)
-        if process is None or self._is_closed or self._is_foreign:
+        if process is None or process.is_ended or self._is_foreign:
             return
         find_watchdog().do_soon(lambda: process.kill(Cause.CLOSED))
-        warnings.warn("a RunningCell was not closed", ResourceWarning, source=self, stacklevel=1)
+        if not self._is_closed:
+            warnings.warn("a RunningCell was not closed", ResourceWarning, source=self, stacklevel=1)
 
     # --- its processes, one after the other ---
 
     def _find_process(self, until: float) -> CellProcess:
         """The one that runs; started, where none does."""
         self._check_open()
+        running = self._process
+        if running is not None and not running.is_ended:
+            return running
         if not self._starting.acquire(timeout=max(0.0, until - time.monotonic())):
             raise WorkerSilent(WORKER_SILENT, "the worker is being started, and takes longer than the call may")
         try:
@@ -213,14 +223,26 @@ class RunningCell:
             raise Misuse(CELL_CLOSED, "the model was closed")
 
     def _start(self, until: float) -> CellProcess:
+        given_up = threading.Event()
+
+        def give_up() -> None:
+            given_up.set()
+            if self._young is not None:
+                self._young.close()
+
+        before = self._young
         try:
             if self._process is not None:
                 self._process.close()
                 self._raise_record_error(self._process)
             self._wait_for_turn(until)
-            self._process = self._start_process()
+            self._process = run_apart(
+                lambda: self._start_process(given_up), give_up, CellProcess.close, patience_seconds=_CLOSING_SECONDS
+            )
         except BaseException as error:
-            self._tell_refused(error)
+            young = self._young
+            if young is None or young is before or not young.is_told:  # else it has an end
+                self._tell_refused(error)
             raise
         self._restart += 1
         if self._is_closed:
@@ -228,7 +250,8 @@ class RunningCell:
         return self._process
 
     def _raise_record_error(self, process: CellProcess) -> None:
-        """What must be recorded and is not lets nothing more happen; said once."""
+        """What must be recorded and is not lets nothing more happen."""
+        process.tell_rest()
         error, process.record_error = process.record_error, None
         if error is not None:
             raise error
@@ -246,10 +269,13 @@ class RunningCell:
         self._closing.wait(delay)
         self._check_open()
 
-    def _start_process(self) -> CellProcess:
-        process = self._find_birth()
+    def _start_process(self, given_up: threading.Event) -> CellProcess:
+        process = self._young = self._find_birth()
         try:
             process.start()
+            self._check_open()  # it may have been closed meanwhile
+            if given_up.is_set():
+                raise Misuse(CELL_CLOSED, "the start was interrupted")  # noqa: TRY301
             self._facts = process.load(self._plan.sealed)
             process.tell_started()
         except BaseException:

@@ -80,7 +80,7 @@ class Watchdog:
             with suppress(queue.Empty):
                 item = self._inbox.get(timeout=left if self._watched else None)
                 if callable(item):
-                    with suppress(Exception):
+                    with suppress(BaseException):
                         item()
                 else:
                     if not self._watched:
@@ -91,7 +91,7 @@ class Watchdog:
     @staticmethod
     def _is_busy(watched: Watched, now: float) -> bool:
         """One that cannot be checked does not keep the others from it."""
-        with suppress(Exception):
+        with suppress(BaseException):  # what an application's callback raises, say
             return watched.check(now)
         return True
 

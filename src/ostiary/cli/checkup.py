@@ -1,4 +1,4 @@
-"""What `ostiary doctor` looks at: the system, the machine, and the places that Ostiary needs. Starts nothing."""
+"""What `ostiary doctor` looks at: the system, the machine, and the places that Ostiary needs. Starts no model."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class Checkup:
     layers: tuple[LayerReport, ...]
     refusal: OstiaryError | None
     """Why no cell would start; None where one would."""
+    wall_seconds: float | None
+    """How long a wall took that was put up to try it; None where there was none to try."""
     machine: Machine
     engine: str | None
     """The version of MLX; None where it is not installed."""
@@ -62,12 +64,14 @@ def examine_system(model: Path | None, settings: Path | None) -> Checkup:
     facts = read_facts()
     state = find_state_directory()
     holdings, held = _try_holding(model)
+    refusal, wall_seconds = _try_wall()
     return Checkup(
         version=__version__,
         python=".".join(str(part) for part in sys.version_info[:3]),
         facts=facts,
         layers=report_layers(facts),
-        refusal=_find_refusal(facts),
+        refusal=refusal,
+        wall_seconds=wall_seconds,
         machine=read_machine(),
         engine=_find_engine(),
         holdings=holdings,
@@ -78,15 +82,13 @@ def examine_system(model: Path | None, settings: Path | None) -> Checkup:
     )
 
 
-def _find_refusal(facts: SystemFacts) -> OstiaryError | None:
-    from ostiary.cell.limits import CellLimits
-    from ostiary.cell.profile import choose_profile
+def _try_wall() -> tuple[OstiaryError | None, float | None]:
+    from ostiary.cell.trial import try_wall
 
     try:
-        choose_profile(facts, CellLimits(1, 1, 1, 1, 1, 1, 1, 1))
+        return None, try_wall()
     except OstiaryError as error:
-        return error
-    return None
+        return error, None
 
 
 def _find_engine() -> str | None:

@@ -15,8 +15,8 @@ from ostiary.errors import MODEL_NOT_FOUND, Misuse
 _DESCRIPTION: Final = """\
 Tell whether models can run here behind a whole wall, and what is missing where not.
 
-Looks at the kernel, the user, the machine and the places that Ostiary needs; changes nothing and starts no model.
-docs/cell.md explains the layers."""
+Looks at the kernel, the user, the machine and the places that Ostiary needs, and puts a wall up around an empty
+process. Changes nothing and starts no model. docs/cell.md explains the layers."""
 
 _EPILOG: Final = """\
 exit status:

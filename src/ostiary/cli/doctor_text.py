@@ -27,6 +27,13 @@ def render_checkup(checkup: Checkup, *, color: bool, width: int) -> list[str]:
     page.title("The wall around each model")
     for report in checkup.layers:
         page.layer(report)
+    if checkup.wall_seconds is not None:
+        page.row(
+            "yes",
+            "tried",
+            f"a process stood behind it {checkup.wall_seconds * 1000:.0f} ms after it was asked for",
+            "green",
+        )
     page.title("Holding a model's files while they are loaded")
     _render_holdings(page, checkup)
     page.title("This machine")
@@ -153,6 +160,7 @@ def describe_checkup(checkup: Checkup) -> dict[str, object]:
         "problems": find_problems(checkup),
         "wall": {
             "code": None if checkup.refusal is None else checkup.refusal.code,
+            "seconds": checkup.wall_seconds,
             "layers": [
                 {
                     "name": report.layer.value,

@@ -142,16 +142,22 @@ class FrameUnfit(ValueError):
     """What we were asked to send is larger than a frame, or is not JSON. The text is ours alone."""
 
 
-def encode_frame(kind: int, call_id: int = 0, body: JsonObject | None = None, tail: Tail = b"") -> list[Tail]:
-    """The buffers of one frame, in order."""
+def encode_frame(
+    kind: int,
+    call_id: int = 0,
+    body: JsonObject | None = None,
+    tail: Tail = b"",
+    max_body_bytes: int = MAX_FRAME_BODY_BYTES,
+) -> list[Tail]:
+    """The buffers of one frame, in order. Raises FrameUnfit."""
     text = b""
     if body:
         try:
             text = _encode(body).encode()
         except (ValueError, TypeError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
             raise FrameUnfit("it cannot be written as JSON") from error
-    if len(text) > MAX_FRAME_BODY_BYTES:
-        raise FrameUnfit(f"{len(text):,} bytes of JSON, the ceiling is {int(MAX_FRAME_BODY_BYTES):,}")
+    if len(text) > max_body_bytes:
+        raise FrameUnfit(f"{len(text):,} bytes of JSON, the ceiling is {int(max_body_bytes):,}")
     view = memoryview(tail).cast("B") if isinstance(tail, memoryview) else memoryview(tail)
     if len(view) > MAX_FRAME_TAIL_BYTES:
         raise FrameUnfit(f"{len(view):,} bytes of data, the ceiling is {int(MAX_FRAME_TAIL_BYTES):,}")
@@ -165,7 +171,8 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separator
 class FrameReader:
     """Makes frames of a stream, however it is cut. Holds one frame at most that is not whole."""
 
-    def __init__(self, kinds: type[IntEnum]) -> None:
+    def __init__(self, kinds: type[IntEnum], max_body_bytes: int = MAX_FRAME_BODY_BYTES) -> None:
+        self._max_body_bytes: Final = max_body_bytes
         self._kinds: Final = frozenset(int(kind) for kind in kinds)
         self._head = bytearray()
         self._wanted = (0, 0, 0, 0)
@@ -205,7 +212,7 @@ class FrameReader:
         body_bytes, tail_bytes, call_id, kind, *padding = _HEADER.unpack(self._head)
         if kind not in self._kinds or any(padding):
             raise FrameMalformed("a frame of a kind that does not belong here")
-        if body_bytes > MAX_FRAME_BODY_BYTES:
+        if body_bytes > self._max_body_bytes:
             raise FrameMalformed(f"a frame claims {body_bytes:,} bytes of JSON")
         if tail_bytes > MAX_FRAME_TAIL_BYTES:
             raise FrameMalformed(f"a frame claims {tail_bytes:,} bytes of data")

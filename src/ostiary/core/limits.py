@@ -374,9 +374,18 @@ MAX_FRAME_VALUES: Final = Ceiling(
 MAX_FRAME_TAIL_BYTES: Final = Ceiling(
     256 << 20, "bytes", "the tensors of one call or answer, or one small file of a model; those have 64 MiB at most"
 )
+MAX_REPLY_BODY_BYTES: Final = Ceiling(
+    4 << 20, "bytes", "the JSON of one piece or result: the text of the longest usual answer has under 1 MiB"
+)
+MAX_ANSWER_BODY_BYTES: Final = Ceiling(
+    256 << 20, "bytes", "the JSON of all pieces of one call: a token with twenty alternatives has 2 KiB"
+)
 MAX_CALLS_IN_FLIGHT: Final = Ceiling(256, "calls", "to one worker at once; batching gains nothing beyond")
 MAX_UNREAD_REPLY_BYTES: Final = Ceiling(
     64 << 20, "bytes", "answers of one worker that the application did not take yet; beyond, the worker has to wait"
+)
+MAX_USAGE_FRAMES: Final = Ceiling(
+    2_000, "frames", "reports of one worker at once, 20 more each second; honest ones send ten a second"
 )
 MAX_UNSENT_BYTES: Final = Ceiling(
     64 << 20, "bytes", "calls that one worker did not take yet; beyond, the caller has to wait"

@@ -45,11 +45,24 @@ class FileKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedParts:
+    """The beginning and the end of a file of weights, which are all that intake's readers look at."""
+
+    head_bytes: int
+    head_sha256: str
+    tail_bytes: int
+    tail_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """One regular file as it was read: `sha256` covers the very bytes that were judged.
 
     With `chunks` the bytes went through that tree instead, and `sha256` is what a signature claims of them:
     the trust room lets that stand only where the same signature states the same tree.
+
+    With `parts` no more than those was read, and everything else is what a signature claims. Nobody may rely on it
+    but the vault, which compares every byte before it hands one out.
     """
 
     path: str
@@ -57,6 +70,7 @@ class FileEntry:
     sha256: str
     kind: FileKind
     chunks: ChunkTree | None = None
+    parts: JudgedParts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedModel:
-    """Somebody vouches for every byte of a manifest, and the policy in force believes them for this."""
+    """Somebody vouches for every byte of a manifest, and the policy in force believes them for this.
+
+    Where an entry has only `parts`, the vouching is for what the vault will find: see `FileEntry`.
+    """
 
     printed_by: ClassVar[str] = "ostiary.trust"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 # Only for a message: where the search would be long, the place is named without its line.
-_MOST_TRIES: Final = 200
+_MOST_CHARACTERS_READ: Final = 2_000_000
 
 
 def find_line(text: str, path: Sequence[str | int]) -> int | None:
@@ -18,16 +18,17 @@ def find_line(text: str, path: Sequence[str | int]) -> int | None:
     """
     lines = text.split("\n")
     name = next((step for step in reversed(path) if isinstance(step, str)), "")
-    tries = 0
+    left = _MOST_CHARACTERS_READ
     for number, line in enumerate(lines, 1):
         if name not in line:
             continue
         for end in range(number, len(lines) + 1):  # a value may have several lines
-            tries += 1
-            if tries > _MOST_TRIES:
+            beginning = "\n".join(lines[:end])
+            left -= len(beginning)
+            if left < 0:
                 return None
             try:
-                read = tomllib.loads("\n".join(lines[:end]))
+                read = tomllib.loads(beginning)
             except (tomllib.TOMLDecodeError, ValueError, OverflowError, RecursionError):
                 continue
             if _has(read, path):

@@ -32,6 +32,7 @@ TIME_IN_BODY: Final = (8, 27)
 """Where the time stands in every entry (it is the first value, and of fixed width), as SQL's substr counts."""
 _ENVELOPE_BYTES: Final = 4_096
 """Room for everything but the event itself, with the longest user name there can be."""
+_SURELY_FITTING_CHARACTERS: Final = (MAX_ENTRY_BYTES - _ENVELOPE_BYTES) // 4
 _ENVELOPE: Final = frozenset({"at", "by", "data", "kind", "n", "v"})
 _names_by_kind: Final[dict[str, tuple[str, ...]]] = {}
 """What `dataclasses.fields` says, in order and remembered: it is slow, and an event is written often."""
@@ -95,7 +96,7 @@ def encode_event(event: Event) -> EncodedEvent:
         if spelled := _spell(value):
             members.append(f'"{name}":{spelled}')
     data = f"{{{','.join(members)}}}"
-    if len(data.encode()) > MAX_ENTRY_BYTES - _ENVELOPE_BYTES:
+    if len(data) > _SURELY_FITTING_CHARACTERS and len(data.encode()) > MAX_ENTRY_BYTES - _ENVELOPE_BYTES:
         raise ValueError(f"an event of kind {event.kind} is larger than an entry may be")
     return EncodedEvent(event.kind, event.schema, data, tuple(salts))
 
@@ -183,7 +184,7 @@ def _spell(value: object) -> str:
         return _spell_integer(value)
     if value is None:
         return ""
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return _spell_counts(value)
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -26,7 +26,7 @@ from ostiary.record.request_events import RequestAnswered, RequestCancelled, Req
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInspected(Event):
-    """A model directory or file was read wholly and nothing in it was refused."""
+    """A model directory or file was read and nothing in it was refused."""
 
     kind: ClassVar[str] = "model.inspected"
 
@@ -40,6 +40,9 @@ class ModelInspected(Event):
         field(default_factory=dict)
     )
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+    deferred: Annotated[
+        int, "how many weights files have the digest that signatures claim, to be compared when they are sealed"
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ class ModelVerified(Event):
     model_version: Annotated[str | None, "the version that was signed"] = None
     policy: Annotated[str | None, "SHA-256 of the policy file that decided"] = None
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+    deferred: Annotated[int, "how many weights files are vouched for only if model.sealed follows"] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

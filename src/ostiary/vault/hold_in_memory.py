@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from ostiary._hazmat.memfd import create_memory_file, has_memory_files, is_sealed, seal_memory_file
@@ -51,14 +54,12 @@ def hold_in_memory(place: Place, entry: FileEntry, go_on: GoOn) -> MemoryHold | 
     """A sealed copy of the file as it is now; None where the system has no such memory."""
     if not has_memory_files():
         return None
-    left = read_memory_left()
-    if left is not None and left < entry.size + _MARGIN_BYTES:
-        raise _no_memory(entry)  # else the kernel would end a process, perhaps this one
     source = place.open_file(entry)
     try:
         memory = create_memory_file("ostiary-weights")
         try:
-            _copy(source, memory, entry, go_on)
+            with _ROOM.promise(entry) as use:
+                _copy(source, memory, entry, go_on, use)
             _seal(memory, entry)
             return MemoryHold(reopen_read_only(memory))
         finally:
@@ -71,7 +72,40 @@ def hold_in_memory(place: Place, entry: FileEntry, go_on: GoOn) -> MemoryHold | 
         os.close(source)
 
 
-def _copy(source: int, memory: int, entry: FileEntry, go_on: GoOn) -> None:
+class _Room:
+    """What several threads are about to take at once must be there for all of them."""
+
+    def __init__(self) -> None:
+        self._lock: Final = threading.Lock()
+        self._promised = 0
+
+    @contextmanager
+    def promise(self, entry: FileEntry) -> Iterator[Callable[[int], None]]:
+        """Room for a copy, or VaultFailed: else the kernel would end a process, perhaps this one."""
+        used = 0
+
+        def use(count: int) -> None:
+            """So much of it was taken, and no longer counts as left."""
+            nonlocal used
+            with self._lock:
+                used += count
+                self._promised -= count
+
+        with self._lock:
+            left = read_memory_left()
+            if left is not None and left - self._promised < entry.size + _MARGIN_BYTES:
+                raise _no_memory(entry)
+            self._promised += entry.size
+        try:
+            yield use
+        finally:
+            use(entry.size - used)
+
+
+_ROOM: Final = _Room()
+
+
+def _copy(source: int, memory: int, entry: FileEntry, go_on: GoOn, use: Callable[[int], None]) -> None:
     done = 0
     while done < entry.size:
         go_on()
@@ -85,6 +119,7 @@ def _copy(source: int, memory: int, entry: FileEntry, go_on: GoOn) -> None:
         if count == 0:
             raise refuse_changed(entry, "it became shorter while it was read")
         done += count
+        use(count)
 
 
 def _seal(memory: int, entry: FileEntry) -> None:

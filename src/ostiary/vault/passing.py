@@ -15,7 +15,7 @@ from typing import Final
 
 from ostiary.core.tickets import FileEntry, SealedWeights, SealMethod
 from ostiary.vault.announce import Announcer
-from ostiary.vault.compare import compare_digest
+from ostiary.vault.compare import compare_bytes
 from ostiary.vault.hold import Abandoned, GoOn, Hold
 from ostiary.vault.place import Place
 from ostiary.vault.sealed_file import SealedFile
@@ -37,7 +37,7 @@ class Passing:
         announcer: Announcer,
     ) -> None:
         """`other_bytes` of the model are sealed already."""
-        threads = min(_MAX_THREADS, os.cpu_count() or 1)
+        self._threads: Final = min(_MAX_THREADS, os.cpu_count() or 1)
         self._place: Final = place
         self._entries: Final = entries
         self._bytes: Final = other_bytes + sum(entry.size for entry in entries)
@@ -45,13 +45,13 @@ class Passing:
         self._announcer: Final = announcer
         self._lock: Final = threading.Lock()
         self._abandoned: Final = threading.Event()
-        self._pool: Final = ThreadPoolExecutor(threads, thread_name_prefix="ostiary-vault")
+        self._pool: Final = ThreadPoolExecutor(self._threads, thread_name_prefix="ostiary-vault")
         self._following: Final = iter(entries)
         self._waiting: Final[deque[Future[Hold]]] = deque()
         self._files: Final[list[SealedFile]] = []
         self._methods: Final[Counter[SealMethod]] = Counter()
         self._is_told = False
-        for _ in range(threads + 1):  # one more than are at work
+        for _ in range(self._threads + 1):  # one more than are at work
             self._start_next()
 
     def run(self) -> Iterator[SealedWeights]:
@@ -92,7 +92,9 @@ class Passing:
         self._go_on()
         hold = self._take_hold(self._place, entry, self._go_on)
         try:
-            compare_digest(hold.descriptor, entry, self._go_on)
+            # A file that is more than one thread's share of all is worth all of them, where it has chunks.
+            threads = self._threads if entry.size * self._threads > self._bytes else 1
+            compare_bytes(hold.descriptor, entry, self._go_on, threads)
         except BaseException:
             hold.close()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ostiary.cell.limits_file import NO_RULES, LimitRules
@@ -60,7 +61,8 @@ def open_model(
     """Raises the first room's no. The record then has exactly one ending: model.refused or .failed, cell.refused,
     or cell.ended for each cell.started. `start` and `advance` hear of the bytes that are read.
     """
-    verification = verify_model(path, emit, request.verify, start=start, advance=advance)
+    asked = replace(request.verify, defers_weights=True)  # the vault hashes them, once
+    verification = verify_model(path, emit, asked, start=start, advance=advance)
     verified, correlation_id = verification.ticket, verification.correlation_id
     with open_sealed(path, verified, emit, correlation_id, methods=request.methods) as sealed:
         plan = plan_cell(

@@ -13,7 +13,7 @@ from typing import Final
 from ostiary._hazmat.spawn import fork_away
 from ostiary.worker.engines.contract import PrepareEngine
 from ostiary.worker.fork_server import serve_forks
-from ostiary.worker.run import run_single
+from ostiary.worker.run import name_process, run_single
 
 ENGINES: Final[Mapping[str, str]] = {
     "arrays": "ostiary.worker.engines.arrays",
@@ -58,6 +58,7 @@ def begin(command: Sequence[str], engines: Mapping[str, PrepareEngine] | None = 
         run_single(control, find)
     else:
         fork_away()
+        name_process("ostiary-forks")
         serve_forks(control, find, command)
 
 

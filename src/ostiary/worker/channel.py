@@ -8,6 +8,7 @@ from typing import Final
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors
 from ostiary.core.frames import Frame, FrameReader, JsonObject, Tail, ToWorker, encode_frame
+from ostiary.core.limits import MAX_REPLY_BODY_BYTES
 
 _BUFFER_BYTES: Final = 1 << 18
 _SMALL_BYTES: Final = 1 << 16
@@ -52,7 +53,7 @@ class CellChannel:
 
     def send(self, kind: int, call_id: int = 0, body: JsonObject | None = None, tail: Tail = b"") -> None:
         """Waits until the cell took it. Raises FrameUnfit before a byte went."""
-        buffers = encode_frame(kind, call_id, body, tail)
+        buffers = encode_frame(kind, call_id, body, tail, MAX_REPLY_BODY_BYTES)
         if sum(map(len, buffers)) <= _SMALL_BYTES:
             buffers = [b"".join(buffers)]
         try:

@@ -28,7 +28,7 @@ from ostiary._hazmat.spawn import spawn_python
 from ostiary._hazmat.wall import parse_wall, prepare_for_children
 from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_frame
 from ostiary.worker.engines.contract import MakeEngine
-from ostiary.worker.run import FindEngine, describe_error, prepare, run_worker
+from ostiary.worker.run import FindEngine, describe_error, find_missing, prepare, run_worker
 
 _BUFFER_BYTES: Final = 1 << 16
 _MOST_DESCRIPTORS: Final = 4
@@ -78,7 +78,8 @@ class _ForkServer:
 
     def run(self) -> None:
         process = open_process(os.getpid())
-        self._tell(Control.HELLO, descriptors=() if process is None else (process,))
+        descriptors = () if process is None else (process,)
+        self._tell(Control.HELLO, body={"descriptors": len(descriptors)}, descriptors=descriptors)
         if process is not None:
             os.close(process)
         while True:
@@ -142,8 +143,8 @@ class _ForkServer:
             try:
                 self._make = prepare(body, self._find)
             except BaseException as error:  # noqa: BLE001  what an import may raise
-                missing = error.name if isinstance(error, ModuleNotFoundError) else None
-                self._tell(Control.NOT_PREPARED, body={"missing": missing, "reason": describe_error(error)})
+                why: JsonObject = {"missing": find_missing(error), "reason": describe_error(error)}
+                self._tell(Control.NOT_PREPARED, body=why)
                 return
             gc.collect()
             gc.freeze()  # workers share these pages: the collector shall not write to them
@@ -243,7 +244,7 @@ class _ForkServer:
             for name in ("statm", "stat"):
                 descriptors.append(os.open(f"/proc/{child.pid}/{name}", os.O_RDONLY | os.O_CLOEXEC))
         is_whole = len(descriptors) == 3
-        body = {"pid": child.pid, "can_be_watched": is_whole}
+        body = {"pid": child.pid, "descriptors": len(descriptors) if is_whole else 0}
         self._tell(Control.FORKED, child.start, body, descriptors if is_whole else ())
         for descriptor in descriptors:
             os.close(descriptor)
@@ -295,7 +296,7 @@ class _ForkServer:
     # --- speaking ---
 
     def _refuse(self, start: int, reason: str) -> None:
-        self._tell(Control.NOT_STARTED, start, {"layer": "fork", "reason": reason})
+        self._tell(Control.NOT_STARTED, start, {"layer": "fork", "reason": reason, "missing": None})
 
     def _tell(
         self,

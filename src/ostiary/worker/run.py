@@ -23,7 +23,7 @@ from ostiary.worker.serve import serve
 FindEngine = Callable[[str], PrepareEngine]
 
 _FAILED: Final = 70  # EX_SOFTWARE
-_FIRST_TO_GO: Final = "800"  # of 1000: where memory runs out, this process goes before the application
+_FIRST_TO_GO: Final = "800"  # of 1000
 
 
 def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
@@ -44,7 +44,7 @@ def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
         channel = socket.socket(fileno=descriptors[0])
         run_worker(channel, handover, make, start, parent)
     except BaseException as error:  # noqa: BLE001  nobody is above this
-        tell_not_started(handover, "engine", describe_error(error))
+        tell_not_started(handover, "engine", describe_error(error), missing=find_missing(error))
         os._exit(_FAILED)
 
 
@@ -65,7 +65,8 @@ def run_worker(
     status = _FAILED
     try:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        _name_process()
+        name_process("ostiary-cell")
+        _go_first()
         engine = make(_parse_limits(start.parse_body()))
         quiet_interpreter()
         _lock(channel, handover, bytes(start.tail), parent)
@@ -85,7 +86,7 @@ def run_worker(
 def _lock(channel: socket.socket, handover: socket.socket, wall: bytes, parent: int) -> None:
     def hand_over(listener: int | None) -> None:
         descriptors = () if listener is None else (listener,)
-        frame = b"".join(encode_frame(Control.LOCKED, body={"is_told": listener is not None}))
+        frame = b"".join(encode_frame(Control.LOCKED, body={"descriptors": len(descriptors)}))
         send_with_descriptors(handover, [frame], descriptors)
         handover.close()
 
@@ -100,17 +101,31 @@ def _parse_limits(body: JsonObject) -> EngineLimits:
     return EngineLimits(**numbers)
 
 
-def _name_process() -> None:
-    for name, text in (("oom_score_adj", _FIRST_TO_GO), ("comm", "ostiary-cell")):
-        with suppress(OSError), open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write(text)
+def name_process(name: str) -> None:
+    """For people who look at a list of processes."""
+    _write_own("comm", name)
 
 
-def tell_not_started(handover: socket.socket, layer: str, reason: str) -> None:
-    """No model was near yet: what goes wrong here may be told in full."""
-    body = {"layer": layer, "reason": reason}
+def _go_first() -> None:
+    """Where memory runs out, before the application."""
+    _write_own("oom_score_adj", _FIRST_TO_GO)
+
+
+def _write_own(name: str, text: str) -> None:
+    with suppress(OSError), open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
+        file.write(text)
+
+
+def tell_not_started(handover: socket.socket, layer: str, reason: str, *, missing: str | None = None) -> None:
+    """No model was near yet: what goes wrong may be told in full. `missing`: a package that is not installed."""
+    body: JsonObject = {"layer": layer, "reason": reason, "missing": missing}
     with suppress(OSError, ValueError):
         handover.sendall(b"".join(encode_frame(Control.NOT_STARTED, body=body)))
+
+
+def find_missing(error: BaseException) -> str | None:
+    """The package that is not installed, where that is what went wrong."""
+    return error.name if isinstance(error, ModuleNotFoundError) else None
 
 
 def describe_error(error: BaseException) -> str:

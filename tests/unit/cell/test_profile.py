@@ -122,7 +122,7 @@ def test_cells_of_one_root_have_users_of_their_own() -> None:
 def test_threads_of_others_count_only_where_the_kernel_counts_them() -> None:
     def limit(facts: SystemFacts) -> int:
         wall = compile_linux(choose_profile(facts, LIMITS), threads_of_user=500)
-        return dict((name, soft) for name, soft, _ in wall.resources)[6]
+        return {name: soft for name, soft, _ in wall.resources}[6]
 
     assert [limit(facts) for facts in (ROOT, USER, OLD)] == [10, 10, 510]
 

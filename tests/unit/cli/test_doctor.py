@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from ostiary.cell import probe
+from ostiary.cell import probe, trial
 from ostiary.cell.explain_layers import DOES, WITHOUT, LayerState, report_layers
-from ostiary.cell.profile import Layer, SystemFacts
+from ostiary.cell.limits import CellLimits
+from ostiary.cell.profile import Layer, SystemFacts, choose_profile
 from ostiary.cli import checkup
 from ostiary.cli.main import main
 from ostiary.core.tickets import FileEntry, SealMethod
-from ostiary.errors import VAULT_NO_METHOD, VaultFailed
+from ostiary.errors import CELL_WALL_UNAVAILABLE, VAULT_NO_METHOD, CellRefused, VaultFailed
 from ostiary.vault.probe import NEEDS, Holding, probe_methods
 
 SCHEMA = json.loads(
@@ -41,14 +43,24 @@ MAC = replace(WHOLE, system="darwin", machine="arm64", kernel="25.0", has_seatbe
 
 
 @pytest.fixture(autouse=True)
-def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def house(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """MLX, and settings that say nothing, whatever the user's own say."""
+    settings = tmp_path_factory.mktemp("settings") / "ostiary.toml"
+    settings.touch(mode=0o600)
+    monkeypatch.setenv("OSTIARY_CONFIG", str(settings))
     monkeypatch.setattr(checkup, "version", lambda _: "0.32.4")
-    monkeypatch.delenv("OSTIARY_CONFIG", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
 
 
 def _on(monkeypatch: pytest.MonkeyPatch, facts: SystemFacts) -> None:
+    """Whatever it lacks; what it has cannot be tried here."""
+
+    def try_wall() -> float:
+        choose_profile(facts, CellLimits(1, 1, 1, 1, 1, 1, 1, 1))
+        return 0.004
+
     monkeypatch.setattr(probe, "read_facts", lambda: facts)
+    monkeypatch.setattr(trial, "try_wall", try_wall)
 
 
 def _layers(facts: SystemFacts) -> dict[str, LayerState]:
@@ -144,6 +156,27 @@ def test_the_answer_for_machines_is_as_its_schema_says(
     Draft202012Validator.check_schema(SCHEMA)
     Draft202012Validator(SCHEMA).validate(answer)
     assert (answer["verdict"] == "ready") is (status == 0) is (answer["problems"] == [])
+
+
+def test_a_wall_that_cannot_be_put_up_is_the_last_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _on(monkeypatch, WHOLE)
+
+    def fail() -> float:
+        raise CellRefused(CELL_WALL_UNAVAILABLE, "the layer landlock could not be put up: no space left on device")
+
+    monkeypatch.setattr(trial, "try_wall", fail)
+    assert main(["doctor"]) == 3
+    assert capsys.readouterr().out.splitlines()[-1].startswith("not ready: the layer landlock could not be put up")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="puts a wall up")
+def test_on_this_system_for_real(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["doctor", "--json"])
+    wall = json.loads(capsys.readouterr().out)["wall"]
+    assert (wall["seconds"] is None) is (wall["code"] is not None)
+    assert wall["code"] is None or status == 3
 
 
 class TestHolding:

@@ -54,4 +54,5 @@ def test_a_field(path: tuple[str | int, ...], line: int | None) -> None:
 
 
 def test_the_search_ends() -> None:
-    assert find_line("x = 1\n" * 10_000, ("x", "y")) is None
+    assert find_line("x = 1\n" * 40_000, ("x", "y")) is None
+    assert find_line('x = """\n' + "x\n" * 100_000, ("x",)) is None

@@ -12,7 +12,7 @@ import pytest
 from ostiary.core.chunk_tree import ChunkTree, begin_leaf, compute_tree_root
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.errors import SourceUnreadable, VaultRefused
-from ostiary.vault.compare import compare_digest
+from ostiary.vault.compare import compare_bytes
 from ostiary.vault.hold import Abandoned
 
 DATA = os.urandom(700_001)
@@ -41,7 +41,7 @@ def tree(data: bytes) -> ChunkTree:
 
 
 def test_the_right_bytes_pass(descriptor: int) -> None:
-    compare_digest(descriptor, entry(), lambda: None)
+    compare_bytes(descriptor, entry(), lambda: None)
     assert os.lseek(descriptor, 0, os.SEEK_CUR) == 0
 
 
@@ -50,7 +50,7 @@ def test_the_right_bytes_pass(descriptor: int) -> None:
 def test_one_wrong_bit_anywhere_does_not(descriptor: int, offset: int, chunks: ChunkTree | None) -> None:
     os.pwrite(descriptor, bytes([DATA[offset] ^ 0x80]), offset)
     with pytest.raises(VaultRefused):
-        compare_digest(descriptor, entry(chunks), lambda: None)
+        compare_bytes(descriptor, entry(chunks), lambda: None)
 
 
 @pytest.mark.parametrize("size", [0, 1, len(DATA) - 1, len(DATA) + 1])
@@ -58,27 +58,28 @@ def test_one_wrong_bit_anywhere_does_not(descriptor: int, offset: int, chunks: C
 def test_another_length_does_not(descriptor: int, size: int, chunks: ChunkTree | None) -> None:
     os.ftruncate(descriptor, size)
     with pytest.raises(VaultRefused):
-        compare_digest(descriptor, entry(chunks), lambda: None)
+        compare_bytes(descriptor, entry(chunks), lambda: None)
 
 
 def test_what_was_judged_by_chunks_is_compared_by_chunks(descriptor: int) -> None:
     """A signature may state a digest and a tree of two files; the parts that were judged are those of the tree."""
-    compare_digest(descriptor, entry(tree(DATA), sha256="0" * 64), lambda: None)
+    for threads in (1, 4):
+        compare_bytes(descriptor, entry(tree(DATA), sha256="0" * 64), lambda: None, threads)
     with pytest.raises(VaultRefused):
-        compare_digest(descriptor, entry(tree(DATA[::-1])), lambda: None)
+        compare_bytes(descriptor, entry(tree(DATA[::-1])), lambda: None)
 
 
 def test_an_empty_file_has_a_digest_as_well(descriptor: int) -> None:
     os.ftruncate(descriptor, 0)
-    compare_digest(descriptor, entry(sha256=hashlib.sha256().hexdigest(), size=0), lambda: None)
-    compare_digest(descriptor, entry(tree(b""), size=0), lambda: None)
+    compare_bytes(descriptor, entry(sha256=hashlib.sha256().hexdigest(), size=0), lambda: None)
+    compare_bytes(descriptor, entry(tree(b""), size=0), lambda: None)
 
 
 def test_a_file_that_cannot_be_read_is_not_called_changed(descriptor: int, tmp_path: Path) -> None:
     directory = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(SourceUnreadable):
-            compare_digest(directory, entry(), lambda: None)
+            compare_bytes(directory, entry(), lambda: None)
     finally:
         os.close(directory)
 
@@ -88,4 +89,4 @@ def test_nobody_waits_for_what_nobody_wants(descriptor: int) -> None:
         raise Abandoned
 
     with pytest.raises(Abandoned):
-        compare_digest(descriptor, entry(), go_on)
+        compare_bytes(descriptor, entry(), go_on)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -99,6 +100,22 @@ def test_memory_is_not_taken_where_there_is_too_little(
     with no_descriptor_left(), pytest.raises(VaultFailed) as caught:
         hold(place)
     assert caught.value.code == "VAULT_NO_MEMORY"
+
+
+def test_what_others_are_about_to_take_is_not_left(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that look at the same moment must not both believe that the last memory is theirs."""
+    room = len(DATA) + module._MARGIN_BYTES
+    monkeypatch.setattr(module, "read_memory_left", lambda: room)
+    with module._ROOM.promise(ENTRY) as use:
+        with no_descriptor_left(), pytest.raises(VaultFailed):
+            hold(place)
+        use(len(DATA))  # taken by now: the system counts it, and so do we not
+        hold(place).close()
+    with contextlib.suppress(ZeroDivisionError), module._ROOM.promise(ENTRY) as use:
+        use(1)
+        _ = 1 / 0
+    hold(place).close()
+    assert module._ROOM._promised == 0
 
 
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENOSPC, errno.EFBIG])

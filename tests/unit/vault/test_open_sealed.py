@@ -266,13 +266,13 @@ def test_the_next_files_are_compared_while_one_is_loaded(
 ) -> None:
     place, verified = model
     compared = threading.Semaphore(0)
-    really_compare = passing_module.compare_digest
+    really_compare = passing_module.compare_bytes
 
     def compare(*arguments: object) -> None:
         really_compare(*arguments)  # type: ignore[arg-type]
         compared.release()
 
-    monkeypatch.setattr(passing_module, "compare_digest", compare)
+    monkeypatch.setattr(passing_module, "compare_bytes", compare)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with open_sealed(place, verified, lambda _event: None, "id") as sealed:
         next(passed := sealed.open_weights())

@@ -6,7 +6,6 @@ Operations: `names`; `sum` of a tensor (`name`); `matmul` of two (`left`, `right
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -24,6 +23,7 @@ from ostiary.worker.engines.contract import (
     Reply,
     ReplyKind,
 )
+from ostiary.worker.engines.weights_file import WeightsFile
 
 _MAX_ELEMENTS: Final = 1 << 24
 
@@ -47,10 +47,10 @@ class ArraysEngine:
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
         """Nothing in them concerns plain tensors."""
 
-    def read_weights(self, path: str, descriptor: int, size: int) -> None:  # noqa: ARG002
+    def read_weights(self, path: str, descriptor: int, size: int) -> None:
         if not path.endswith(".safetensors"):
             raise ModelUnfit(ErrorName.LOAD_FAILED, "only safetensors files are loaded")
-        with io.FileIO(descriptor, "rb", closefd=False) as file:
+        with WeightsFile(descriptor, size) as file:
             tensors = self._mx.load(file, format="safetensors")
             self._mx.eval(list(tensors.values()))
         if not self._tensors.keys().isdisjoint(tensors):

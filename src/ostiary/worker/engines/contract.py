@@ -8,6 +8,8 @@ An engine is a module with one function, `prepare_engine(settings) -> MakeEngine
 2. The maker runs in each worker, still in front of the wall, still with one thread. No model byte was seen yet.
 3. The wall goes up. From here on nothing can be opened, no program started; threads may be started up to
    `EngineLimits.threads`. A module that was not imported yet raises ImportError.
+   The environment is empty: what a library reads there while it works has to be set again
+   (`TOKENIZERS_PARALLELISM=false`: else a batch of texts counts processors in a file, which ends the process).
 4. `read_contents` once, `read_weights` once for each weights file in the model's order, `finish_load` once.
 5. Then, in any order: `submit`, `cancel`, `step`; always from one thread, never one within the other.
 
@@ -55,7 +57,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Something to tell the caller. The body is JSON within MAX_FRAME_BODY_BYTES, all numbers in it finite."""
+    """Something to tell the caller. The body is JSON within MAX_REPLY_BODY_BYTES, all numbers in it finite."""
 
     call_id: int
     kind: ReplyKind
