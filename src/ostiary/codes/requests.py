@@ -9,13 +9,13 @@ from ostiary.codes.declare import declare
 CONTRACT_UNKNOWN_FIELD: Final = declare(
     "CONTRACT_UNKNOWN_FIELD",
     "The request has a field that this model does not take.",
-    "docs/reference/requests.md lists the fields of each kind of request.",
+    "docs/language-engine.md lists the fields of each kind of request.",
     400,
 )
 CONTRACT_TYPE: Final = declare(
     "CONTRACT_TYPE",
     "A field of the request is missing or of the wrong type.",
-    "docs/reference/requests.md tells the type of each field.",
+    "docs/language-engine.md tells the type of each field.",
     400,
 )
 CONTRACT_RANGE: Final = declare(

@@ -28,7 +28,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """What somebody asks, in the words of docs/reference/requests.md. A claim: nothing is checked."""
+    """What somebody asks, in the words of docs/language-engine.md. A claim: nothing is checked."""
 
     operation: Operation
     fields: Mapping[str, object]

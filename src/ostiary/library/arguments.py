@@ -11,7 +11,7 @@ from ostiary.core.values import dataclass
 
 PathName: TypeAlias = str | os.PathLike[str]
 Message: TypeAlias = Mapping[str, object]
-"""Of a conversation: `role` and `content`, and what docs/reference/requests.md names besides."""
+"""Of a conversation: `role` and `content`, and what docs/language-engine.md names besides."""
 Prompt: TypeAlias = str | Sequence[int]
 """A text, or token ids."""
 
@@ -23,7 +23,7 @@ class OpenProgress:
     """How far the opening of a model came."""
 
     stage: str
-    """`verifying`: every byte is read, judged and hashed. `loading`: sealed, and taken behind the wall. `ready`."""
+    """`verifying`: it is read and judged. `loading`: hashed, sealed, and taken behind the wall. `ready`."""
     done_bytes: int = 0
     total_bytes: int = 0
     """0 where it is not known."""
