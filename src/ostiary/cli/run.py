@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     _start_engine(options)
     from ostiary.cli.run_output import Output
 
-    output = Output(is_json=options.json, is_quiet=options.quiet)
+    output = Output(is_json=options.json, is_quiet=options.quiet, is_chat=_is_chat(options))
     try:
         with _ending_on_sigterm(), output:
             _run(options, prompt, output)
@@ -158,10 +158,14 @@ def _start_engine(options: argparse.Namespace) -> None:
 def _ask(model: Model, options: argparse.Namespace, prompt: str) -> Stream:
     names = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "timeout")
     said: GenerateOptions = {name: getattr(options, name) for name in names}  # type: ignore[assignment]
-    if not options.chat and options.system is None:
+    if not _is_chat(options):
         return model.stream(prompt, **said)
     messages = [] if options.system is None else [{"role": "system", "content": options.system}]
     return model.stream_chat([*messages, {"role": "user", "content": prompt}], **said)
+
+
+def _is_chat(options: argparse.Namespace) -> bool:
+    return bool(options.chat or options.system is not None)
 
 
 def _read_prompt(text: str) -> str:

@@ -13,6 +13,7 @@ from ostiary.cli.run_text import (
     describe_error,
     describe_opened,
     describe_piece,
+    render_advice,
     render_cost,
     render_hold,
     render_opened,
@@ -34,8 +35,9 @@ _WORTH_SAYING_BYTES: Final = 100_000_000
 class Output:
     """Of one run."""
 
-    def __init__(self, *, is_json: bool, is_quiet: bool) -> None:
+    def __init__(self, *, is_json: bool, is_quiet: bool, is_chat: bool) -> None:
         self._is_json: Final = is_json
+        self._is_chat: Final = is_chat
         self._is_quiet: Final = is_quiet or is_json
         self._terminal: Final = TerminalText() if ui.is_terminal() and not is_json else None
         self._progress: Final = ui.Progress("verifying")
@@ -98,6 +100,9 @@ class Output:
             return
         ui.note(render_cost(stream))
         ui.note(render_hold(opened, peak))
+        advice = render_advice(opened.claimed_facts, is_chat=self._is_chat)
+        if advice:
+            ui.note(advice)
 
     def tell_error(self, error: OstiaryError) -> None:
         self._end_line()

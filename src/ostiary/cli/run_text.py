@@ -157,6 +157,13 @@ def render_hold(opened: Opened, peak_bytes: int | None) -> str:
     )
 
 
+def render_advice(facts: Mapping[str, object], *, is_chat: bool) -> str:
+    """For somebody who may not know what kind of model it is; "" where there is nothing to say."""
+    if is_chat or facts.get("has_chat_template") is not True:
+        return ""
+    return "ostiary: it has a chat template: with --chat the prompt is a message to it"
+
+
 def _render_arithmetic(facts: Mapping[str, object]) -> str:
     """By what it was computed, as the engine says."""
     told = facts.get("arithmetic")
