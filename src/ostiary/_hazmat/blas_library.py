@@ -7,6 +7,7 @@ places of `cell.blas` are looked at, and each library computes in a child proces
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import math
 import os
 import resource
@@ -107,13 +108,22 @@ def works_in_child(path: str, names: BlasNames) -> bool:
     if child == 0:
         status = 1
         try:
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            _quiet_child()
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(_CHILD_SECONDS)
             status = 0 if computes_right(BlasLibrary(path, names)) else 1
         finally:
             os._exit(status)
     return os.waitpid(child, 0)[1] == 0
+
+
+def _quiet_child() -> None:
+    """Whatever becomes of it, nobody hears of it: no words, no core file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
 
 
 def _check_product(product: Callable[..., object], sizes: tuple[int, int, int], first: int, second: int) -> bool:

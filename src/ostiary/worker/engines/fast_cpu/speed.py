@@ -10,6 +10,7 @@ from ostiary._hazmat.heap import keep_freed_memory
 from ostiary.cell.machine import read_machine
 from ostiary.core.frames import JsonObject
 from ostiary.worker.engines.contract import EngineLimits
+from ostiary.worker.engines.fast_cpu.activations import use_fast_activations
 from ostiary.worker.engines.fast_cpu.arithmetic import Arithmetic, is_on_processor, take_arithmetic
 from ostiary.worker.engines.fast_cpu.settings import SpeedSettings
 from ostiary.worker.engines.fast_cpu.threads import Threads, count_threads
@@ -31,6 +32,8 @@ class Speed:
         takes = self._is_fast and settings.uses_library
         self._arithmetic: Final = take_arithmetic(settings.blas) if takes else Arithmetic()
         self._cores: Final = read_machine().cores if self._is_fast else 1
+        if self._is_fast:
+            use_fast_activations()
 
     def speed_up(self, model: Any, limits: EngineLimits) -> Pace:
         """Changes the network in place. Behind the wall."""

@@ -122,8 +122,8 @@ def _list_parts(model: Any) -> Iterator[_Part]:
 
 
 def _list_layers(model: Any) -> list[Any]:
-    """All of them but those that another one looks into."""
-    named = list(model.named_modules())
+    """All of them, the first first, but those that another one looks into."""
+    named = list(model.named_modules())[::-1]  # MLX lists the last first
     untouched = tuple(f"{path}." for path, layer in named if type(layer).__name__ in _READS_WEIGHTS)
     return [layer for path, layer in named if not path.startswith(untouched)]
 
