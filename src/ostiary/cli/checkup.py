@@ -15,6 +15,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import OstiaryError
 
 if TYPE_CHECKING:
+    from ostiary.cell.blas import Blas
     from ostiary.cell.explain_layers import LayerReport
     from ostiary.cell.machine import Machine
     from ostiary.cell.profile import SystemFacts
@@ -47,6 +48,10 @@ class Checkup:
     machine: Machine
     engine: str | None
     """The version of MLX; None where it is not installed."""
+    libraries: tuple[Blas, ...]
+    """Of fast matrix products, for models that run on the processor."""
+    library: Blas | None
+    """The one that they would use; None: MLX's own."""
     holdings: tuple[Holding, ...]
     held: PlaceReport | None
     """What the holdings were tried with; None where nothing was named."""
@@ -64,6 +69,7 @@ def examine_system(model: Path | None, settings: Path | None) -> Checkup:
     facts = read_facts()
     state = find_state_directory()
     holdings, held = _try_holding(model)
+    libraries, library = _find_libraries(facts)
     refusal, wall_seconds = _try_wall()
     return Checkup(
         version=__version__,
@@ -74,6 +80,8 @@ def examine_system(model: Path | None, settings: Path | None) -> Checkup:
         wall_seconds=wall_seconds,
         machine=read_machine(),
         engine=_find_engine(),
+        libraries=libraries,
+        library=library,
         holdings=holdings,
         held=held,
         state=_look_at_state(state),
@@ -96,6 +104,13 @@ def _find_engine() -> str | None:
         return version(_ENGINE)
     except PackageNotFoundError:
         return None
+
+
+def _find_libraries(facts: SystemFacts) -> tuple[tuple[Blas, ...], Blas | None]:
+    from ostiary.cell.blas import choose_blas, find_blas
+
+    found = find_blas() if facts.system == "linux" else ()
+    return found, choose_blas(found)
 
 
 def _try_holding(model: Path | None) -> tuple[tuple[Holding, ...], PlaceReport | None]:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+from ostiary.cell.blas import Blas
 from ostiary.cell.explain_layers import DOES, WITHOUT, LayerReport, LayerState
 from ostiary.cli import ui
 from ostiary.cli.checkup import Checkup, PlaceReport
@@ -19,6 +20,7 @@ _MARKS: Final = {
 _LABEL: Final = 14
 _INDENT: Final = 2 + 5 + _LABEL
 _GIB: Final = 1 << 30
+_GET_LIBRARY: Final = "pip install 'ostiary[fast]', or NumPy from PyPI (docs/speed.md)"
 
 
 def render_checkup(checkup: Checkup, *, color: bool, width: int) -> list[str]:
@@ -36,6 +38,9 @@ def render_checkup(checkup: Checkup, *, color: bool, width: int) -> list[str]:
         )
     page.title("Holding a model's files while they are loaded")
     _render_holdings(page, checkup)
+    if checkup.facts.system == "linux":
+        page.title("Arithmetic of models on the processor")
+        _render_libraries(page, checkup)
     page.title("This machine")
     for label, text in _describe_machine(checkup):
         page.row("", label, text)
@@ -110,6 +115,19 @@ def _render_holdings(page: _Page, checkup: Checkup) -> None:
         is_first = is_first and not holding.works
         mark, style = ("yes", "green") if holding.works else ("-", "dim")
         page.row(mark, holding.method.value, f"{used}needs {NEEDS[holding.method]}", style)
+
+
+def _render_libraries(page: _Page, checkup: Checkup) -> None:
+    for found in checkup.libraries:
+        label, words = found.kind.value, f"brought by {found.source}"
+        if found == checkup.library:
+            page.row("yes", label, f"{words}; used here", "green")
+        elif found.problem:
+            page.row("NO", label, f"{words}: {found.problem}", "red")
+        else:
+            page.row("-", label, words)
+    if checkup.library is None:
+        page.row("-", "mlx", f"MLX's own library, which is slow: {_GET_LIBRARY}")
 
 
 def _describe_machine(checkup: Checkup) -> Iterator[tuple[str, str]]:
@@ -191,10 +209,18 @@ def describe_checkup(checkup: Checkup) -> dict[str, object]:
             "mlx": checkup.engine,
             "python": checkup.python,
         },
+        "arithmetic": {
+            "used": None if checkup.library is None else _describe_library(checkup.library),
+            "found": [_describe_library(found) for found in checkup.libraries],
+        },
         "state": _describe_place(checkup.state),
         "settings": _describe_place(checkup.settings),
         "quarantined": checkup.quarantined,
     }
+
+
+def _describe_library(library: Blas) -> dict[str, object]:
+    return {"kind": library.kind.value, "source": library.source, "problem": library.problem}
 
 
 def _describe_place(place: PlaceReport) -> dict[str, object]:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from ostiary.cell import probe, trial
+from ostiary._hazmat.blas_library import BlasNames
+from ostiary.cell import blas, probe, trial
+from ostiary.cell.blas import Blas, BlasKind
 from ostiary.cell.explain_layers import DOES, WITHOUT, LayerState, report_layers
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.profile import Layer, SystemFacts, choose_profile
@@ -205,3 +207,51 @@ class TestHolding:
 
     def test_an_empty_place(self, tmp_path: Path) -> None:
         assert probe_methods(tmp_path) == ()
+
+
+NUMPYS = Blas(BlasKind.OPENBLAS, "NumPy", Path("/v/libscipy_openblas64_.so"), BlasNames("a", "b", "c"), 1)
+OPEN = replace(NUMPYS, kind=BlasKind.MKL, source="the package mkl", problem="everybody may write to it")
+OTHER = replace(NUMPYS, kind=BlasKind.BLIS, source="the system")
+
+
+def _has_libraries(monkeypatch: pytest.MonkeyPatch, *found: Blas, works: bool = True) -> None:
+    monkeypatch.setattr(blas, "find_blas", lambda: found)
+    monkeypatch.setattr(blas, "works_in_child", lambda *_: works)
+
+
+def test_the_library_that_multiplies_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _on(monkeypatch, WHOLE)
+    _has_libraries(monkeypatch, OPEN, NUMPYS, OTHER)
+    assert main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert "  yes  openblas      brought by NumPy; used here" in told
+    assert "  NO   mkl           brought by the package mkl: everybody may write to it" in told
+    assert "  -    blis          brought by the system\n" in told
+    assert main(["doctor", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    Draft202012Validator(SCHEMA).validate(value)
+    assert value["arithmetic"]["used"] == {"kind": "openblas", "source": "NumPy", "problem": ""}
+    assert [found["kind"] for found in value["arithmetic"]["found"]] == ["mkl", "openblas", "blis"]
+
+
+def test_without_a_library_it_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _on(monkeypatch, WHOLE)
+    _has_libraries(monkeypatch, NUMPYS, works=False)
+    assert main(["doctor"]) == 0  # slow is no reason not to run
+    told = " ".join(capsys.readouterr().out.split())
+    assert "MLX's own library, which is slow: pip install 'ostiary[fast]'" in told
+    assert main(["doctor", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    Draft202012Validator(SCHEMA).validate(value)
+    assert value["arithmetic"]["used"] is None
+
+
+def test_macos_needs_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _on(monkeypatch, MAC)
+    _has_libraries(monkeypatch, NUMPYS)
+    assert main(["doctor"]) == 0
+    assert "Arithmetic" not in capsys.readouterr().out
