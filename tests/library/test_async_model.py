@@ -192,6 +192,30 @@ def test_a_stream_that_is_left_early(signed: tuple[Path, Path], slow: FakeEngine
     assert read_endings(state_directory) == ["request.cancelled", "request.cancelled", "request.answered"]
 
 
+def test_a_cancelled_task_cancels_a_stream_that_somebody_still_holds(
+    signed: tuple[Path, Path], slow: FakeEngine, state_directory: Path
+) -> None:
+    async def act() -> None:
+        async with ostiary.open_async(signed[0], key=signed[1]) as model:
+            stream = model.stream(LONG)
+
+            async def take_all() -> None:
+                async for _ in stream:
+                    pass
+
+            task = asyncio.create_task(take_all())
+            while not stream.text:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait([task])
+            while model.read_usage().calls:
+                await asyncio.sleep(0.01)
+            assert stream.text.startswith("word")
+
+    run(act)
+    assert read_endings(state_directory) == ["request.cancelled"]
+
+
 def test_cancelled_while_it_opens(signed: tuple[Path, Path], fake: FakeEngine, state_directory: Path) -> None:
     """Nobody will close it, so it closes itself."""
 

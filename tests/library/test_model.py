@@ -12,6 +12,7 @@ import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
 
 import ostiary
+from ostiary.cli.main import main
 from ostiary.record.begin import open_reader
 from ostiary.record.entry import Entry, parse_entry
 from ostiary.testing import FakeEngine, HostilePublisher, sign_model
@@ -198,6 +199,21 @@ def test_unsigned_on_purpose_is_still_judged(tmp_path: Path, fake: FakeEngine) -
     assert caught.value.code == "INTAKE_CARRIES_CODE"
 
 
+def test_unsigned_on_purpose_lets_in_nothing_that_was_revoked(
+    tmp_path: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = HostilePublisher(tmp_path).publish_honest()
+    with ostiary.open(model, unsafe_unsigned=True) as opened:
+        root = opened.verdict.root
+    monkeypatch.setenv("OSTIARY_POLICY", str(tmp_path / "policy.toml"))
+    assert main(["trust", "init"]) == 0
+    ostiary.open(model, unsafe_unsigned=True).close()
+    assert main(["trust", "revoke", "--digest", root, "--reason", "poisoned"]) == 0
+    with pytest.raises(ostiary.Refusal) as caught:
+        ostiary.open(model, unsafe_unsigned=True)
+    assert caught.value.code == "TRUST_REVOKED"
+
+
 def test_a_signature_over_other_files_is_not_unsigned(signed: tuple[Path, Path], fake: FakeEngine) -> None:
     model, _ = signed
     (model / "README.md").write_text("new")
@@ -276,6 +292,19 @@ def test_closed_while_others_ask(signed: tuple[Path, Path], slow: FakeEngine, st
         thread.join(PATIENCE)
     assert [error.code for error in errors] == ["CELL_CLOSED"] * 4  # type: ignore[attr-defined]
     assert read_endings(state_directory) == ["request.failed"] * 4
+
+
+def test_closed_while_nobody_reads(signed: tuple[Path, Path], slow: FakeEngine, state_directory: Path) -> None:
+    """What was asked and is read by no thread has its ending when the model closes, not later."""
+    model = open_signed(signed)
+    stream = model.stream("word " * 100)
+    next(stream)
+    model.close()
+    assert [entry.kind for entry in read_record(state_directory)][-2:] == ["request.failed", "cell.ended"]
+    assert read_record(state_directory)[-2].data["code"] == "CELL_CLOSED"
+    with pytest.raises(ostiary.Misuse):
+        stream.finish()
+    assert read_endings(state_directory) == ["request.failed"]
 
 
 def test_many_threads_ask_one_model(signed: tuple[Path, Path], state_directory: Path) -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -299,26 +298,22 @@ def test_a_disk_that_is_full(capfd: pytest.CaptureFixture[str], state_directory:
     assert [entry.kind for entry in read_record(state_directory)][-2:] == ["request.cancelled", "cell.ended"]
 
 
-def test_the_engine_starts_before_the_model_is_read(monkeypatch: pytest.MonkeyPatch, fake: FakeEngine) -> None:
+def test_the_engine_starts_before_all_else(monkeypatch: pytest.MonkeyPatch, fake: FakeEngine) -> None:
     from ostiary.cell import prepare
-    from ostiary.intake import judge
+    from ostiary.library import opening
 
     order: list[str] = []
-    started = threading.Event()
-    find, read = prepare.find_fork_server, judge.examine_model
 
-    def find_first(program: Any) -> Any:
-        order.append("engine")
-        started.set()
-        return find(program)
+    def watch(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
 
-    def read_later(*arguments: Any, **named: Any) -> Any:
-        assert started.wait(PATIENCE)
-        order.append("model")
-        return read(*arguments, **named)
+        def watched(*arguments: Any) -> Any:
+            order.append(name)
+            return real(*arguments)
 
-    monkeypatch.setattr(prepare, "find_fork_server", find_first)
-    monkeypatch.setattr(judge, "examine_model", read_later)
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(prepare, "prepare_engine")
+    watch(opening, "open_here")
     assert main([*ASK, "-q"]) == 0
-    assert order[:1] == ["engine"]
-    assert "model" in order
+    assert order == ["prepare_engine", "open_here"]
