@@ -87,6 +87,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--limit", metavar="NAME=VALUE", action="append", default=[], help="for this once, as in memory='8 GiB'"
     )
     held.add_argument("--adapter", metavar="FOLDER", help="the folder of the model that holds the adapter to use")
+    held.add_argument(
+        "--arithmetic", choices=("fast", "plain"), help="on a Linux processor; fast where not said (docs/speed.md)"
+    )
     opened = parser.add_argument_group("leaving out a layer of the wall, which the record keeps (docs/cell.md)")
     for layer, meaning in WITHOUT.items():
         opened.add_argument(
@@ -151,7 +154,7 @@ def _start_engine(options: argparse.Namespace) -> None:
     from ostiary.cell.prepare import prepare_engine
     from ostiary.library.engines import choose_engine
 
-    choice = choose_engine(options.adapter)
+    choice = choose_engine(options.adapter, arithmetic=options.arithmetic)
     prepare_engine(choice.name, choice.settings, [Layer(name) for name in options.unsafe_without])
 
 
@@ -185,6 +188,7 @@ def _read_options(options: argparse.Namespace, output: Output) -> OpenOptions:
         "config": options.config,
         "state": options.state,
         "adapter": options.adapter,
+        "arithmetic": options.arithmetic,
         "unsafe_without": options.unsafe_without,
         "unsafe_ignore": options.unsafe_ignore,
         "record_location": options.record_location,

@@ -56,6 +56,8 @@ class OpenArguments(TypedDict, total=False):
     """The folder of the model that holds the adapter to use."""
     context_tokens: int | None
     """At most so many tokens of prompt and answer together."""
+    arithmetic: str | None
+    """On a Linux processor: `fast` (else) or `plain`; docs/speed.md."""
     on_progress: Callable[[OpenProgress], None] | None
     """Called now and then, from any thread. It must not raise."""
     record_location: bool

@@ -11,6 +11,7 @@ from ostiary.core.requests import ParsedRequest
 from ostiary.core.values import dataclass
 
 LANGUAGE: Final = "language"
+ARITHMETIC: Final = ("fast", "plain")
 
 
 def _look_away(_request: ParsedRequest) -> None:
@@ -30,11 +31,13 @@ class EngineChoice:
 _instead: Final[list[EngineChoice]] = []
 
 
-def choose_engine(adapter: str | None = None, context_tokens: int | None = None) -> EngineChoice:
+def choose_engine(
+    adapter: str | None = None, context_tokens: int | None = None, arithmetic: str | None = None
+) -> EngineChoice:
     """With what the language engine is to be told."""
     if _instead:
         return _instead[-1]
-    settings = {"adapter": adapter, "context_tokens": context_tokens}
+    settings = {"adapter": adapter, "context_tokens": context_tokens, "arithmetic": arithmetic}
     return EngineChoice(LANGUAGE, {name: value for name, value in settings.items() if value is not None})
 
 

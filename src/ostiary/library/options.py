@@ -15,7 +15,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import CELL_LIMITS_MALFORMED, USAGE, Misuse
 from ostiary.library.arguments import OpenArguments, OpenProgress
 from ostiary.library.believe import Named
-from ostiary.library.engines import EngineChoice, choose_engine
+from ostiary.library.engines import ARITHMETIC, EngineChoice, choose_engine
 
 if TYPE_CHECKING:
     from ostiary.trust.explanation import Explanation
@@ -63,13 +63,20 @@ def read_options(arguments: OpenArguments) -> OpenOptions:
         signatures=path.several("signature"),
         rules=set_limits(load_limit_rules(path.one("config")), arguments.get("limits") or {}),
         state=path.one("state"),
-        engine=choose_engine(arguments.get("adapter"), arguments.get("context_tokens")),
+        engine=_choose_engine(arguments),
         without=parse_layers(arguments.get("unsafe_without", ())),
         records_location=arguments.get("record_location", False),
         records_content=arguments.get("record_content", False),
         on_progress=arguments.get("on_progress"),
         leaves_out=frozenset(arguments.get("unsafe_ignore", ())),
     )
+
+
+def _choose_engine(arguments: OpenArguments) -> EngineChoice:
+    arithmetic = arguments.get("arithmetic")
+    if arithmetic is not None and arithmetic not in ARITHMETIC:
+        raise Misuse(USAGE, f"arithmetic is {' or '.join(ARITHMETIC)}")
+    return choose_engine(arguments.get("adapter"), arguments.get("context_tokens"), arithmetic)
 
 
 def parse_layers(names: Sequence[str]) -> frozenset[Layer]:

@@ -45,6 +45,9 @@ def test_what_is_not_an_argument(arguments: Any) -> None:
 def test_settings_of_the_engine() -> None:
     options = read_options({"adapter": "lora", "context_tokens": 512})
     assert options.engine.settings == {"adapter": "lora", "context_tokens": 512}
+    assert read_options({"arithmetic": "plain"}).engine.settings == {"arithmetic": "plain"}
+    with pytest.raises(Misuse, match="fast or plain"):
+        read_options({"arithmetic": "slow"})
 
 
 def test_layers_by_name() -> None:
