@@ -99,6 +99,12 @@ def computes_right(library: BlasLibrary) -> bool:
     return are_right and (not library.transposes or _check_transpose(library))
 
 
+def warm_up(library: BlasLibrary) -> bool:
+    """A product of either kind, so that what a library opens late (MKL its kernels) is open; are both right?"""
+    product = _PRODUCT(library.product)
+    return all(_check_product(product, sizes, _NO_TRANS, _NO_TRANS) for sizes in ((1, 5, 3), (20, 20, 20)))
+
+
 def works_in_child(path: str, names: BlasNames) -> bool:
     """Whether it opens and computes right. Tried in a process that ends right after: it may crash, or never return.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -109,13 +108,12 @@ _PACKAGE_DIRECTORIES: Final = frozenset({"site-packages", "dist-packages"})
 def find_places() -> Places:
     """This interpreter's and this system's."""
     prefixes = {Path(prefix, "lib"): None for prefix in (sys.prefix, sys.base_prefix)}
-    machine = sysconfig.get_config_var("MULTIARCH") or f"{os.uname().machine}-linux-gnu"
     return Places(
         packages=[
             place for place in map(Path, sys.path) if place.name in _PACKAGE_DIRECTORIES and place.is_absolute()
         ],
         prefixes=list(prefixes),
-        system=[Path("/usr/lib", machine), Path("/usr/lib64"), Path("/usr/lib")],
+        system=[Path("/usr/lib", f"{os.uname().machine}-linux-gnu"), Path("/usr/lib64"), Path("/usr/lib")],
         user_id=os.geteuid(),
         group_id=os.getegid(),
     )

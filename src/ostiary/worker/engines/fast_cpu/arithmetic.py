@@ -9,7 +9,7 @@ from typing import Final
 
 import mlx.core as mx
 
-from ostiary._hazmat.blas_library import BlasLibrary, computes_right
+from ostiary._hazmat.blas_library import BlasLibrary, warm_up
 from ostiary._hazmat.import_slot import find_import
 from ostiary.cell.blas import Blas, BlasKind, choose_blas, find_blas
 from ostiary.core.values import dataclass
@@ -52,7 +52,7 @@ def take_arithmetic(wanted: BlasKind | None = None) -> Arithmetic:
     try:
         library = BlasLibrary(str(blas.path), blas.names)
         library.set_threads(1)
-        if not computes_right(library):  # it did in the child; here it also loads what it loads late
+        if not warm_up(library):
             return Arithmetic()
         slot.point_at(library.product)
     except OSError:
