@@ -66,6 +66,15 @@ def test_threads_begin_behind_the_wall(open_model: Any, library: str, form: dict
         assert many == [ask(cell)] * 2
 
 
+def test_no_more_threads_than_the_cell_allows(open_model: Any, library: str) -> None:
+    with open_model(
+        make_model("llama", changes=WIDE), {"prompt_threads": 64, "answer_threads": 64}, threads=8
+    ) as cell:
+        told = cell.facts["arithmetic"]
+        assert (told["library"], told["prompt_threads"], told["answer_threads"]) == (library, 3, 3)
+        assert len(ask(cell)) == 8
+
+
 @pytest.mark.parametrize("form", [{"dtype": "bfloat16"}, {"dtype": "float16", "bits": 4}], ids=str)
 def test_weights_stay_as_stored_where_memory_is_short(open_model: Any, library: str, form: dict[str, Any]) -> None:
     model = make_model("llama", changes=WIDE, **form)

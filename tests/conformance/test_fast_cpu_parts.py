@@ -70,8 +70,8 @@ MIB = 1 << 20
         (1, 9, 8 * GIB, 40 * MIB, 1),
         (2, 10, 8 * GIB, 40 * MIB, 1),
         (16, 24, 8 * GIB, 40 * MIB, 8),
-        (16, 8, 8 * GIB, 40 * MIB, 5),  # the cell allows no more
-        (16, 4, 8 * GIB, 40 * MIB, 1),
+        (16, 8, 8 * GIB, 40 * MIB, 3),  # the cell allows no more
+        (16, 6, 8 * GIB, 40 * MIB, 1),
         (16, 24, GIB, 40 * MIB, 3),  # what each reserves counts against the memory
         (16, 24, GIB, 136 * MIB, 1),
         (16, 24, GIB, 0, 8),

@@ -94,9 +94,10 @@ def main() -> None:
             tiny = make_model(name, **options)
             reference = load(tiny)
             entry: dict[str, Any] = {"name": name, "form": form}
-            if form == "float32" and depth == "all":
-                entry["plain_answer"] = answer(reference)
-            widen_all(reference, BUDGETS["much"], Arithmetic())
+            if form != "float32":
+                widen_all(reference, BUDGETS["much"], Arithmetic())
+            if depth == "all":
+                entry["answer"] = answer(reference)
             wanted.append(compute(reference))
             entry["plain"] = try_plain(tiny, wanted[-1])
             told.append(entry)
@@ -108,7 +109,7 @@ def main() -> None:
             model = load(tiny)
             done = widen_all(model, size, library)
             entry[budget] = {**done, **compare(compute(model), logits)}
-            if "plain_answer" in entry:
+            if "answer" in entry:
                 entry[budget]["answer"] = answer(model)
         sys.stdout.write(json.dumps({**entry, "library": library.name}) + "\n")
 

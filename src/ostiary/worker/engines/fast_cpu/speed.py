@@ -13,7 +13,7 @@ from ostiary.worker.engines.contract import EngineLimits
 from ostiary.worker.engines.fast_cpu.activations import use_fast_activations
 from ostiary.worker.engines.fast_cpu.arithmetic import Arithmetic, is_on_processor, take_arithmetic
 from ostiary.worker.engines.fast_cpu.settings import SpeedSettings
-from ostiary.worker.engines.fast_cpu.threads import Threads, count_threads
+from ostiary.worker.engines.fast_cpu.threads import Threads, bound_threads, count_threads
 from ostiary.worker.engines.fast_cpu.widen import Widening, count_bytes, widen_network
 
 _BASE_BYTES: Final = 256 << 20
@@ -41,7 +41,11 @@ class Speed:
         for_prompts = own.prompt_threads or count_threads(
             self._cores, limits.threads, limits.memory_bytes, library.thread_bytes
         )
-        threads = Threads(library, for_prompts, own.answer_threads or 1)
+        threads = Threads(
+            library,
+            bound_threads(for_prompts, limits.threads),
+            bound_threads(own.answer_threads or 1, limits.threads),
+        )
         reserved = library.thread_bytes * max(threads.for_prompts, threads.for_answers)
         if not self._is_fast:
             return Pace(threads, 0, library, None)

@@ -15,8 +15,10 @@ import mlx.core as mx
 
 from ostiary.worker.engines.fast_cpu.arithmetic import Arithmetic
 
-_OTHERS: Final = 3
-"""Threads that are not the library's: Python's and MLX's."""
+_OTHERS: Final = 5
+"""Threads that are not the library's: Python's, and four with which MLX reads files. The one on which MLX computes
+is one of the library's.
+"""
 _CORE_SHARE: Final = 2
 _MEMORY_SHARE: Final = 8
 """One part in so many of the memory may go to what the library's threads reserve."""
@@ -25,7 +27,12 @@ _MEMORY_SHARE: Final = 8
 def count_threads(cores: int, most_threads: int, memory_bytes: int, thread_bytes: int) -> int:
     """For prompts, where nobody said how many."""
     by_memory = cores if not thread_bytes else memory_bytes // _MEMORY_SHARE // thread_bytes
-    return max(1, min(cores // _CORE_SHARE, most_threads - _OTHERS, by_memory))
+    return bound_threads(min(cores // _CORE_SHARE, by_memory), most_threads)
+
+
+def bound_threads(wanted: int, most_threads: int) -> int:
+    """A library that cannot start a thread ends the process."""
+    return max(1, min(wanted, most_threads - _OTHERS))
 
 
 class Threads:
