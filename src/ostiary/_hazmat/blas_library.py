@@ -12,6 +12,7 @@ import math
 import os
 import resource
 import signal
+import warnings
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -110,7 +111,9 @@ def works_in_child(path: str, names: BlasNames) -> bool:
 
     The caller has one thread, as after a fork only one goes on.
     """
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child does not need
+        child = os.fork()
     if child == 0:
         status = 1
         try:
