@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1735689600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs lock fuzz bench soak-record clean
+.PHONY: help demo test check format docs lock fuzz bench soak-record soak-cell soak-vault clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -52,6 +52,12 @@ bench: $(VENV)/installed ## measure, side by side with peers
 
 soak-record: $(VENV)/installed ## kill writers of the record, ROUNDS times (5000)
 	$(BIN)/python tests/record_kill/soak.py --rounds $${ROUNDS:-5000}
+
+soak-cell: $(VENV)/installed ## kill, stop, freeze and starve workers at every step, ROUNDS times (10000)
+	$(BIN)/python tests/cell_soak/soak.py --rounds $${ROUNDS:-10000}
+
+soak-vault: $(VENV)/installed ## open a model while others alter it, ROUNDS times (20000)
+	$(BIN)/python tests/race/soak.py --rounds $${ROUNDS:-20000}
 
 clean: ## remove everything that was built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

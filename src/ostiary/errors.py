@@ -101,6 +101,28 @@ class TrustRefused(Refusal):
         """The policy's rule that said no, where one did."""
 
 
+class VaultRefused(Refusal):
+    """The bytes are not, or could stop being, the ones that were verified. `path` names the file."""
+
+    codes = "VAULT_CHANGED VAULT_NOT_AS_SIGNED"
+
+    def __init__(self, code: Code, message: str, *, hint: str | None = None, path: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.path: Final = path
+
+
+class CellRefused(Refusal):
+    """The model may not run here, or not like this."""
+
+    codes = "CELL_WALL_UNAVAILABLE CELL_MEMORY_BUDGET CELL_ARCHITECTURE_NOT_ALLOWED CELL_QUARANTINED"
+
+
+class CallRefused(Refusal):
+    """The model's engine looked at a request and says that it does not fit the model."""
+
+    codes = "WORKER_CALL_REFUSED"
+
+
 class Fault(OstiaryError):
     """The house could not do its work."""
 
@@ -143,6 +165,64 @@ class SourceUnreachable(Fault):
     codes = "SOURCE_UNREACHABLE"
 
 
+class VaultFailed(Fault):
+    """The bytes could not be put where nobody can change them."""
+
+    codes = "VAULT_NO_MEMORY VAULT_NO_METHOD"
+
+
+class WorkerFault(Fault):
+    """The process that a model runs in did not do its part. The caller goes on."""
+
+
+class WorkerNotStarted(WorkerFault):
+    """There is no process: nothing of the model was looked at."""
+
+    codes = "WORKER_NOT_STARTED"
+
+
+class WorkerCrashed(WorkerFault):
+    """It ended by itself, or by a signal that nobody here sent."""
+
+    codes = "WORKER_CRASHED"
+
+
+class WorkerSilent(WorkerFault):
+    """It did not answer in time and was ended."""
+
+    codes = "WORKER_SILENT"
+
+
+class WorkerOutOfMemory(WorkerFault):
+    """It reached its memory limit."""
+
+    codes = "WORKER_OUT_OF_MEMORY"
+
+
+class WorkerOutOfTime(WorkerFault):
+    """It used up its processor time."""
+
+    codes = "WORKER_CPU_TIME"
+
+
+class SandboxViolation(WorkerFault):
+    """It tried what the wall does not allow, or spoke to us in a way that only a hostile process does."""
+
+    codes = "WORKER_VIOLATION WORKER_MALFORMED_ANSWER"
+
+
+class LoadFailed(WorkerFault):
+    """The engine did not take the model; the process is gone."""
+
+    codes = "WORKER_LOAD_FAILED"
+
+
+class EngineFailed(WorkerFault):
+    """The engine failed on one request; the process goes on."""
+
+    codes = "WORKER_ENGINE_FAILED"
+
+
 class InternalFault(Fault):
     """A failure that nobody foresaw; always keeps its cause."""
 
@@ -153,7 +233,10 @@ class Misuse(OstiaryError):
     """The caller held it wrong."""
 
     exit_status = 2
-    codes = "USAGE MODEL_NOT_FOUND RECORD_NONE RECORD_NO_ENTRY KEY_UNUSABLE KEY_LOCKED KEY_EXISTS EXTRA_MISSING"
+    codes = (
+        "USAGE MODEL_NOT_FOUND RECORD_NONE RECORD_NO_ENTRY KEY_UNUSABLE KEY_LOCKED KEY_EXISTS EXTRA_MISSING "
+        "CELL_LIMITS_MALFORMED CELL_CLOSED"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """openat2(2): open below a directory, and nothing else, in one step of the kernel's.
 
-For intake only. Python has no wrapper; O_NOFOLLOW guards the last component alone, so without openat2 the
+For intake and the vault. Python has no wrapper; O_NOFOLLOW guards the last component alone, so without openat2 the
 descent is done one component at a time (`open_beneath` chooses).
 """
 

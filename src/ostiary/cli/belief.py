@@ -52,9 +52,9 @@ class Belief:
         is_pinning: bool = False,
         is_rehearsal: bool = False,
     ) -> PolicyDecider:
+        from ostiary.core.model_id import parse_model_id
         from ostiary.trust.decide_by_policy import PolicyDecider
         from ostiary.trust.explanation import Circumstances
-        from ostiary.trust.model_id import parse_model_id
         from ostiary.trust.rollback import VersionMemory
 
         asked = None if asked_id is None else parse_model_id(asked_id)

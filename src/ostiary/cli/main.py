@@ -49,6 +49,8 @@ _VERBS: Final = {
     "keygen": ("ostiary.cli.keygen", "make a signing key"),
     "key": ("ostiary.cli.key", "let a key vouch for the next one, or revoke it"),
     "trust": ("ostiary.cli.trust", "say whom to believe for what, and ask why"),
+    "doctor": ("ostiary.cli.doctor", "tell whether models can run here behind a whole wall"),
+    "quarantine": ("ostiary.cli.quarantine", "show the models that died too often, and let them start again"),
     "record": ("ostiary.cli.record", "read, check and prove the record of what was decided"),
 }
 

@@ -56,10 +56,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ostiary.core.model_id import parse_model_id
     from ostiary.record.begin import open_log
     from ostiary.trust.annotations import ModelClaims
     from ostiary.trust.dates import parse_expiry
-    from ostiary.trust.model_id import parse_model_id
     from ostiary.trust.sign_model import TREE_FROM_BYTES, SignRequest
     from ostiary.trust.version import parse_version
     from ostiary.walks.model_walk import sign_model

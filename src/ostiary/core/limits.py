@@ -264,17 +264,19 @@ MAX_CLAIMS: Final = Ceiling(64, "claims", "a publisher's free words on a model; 
 MAX_CLAIM_CHARACTERS: Final = Ceiling(1_024, "characters", "one claim's value: a sentence or a URL")
 MAX_SIGNED_FINDINGS: Final = Ceiling(1_000, "findings", "as many as an examination lists")
 
+# Files that people write
+MAX_TOML_LINE_CHARACTERS: Final = Ceiling(4_096, "characters", "one line of a policy; nobody reads longer ones")
+MAX_TOML_LINE_DOTS: Final = Ceiling(
+    128, "dots", "the TOML reader takes quadratic time in the parts of a dotted key; a long list has several lines"
+)
+MAX_TOML_LIST_ITEMS: Final = Ceiling(256, "items", "one list of a rule: as many as a policy may have signers")
+
 # Policy
 MAX_POLICY_BYTES: Final = Ceiling(
     262_144, "bytes", "a policy is read by people; 200 signers with their keys and as many rules fill 150 KiB"
 )
-MAX_POLICY_LINE_CHARACTERS: Final = Ceiling(4_096, "characters", "one line of a policy; nobody reads longer ones")
-MAX_POLICY_LINE_DOTS: Final = Ceiling(
-    128, "dots", "the TOML reader takes quadratic time in the parts of a dotted key; a long list has several lines"
-)
 MAX_POLICY_SIGNERS: Final = Ceiling(256, "signers", "each one's key is tried against every signature of a model")
 MAX_POLICY_RULES: Final = Ceiling(512, "rules", "each is held against every other, so that no two overlap unsaid")
-MAX_POLICY_LIST_ITEMS: Final = Ceiling(256, "items", "one list of a rule: as many as a policy may have signers")
 MAX_REVOCATIONS: Final = Ceiling(1_024, "entries", "each takes some 150 bytes of the policy's ceiling")
 MAX_POLICY_TEXT_CHARACTERS: Final = Ceiling(1_024, "characters", "an identity, an address, a reason or a directory")
 MAX_SIGNER_NAME_CHARACTERS: Final = Ceiling(64, "characters", "a word that people call a signer by")
@@ -346,4 +348,57 @@ MAX_TEMPLATE_NUMBER_BITS: Final = Ceiling(
 )
 MAX_TEMPLATE_RANGE: Final = Ceiling(
     100_000, "numbers", "the sandbox of jinja2 refuses longer ranges while rendering"
+)
+
+# Ends of workers, and the file of settings
+MAX_KEPT_ENDS: Final = Ceiling(64, "ends", "of one model; quarantine comes long before, and needs the newest only")
+MAX_ENDS_BYTES: Final = Ceiling(16_384, "bytes", "64 ends of 30 bytes each and a name take 3 KiB")
+MAX_SETTINGS_BYTES: Final = Ceiling(
+    262_144, "bytes", "settings are written by people; limits of 500 models fill 50 KiB"
+)
+MAX_SETTINGS_TEXT_CHARACTERS: Final = Ceiling(64, "characters", "one setting: a number and its unit")
+MAX_LIMITED_PATTERNS: Final = Ceiling(512, "patterns", "each is held against every model that is opened")
+MAX_MEMORY_REFUSALS: Final = Ceiling(
+    100, "requests", "for more memory at once than a worker may have at all; each costs the cell 50 microseconds"
+)
+
+# Speaking with workers
+MAX_FRAME_BODY_BYTES: Final = Ceiling(
+    8 << 20,
+    "bytes",
+    "the JSON of one frame: a prompt that fills the longest usual context, as text, has under 1 MiB",
+)
+MAX_FRAME_VALUES: Final = Ceiling(
+    524_288, "values", "the JSON of one frame: as token ids, the longest usual context has 131,072"
+)
+MAX_FRAME_TAIL_BYTES: Final = Ceiling(
+    256 << 20, "bytes", "the tensors of one call or answer, or one small file of a model; those have 64 MiB at most"
+)
+MAX_REPLY_BODY_BYTES: Final = Ceiling(
+    4 << 20, "bytes", "the JSON of one piece or result: the text of the longest usual answer has under 1 MiB"
+)
+MAX_ANSWER_BODY_BYTES: Final = Ceiling(
+    256 << 20, "bytes", "the JSON of all pieces of one call: a token with twenty alternatives has 2 KiB"
+)
+MAX_CALLS_IN_FLIGHT: Final = Ceiling(256, "calls", "to one worker at once; batching gains nothing beyond")
+MAX_UNREAD_REPLY_BYTES: Final = Ceiling(
+    64 << 20, "bytes", "answers of one worker that the application did not take yet; beyond, the worker has to wait"
+)
+MAX_USAGE_FRAMES: Final = Ceiling(
+    2_000, "frames", "reports of one worker at once, 20 more each second; honest ones send ten a second"
+)
+MAX_UNSENT_BYTES: Final = Ceiling(
+    64 << 20, "bytes", "calls that one worker did not take yet; beyond, the caller has to wait"
+)
+MAX_PREPARE_MS: Final = Ceiling(
+    60_000, "milliseconds", "how long a fork server may take to import an engine; a cold disk takes ten seconds"
+)
+MAX_FORK_MS: Final = Ceiling(
+    10_000, "milliseconds", "how long a worker may take from its fork to its wall; 20 are usual"
+)
+MAX_LAST_WORDS_MS: Final = Ceiling(
+    1_000, "milliseconds", "how long an ended worker's exit status is waited for; 5 are usual"
+)
+CANCEL_GRACE_MS: Final = Ceiling(
+    2_000, "milliseconds", "how long a worker may take to let go of a call whose time is over, before it is ended"
 )

@@ -5,10 +5,10 @@ A house test reads the source and fails where another package calls a ticket's c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
@@ -43,11 +43,24 @@ class FileKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedParts:
+    """The beginning and the end of a file of weights, which are all that intake's readers look at."""
+
+    head_bytes: int
+    head_sha256: str
+    tail_bytes: int
+    tail_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """One regular file as it was read: `sha256` covers the very bytes that were judged.
 
     With `chunks` the bytes went through that tree instead, and `sha256` is what a signature claims of them:
     the trust room lets that stand only where the same signature states the same tree.
+
+    With `parts` no more than those was read, and everything else is what a signature claims. Nobody may rely on it
+    but the vault, which compares every byte before it hands one out.
     """
 
     path: str
@@ -55,6 +68,7 @@ class FileEntry:
     sha256: str
     kind: FileKind
     chunks: ChunkTree | None = None
+    parts: JudgedParts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedModel:
-    """Somebody vouches for every byte of a manifest, and the policy in force believes them for this."""
+    """Somebody vouches for every byte of a manifest, and the policy in force believes them for this.
+
+    Where an entry has only `parts`, the vouching is for what the vault will find: see `FileEntry`.
+    """
 
     printed_by: ClassVar[str] = "ostiary.trust"
 
@@ -146,3 +163,52 @@ class VerifiedModel:
     def files(self) -> tuple[FileEntry, ...]:
         """What is vouched for."""
         return tuple(entry for entry in self.manifest.files if entry.path not in self.left_out)
+
+
+class SealMethod(StrEnum):
+    """How the bytes of a file are kept from changing between the digest and the last byte that is loaded."""
+
+    MEMORY = "memory"
+    """A copy in memory that the kernel lets nobody change."""
+    LEASE = "lease"
+    """The file itself: the kernel makes whoever would write to it wait, and tells us."""
+    CLONE = "clone"
+    """A copy-on-write copy without a name, ours alone."""
+
+
+class SealedWeights(Protocol):
+    """One weights file behind a descriptor whose bytes are those that were hashed."""
+
+    @property
+    def entry(self) -> FileEntry: ...
+
+    @property
+    def descriptor(self) -> int:
+        """Read-only, at offset 0, owned by this object; whoever passes it on passes a duplicate."""
+
+    @property
+    def method(self) -> SealMethod: ...
+
+    def finish(self) -> None:
+        """To be called when the last byte was read. Raises VaultRefused if a byte could have changed; closes."""
+
+    def close(self) -> None:
+        """Give it up unread. Any number of times."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedModel:
+    """The bytes that were verified, where nobody can change them any more. No other names exist here.
+
+    It owns descriptors: `vault.open_sealed` gives it for a `with`.
+    """
+
+    printed_by: ClassVar[str] = "ostiary.vault"
+
+    verified: VerifiedModel
+    contents: Mapping[str, bytes]
+    """Path to bytes of every configuration, tokenizer and template: the very bytes whose digest was compared."""
+    weights: tuple[FileEntry, ...]
+    """The weights files, in the order in which they are opened."""
+    open_weights: Callable[[], Iterator[SealedWeights]]
+    """Each weights file in turn, sealed and compared when its turn comes. May be called again, for a new worker."""

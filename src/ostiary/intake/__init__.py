@@ -10,12 +10,13 @@ Emits: model.failed, model.inspected, model.refused
 from __future__ import annotations
 
 from ostiary.intake.examine import examine_model, read_manifest
-from ostiary.intake.hashing import ClaimedFile, HashPlan
+from ostiary.intake.hashing import ClaimedFile, DeferredFile, HashPlan
 from ostiary.intake.judge import Judgement, judge_model, name_of, read_model, tell_verdict
 from ostiary.intake.read_signatures import read_detached_signature, read_signature_files
 
 __all__ = [
     "ClaimedFile",
+    "DeferredFile",
     "HashPlan",
     "Judgement",
     "examine_model",

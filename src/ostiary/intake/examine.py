@@ -78,11 +78,18 @@ def _read_all(
     budget = KeepBudget()
     total = _total(tree.files)
     cores = min(_MAX_THREADS, os.cpu_count() or 1)
-    claims = {file.path: hashing.choose_chunked(file.path, file.size, total, cores) for file in tree.files}
+    claims = {
+        file.path: None
+        if file.path in hashing.deferred
+        else hashing.choose_chunked(file.path, file.size, total, cores)
+        for file in tree.files
+    }
 
     def read(file: TreeFile) -> ReadFile | IntakeRefused:
         try:
-            request = ReadRequest(hashing.tree_from_bytes, claims[file.path], cores)
+            request = ReadRequest(
+                hashing.tree_from_bytes, claims[file.path], cores, hashing.deferred.get(file.path)
+            )
             return read_file(tree, file, budget, advance, request)
         except IntakeRefused as refusal:
             return refusal

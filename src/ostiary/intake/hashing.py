@@ -21,6 +21,14 @@ class ClaimedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class DeferredFile:
+    """What signatures say of weights whose bytes somebody else will compare: the vault, before it hands one out."""
+
+    sha256: str
+    chunks: ChunkTree | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HashPlan:
     """Asked for beside the plain digest of every file."""
 
@@ -28,6 +36,8 @@ class HashPlan:
     """Files that may be read by their chunks, by all cores, instead of from end to end."""
     tree_from_bytes: int | None = None
     """Files of at least this size get a chunk tree beside their digest."""
+    deferred: Mapping[str, DeferredFile] = field(default_factory=dict)
+    """Weights of which only those parts are read that are judged. For who seals them afterwards only."""
 
     def choose_chunked(self, path: str, size: int, total_bytes: int, threads: int) -> ClaimedFile | None:
         """The claim to read a file by, where it ends sooner: the file is more than one thread's share of all."""

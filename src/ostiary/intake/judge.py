@@ -133,4 +133,5 @@ def _verdict_of(
         architecture=manifest.facts.architecture,
         findings=examination.count_rules(),
         location=location,
+        deferred=sum(entry.parts is not None for entry in manifest.files),
     )

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 from ostiary.core.chunk_tree import ChunkTree, choose_chunk_bytes, compute_tree_root
 from ostiary.core.findings import refuse
 from ostiary.core.limits import MAX_HEAD_BYTES, MAX_TAIL_BYTES
-from ostiary.core.tickets import FileEntry, FileKind
+from ostiary.core.tickets import FileEntry, FileKind, JudgedParts
 from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.intake.code.kinds import recognise_file
-from ostiary.intake.hashing import ClaimedFile
+from ostiary.intake.hashing import ClaimedFile, DeferredFile
 from ostiary.intake.keep import KeepBudget, measure_kept_bytes
 from ostiary.intake.read_chunks import ChunkReader, LeafHasher
 from ostiary.intake.rules import tree as rules
@@ -62,6 +62,8 @@ class ReadRequest:
     claimed: ClaimedFile | None = None
     """Read by these chunks, and take the digest as claimed."""
     threads: int = 1
+    deferred: DeferredFile | None = None
+    """If it is weights: read what is judged of it, and take the digest as claimed."""
 
 
 READ_WHOLE: Final = ReadRequest()
@@ -100,19 +102,28 @@ def _read_descriptor(
         refusal = refused
     if refusal is None and wanted > len(kept):
         kept += read_up_to(descriptor, wanted - len(kept))
-    hashed = _hash_rest(descriptor, file.size, kept, advance, request)
+    deferred = None if kind is not FileKind.SAFETENSORS or len(kept) < wanted else request.deferred
+    if deferred is None or _contradicts(file.blob, deferred.sha256):
+        hashed = _hash_rest(descriptor, file.size, kept, advance, request)
+    else:
+        hashed = _defer_rest(descriptor, file.size, kept, advance, deferred)
     archive = _read_archive(descriptor, file.size) if kind is FileKind.NPZ and refusal is None else None
     # Files that the kernel makes up say that they are empty and are not.
     is_longer = os.pread(descriptor, 1, file.size) != b""
     if not hashed.is_complete or is_longer or identity_of(os.fstat(descriptor)) != file.identity:
         raise refuse(rules.CHANGED, "it changed while it was read", path=file.path)
     sha256 = hashed.sha256
-    if file.blob is not None and len(file.blob) == _SHA256_HEX and file.blob != sha256:
+    if _contradicts(file.blob, sha256):
         refusal = refuse(rules.CACHE_DIGEST, f"its bytes have the digest {sha256}", path=file.path)
-    entry = FileEntry(file.path, file.size, sha256, kind, hashed.proven_by)
+    entry = FileEntry(file.path, file.size, sha256, kind, hashed.proven_by, hashed.parts)
     if refusal is not None:
         return ReadFile(entry, b"", b"", None, refusal=refusal)
     return ReadFile(entry, kept, hashed.tail, archive, hashed.leaves)
+
+
+def _contradicts(blob: str | None, sha256: str) -> bool:
+    """Whether a hub cache names a file by another digest."""
+    return blob is not None and len(blob) == _SHA256_HEX and blob != sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,28 @@ class _Hashed:
     is_complete: bool
     leaves: tuple[bytes, ...] = ()
     proven_by: ChunkTree | None = None
+    parts: JudgedParts | None = None
+
+
+def _defer_rest(
+    descriptor: int, size: int, kept: bytes, advance: Callable[[int], None], deferred: DeferredFile
+) -> _Hashed:
+    """Digest what is judged, so that who compares the rest can tell that it belongs to these parts."""
+    tail_bytes = min(size, MAX_TAIL_BYTES)
+    tail = b""
+    while len(tail) < tail_bytes:
+        piece = os.pread(descriptor, tail_bytes - len(tail), size - tail_bytes + len(tail))
+        if not piece:
+            break
+        tail += piece
+    parts = JudgedParts(
+        head_bytes=len(kept),
+        head_sha256=hashlib.sha256(kept).hexdigest(),
+        tail_bytes=tail_bytes,
+        tail_sha256=hashlib.sha256(tail).hexdigest(),
+    )
+    advance(size)
+    return _Hashed(deferred.sha256, tail, len(tail) == tail_bytes, (), deferred.chunks, parts)
 
 
 def _hash_rest(

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from ostiary._hazmat.hub_cache import open_blobs, parse_blob_link
 from ostiary._hazmat.openat2 import open_beneath
 from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import (
@@ -24,7 +25,6 @@ from ostiary.core.limits import (
 from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import INTAKE_UNREADABLE, MODEL_NOT_FOUND, Misuse, SourceUnreadable
-from ostiary.intake.hub_cache import open_blobs, parse_blob_link
 from ostiary.intake.names import find_in_names, judge_name
 from ostiary.intake.rules import tree as rules
 

@@ -44,7 +44,7 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInspected(Event):
-    """A model directory or file was read wholly and nothing in it was refused."""
+    """A model directory or file was read and nothing in it was refused."""
 
     kind: ClassVar[str] = "model.inspected"
 
@@ -58,6 +58,9 @@ class ModelInspected(Event):
         field(default_factory=dict)
     )
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+    deferred: Annotated[
+        int, "how many weights files have the digest that signatures claim, to be compared when they are sealed"
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,7 @@ class ModelVerified(Event):
     model_version: Annotated[str | None, "the version that was signed"] = None
     policy: Annotated[str | None, "SHA-256 of the policy file that decided"] = None
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
+    deferred: Annotated[int, "how many weights files are vouched for only if model.sealed follows"] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +138,92 @@ class ModelRemembered(Event):
     is_pinned: Annotated[bool, "whether somebody said so, rather than it being let in"]
     memory: Annotated[str, "SHA-256 over everything that is remembered from here on"]
     model_version: Annotated[str | None, "the version that was signed"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSealed(Event):
+    """The bytes of a model are where nobody can change them, and were compared with what was verified."""
+
+    kind: ClassVar[str] = "model.sealed"
+
+    root: Annotated[str, "SHA-256 root digest over all files, hexadecimal"]
+    methods: Annotated[Mapping[str, int], "how the weights files are kept: method to how many"]
+    bytes: Annotated[int, "how many bytes in all files together"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellStarted(Event):
+    """A process for a model runs behind the wall and has loaded it."""
+
+    kind: ClassVar[str] = "cell.started"
+
+    cell: Annotated[str, "the cell's own id"]
+    root: Annotated[str, "SHA-256 root digest of the model"]
+    engine: Annotated[str, "which engine runs in it"]
+    layers: Annotated[tuple[str, ...], "the layers of its wall, outermost first"]
+    limits: Annotated[Mapping[str, int], "its limits, by name with unit"]
+    restart: Annotated[int, "0 for the first process of this model, 1 for the one after its end, and so on"] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellCallDenied(Event):
+    """A process behind the wall asked the kernel for something that the wall does not let through."""
+
+    kind: ClassVar[str] = "cell.call_denied"
+
+    cell: Annotated[str, "the cell's own id"]
+    root: Annotated[str, "SHA-256 root digest of the model"]
+    call: Annotated[str, "the system call's name, or its number where it has none here"]
+    architecture: Annotated[str, "the machine that the call was made for"]
+    arguments: Annotated[
+        tuple[str, ...], "its arguments as the kernel saw them, hexadecimal; never what they point to"
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellEnded(Event):
+    """A process behind the wall is gone: the one event that every cell.started has exactly one of."""
+
+    kind: ClassVar[str] = "cell.ended"
+
+    cell: Annotated[str, "the cell's own id"]
+    root: Annotated[str, "SHA-256 root digest of the model"]
+    cause: Annotated[str, "closed, memory, oom, cpu, wall_time, violation, malformed, crash, killed, parent"]
+    signal: Annotated[int | None, "the signal that ended it"]
+    status: Annotated[int | None, "its exit status, where no signal ended it"]
+    requests: Annotated[int, "how many requests it had answered"]
+    cpu_milliseconds: Annotated[int, "processor time that it used"]
+    peak_bytes: Annotated[int, "the most memory that it held at once"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRefusedToStart(Event):
+    """A model was not given a process."""
+
+    kind: ClassVar[str] = "cell.refused"
+
+    root: Annotated[str, "SHA-256 root digest of the model"]
+    code: Annotated[str, "the code of the reason"]
+    detail: Annotated[str, "which layer or limit, in a word or two"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelQuarantined(Event):
+    """A model ended its processes too often and is not started any more."""
+
+    kind: ClassVar[str] = "model.quarantined"
+
+    root: Annotated[str, "SHA-256 root digest of the model"]
+    ends: Annotated[Mapping[str, int], "cause to how many times, within the window that counts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReleased(Event):
+    """Somebody let a model out of quarantine."""
+
+    kind: ClassVar[str] = "model.released"
+
+    root: Annotated[str, "SHA-256 root digest of the model"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +361,13 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             ModelSigned,
             ModelVerified,
             ModelRemembered,
+            ModelSealed,
+            CellStarted,
+            CellCallDenied,
+            CellEnded,
+            CellRefusedToStart,
+            ModelQuarantined,
+            ModelReleased,
             RepositoryRemembered,
             TrustChanged,
             KeyMade,

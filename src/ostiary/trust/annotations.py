@@ -22,6 +22,7 @@ from ostiary.core.limits import (
     MAX_CLAIMS,
     MAX_SIGNED_FINDINGS,
 )
+from ostiary.core.model_id import parse_model_id
 from ostiary.core.text import is_invisible, quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_TOO_LARGE, TRUST_UNSUPPORTED, TrustRefused
@@ -37,7 +38,6 @@ from ostiary.trust.json_fields import (
     take_object,
     take_text,
 )
-from ostiary.trust.model_id import parse_model_id
 from ostiary.trust.version import parse_version
 
 MODEL_KEY: Final = "ostiary.model/v1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ostiary.core.model_id import is_model_id
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileKind
 from ostiary.core.values import dataclass
@@ -24,7 +25,6 @@ from ostiary.trust.count_signers import Count, count_signers
 from ostiary.trust.decision import Decision
 from ostiary.trust.evidence import Evidence, Vouching
 from ostiary.trust.explanation import NO_RULE, Circumstances, Condition, Explanation, Remembered, Topic
-from ostiary.trust.model_id import is_model_id
 from ostiary.trust.policy import FirstUse, Policy, PolicyRule
 from ostiary.trust.version import Version, parse_version
 

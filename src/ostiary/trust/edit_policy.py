@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ostiary.core.model_id import Pattern, parse_pattern
 from ostiary.errors import USAGE, Misuse
-from ostiary.trust.model_id import Pattern, parse_pattern
 from ostiary.trust.read_policy import parse_policy
 
 NEW_POLICY: Final = """\

@@ -14,10 +14,10 @@ from typing import Final
 
 from ostiary.core.json_text import parse_json_object
 from ostiary.core.limits import MAX_MEMORY_BYTES, MAX_REMEMBERED_MODELS
+from ostiary.core.model_id import parse_model_id
 from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_TAMPERED, IntakeRefused, TrustRefused
 from ostiary.trust.explanation import Remembered
-from ostiary.trust.model_id import parse_model_id
 from ostiary.trust.revocation import parse_sha256
 from ostiary.trust.version import parse_version
 

@@ -13,12 +13,12 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
+from ostiary.core.model_id import Pattern
 from ostiary.core.tickets import FileKind
 from ostiary.core.values import dataclass
 from ostiary.trust.decision import Level
 from ostiary.trust.evidence import Signer, SignerMethod
 from ostiary.trust.material import TrustMaterial
-from ostiary.trust.model_id import Pattern
 from ostiary.trust.public_key import PublicKey
 from ostiary.trust.revocation import NOTHING_REVOKED, Revocations
 from ostiary.trust.sources import Source

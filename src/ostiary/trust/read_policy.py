@@ -9,16 +9,17 @@ from typing import Final
 from ostiary.core.limits import (
     MAX_BUNDLE_CERTIFICATES,
     MAX_PEM_BYTES,
-    MAX_POLICY_LIST_ITEMS,
     MAX_POLICY_RULES,
     MAX_POLICY_SIGNERS,
     MAX_SIGNER_NAME_CHARACTERS,
+    MAX_TOML_LIST_ITEMS,
 )
+from ostiary.core.model_id import parse_pattern
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileKind
+from ostiary.core.toml_fields import Table, read_toml
 from ostiary.errors import TRUST_MALFORMED, TrustRefused
 from ostiary.trust.decision import Level
-from ostiary.trust.model_id import parse_pattern
 from ostiary.trust.policy import (
     FORMATS,
     CertificateSigner,
@@ -30,10 +31,10 @@ from ostiary.trust.policy import (
     SigstoreSigner,
     hash_policy,
 )
+from ostiary.trust.policy_toml import POLICY
 from ostiary.trust.public_key import parse_public_key
 from ostiary.trust.revocation import take_revocations
 from ostiary.trust.sources import parse_source
-from ostiary.trust.toml_fields import Table, read_toml, refuse_at
 from ostiary.trust.version import Version, parse_version
 
 ANY_VERSION: Final = "any"
@@ -45,7 +46,7 @@ _FIRST_USES: Final = {str(use): use for use in FirstUse}
 
 def parse_policy(data: bytes) -> Policy:
     """The policy, or one refusal that names the place."""
-    top = read_toml(data, "policy")
+    top = read_toml(data, "policy", POLICY)
     top.take_integer("schema", 1, 1)
     level = top.take_choice("level", _LEVELS) if "level" in top else Level.ENFORCE
     signers = _read_signers(top.take_table("signers")) if "signers" in top else {}
@@ -75,12 +76,14 @@ def _read_signers(table: Table) -> dict[str, PolicySigner]:
         try:
             parse_signer_name(name)
         except TrustRefused as error:
-            raise refuse_at(where, error.message, error.hint) from error
+            raise POLICY.refuse_at(where, error.message, error.hint) from error
         signer = _read_signer(name, fields)
         # One person under two names would be two of n. Who else says that somebody is who they are changes nothing.
         person = signer.key.key_id if isinstance(signer, KeySigner) else signer.identity
         if person in seen:
-            raise refuse_at(fields.where, f"the same signer as {seen[person]!r}", "Keep one of the two names.")
+            raise POLICY.refuse_at(
+                fields.where, f"the same signer as {seen[person]!r}", "Keep one of the two names."
+            )
         seen[person] = name
         signers[name] = signer
     return signers
@@ -136,7 +139,7 @@ def _read_rule(table: Table, signers: dict[str, PolicySigner]) -> PolicyRule:
     for name in names:
         if name not in signers:
             table.fail("signers", f"there is no signer {name!r}", "Name the signers below [signers].")
-    need = table.take_integer("need", 1, MAX_POLICY_LIST_ITEMS)
+    need = table.take_integer("need", 1, MAX_TOML_LIST_ITEMS)
     if need > len(names):
         table.fail("need", f"{need} of {len(names)} signers can never be met")
     rule = PolicyRule(
@@ -187,9 +190,9 @@ def _check_overlaps(rules: Sequence[PolicyRule]) -> None:
         where = f"policy: rules[{number}].except"
         for exception in rule.exceptions:
             if exception == rule.models or not rule.models.contains(exception):
-                raise refuse_at(where, f"{exception.text!r} is not within {rule.name!r}")
+                raise POLICY.refuse_at(where, f"{exception.text!r} is not within {rule.name!r}")
             if exception not in patterns:
-                raise refuse_at(
+                raise POLICY.refuse_at(
                     where,
                     f"{exception.text!r} has no rule of its own",
                     f"Add a rule for {exception.text!r}, or take it out of `except`.",
@@ -198,7 +201,7 @@ def _check_overlaps(rules: Sequence[PolicyRule]) -> None:
             if other_number == number or not rule.models.contains(other.models):
                 continue
             if not any(exception.contains(other.models) for exception in rule.exceptions):
-                raise refuse_at(
+                raise POLICY.refuse_at(
                     f"policy: rules[{number}]",
                     f"{rule.name!r} and {other.name!r} (rules[{other_number}]) speak for the same models",
                     f"Add {other.name!r} to the `except` of {rule.name!r}, or make their patterns apart.",

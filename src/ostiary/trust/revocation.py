@@ -12,11 +12,12 @@ from enum import StrEnum
 from typing import Final
 
 from ostiary.core.limits import MAX_REVOCATIONS
+from ostiary.core.model_id import parse_model_id
+from ostiary.core.toml_fields import Table, read_toml
 from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_MALFORMED, TrustRefused
 from ostiary.trust.evidence import Signer
-from ostiary.trust.model_id import parse_model_id
-from ostiary.trust.toml_fields import Table, read_toml, refuse_at
+from ostiary.trust.policy_toml import POLICY
 from ostiary.trust.version import Version, parse_version
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -84,7 +85,7 @@ NOTHING_REVOKED: Final = Revocations()
 
 def parse_revocations(data: bytes) -> Revocations:
     """A file of revocations alone, as a publisher distributes it: `schema` and the table `revoked`."""
-    table = read_toml(data, "revocations")
+    table = read_toml(data, "revocations", POLICY)
     table.take_integer("schema", 1, 1)
     revocations = take_revocations(table)
     table.finish()
@@ -98,7 +99,7 @@ def take_revocations(top: Table) -> Revocations:
     items = table.take_tables("entries", MAX_REVOCATIONS) if "entries" in table else ()
     table.finish()
     if len(items) != count:
-        raise refuse_at(
+        raise POLICY.refuse_at(
             table.where,
             f"`count` says {count}, but there are {len(items)} entries",
             "An entry was lost or added by hand: compare with an older copy, then set `count` to their number.",

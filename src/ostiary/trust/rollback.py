@@ -32,7 +32,7 @@ from ostiary.errors import (
     RecordRefused,
     TrustRefused,
 )
-from ostiary.record.durable import sync_directory
+from ostiary.record.durable import replace_file
 from ostiary.record.entry import MARK_OF_MEMORY, Entry, parse_entry
 from ostiary.record.events import Event, ModelRemembered, RepositoryRemembered
 from ostiary.record.log import Log
@@ -159,21 +159,9 @@ class VersionMemory:
 
     def _write(self, memory: Memory) -> None:
         """The whole file under its name, or none of it."""
-        prepared = self._directory / f".{MEMORY_FILE}.{os.getpid()}.{os.urandom(4).hex()}.new"
         try:
             self._directory.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(
-                prepared, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(render_memory(memory))
-                    file.flush()
-                    os.fsync(file.fileno())
-                prepared.replace(self._directory / MEMORY_FILE)
-            finally:
-                prepared.unlink(missing_ok=True)
-            sync_directory(self._directory)
+            replace_file(self._directory / MEMORY_FILE, render_memory(memory), mode=0o600)
         except OSError as error:
             raise explain_os(error, "remembering a version") from error
 

@@ -9,10 +9,10 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from ostiary.core.model_id import is_model_id, parse_pattern
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import TRUST_MALFORMED, TrustRefused
-from ostiary.trust.model_id import is_model_id, parse_pattern
 
 ANYWHERE: Final = "anywhere"
 _HUB: Final = "hub:"

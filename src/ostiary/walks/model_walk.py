@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from ostiary.core.tickets import FileKind
 from ostiary.core.values import dataclass
 from ostiary.intake import (
     ClaimedFile,
+    DeferredFile,
     HashPlan,
     Judgement,
     judge_model,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:  # the trust room is loaded by those who walk into it
     from ostiary.trust.judge import Decide, Verification
     from ostiary.trust.material import TrustMaterial
     from ostiary.trust.sign_model import Signed, SignRequest
-    from ostiary.trust.verify import UnsafeAllowances
+    from ostiary.trust.verify import SignatureFile, UnsafeAllowances
 
 
 def inspect_model(
@@ -68,6 +69,8 @@ class VerifyRequest:
     record_location: bool = False
     needs_vouching: bool = True
     """False where `decide` itself refuses what nobody vouches for, as a policy does."""
+    defers_weights: bool = False
+    """Leave the digests of weights to the vault. Only for who seals what was verified, and uses nothing else."""
 
 
 def verify_model(
@@ -92,14 +95,22 @@ def verify_model(
         signatures = [SignatureFile(name, data) for name, data in found]
         trees = plan_chunks(signatures, request.material, request.now) if request.by_chunks else {}
         claimed = {file: ClaimedFile(sha256, tree) for file, (sha256, tree) in trees.items()}
+        deferred = _plan_deferred(request, signatures)
         judgement = read_model(
             path,
             ending.emit,
-            hashing=HashPlan(claimed),
+            hashing=HashPlan(claimed, deferred=deferred),
             record_location=request.record_location,
             start=start,
             advance=advance,
         )
+        if deferred and judgement.refusal is not None:  # why, every byte may have a part in
+            judgement = read_model(
+                path,
+                ending.emit,
+                hashing=HashPlan(claimed),
+                record_location=request.record_location,
+            )
         question = Question(
             signatures,
             request.material,
@@ -118,6 +129,15 @@ def verify_model(
             )
         tell_verdict(judgement, ending.emit)
         return judge_manifest(judgement.to_manifest(), question, ending.emit, correlation_id, location)
+
+
+def _plan_deferred(request: VerifyRequest, signatures: Sequence[SignatureFile]) -> Mapping[str, DeferredFile]:
+    from ostiary.trust.defer import plan_deferred  # noqa: PLC0415
+
+    if not request.defers_weights:
+        return {}
+    claims = plan_deferred(signatures, request.material, request.now, by_chunks=request.by_chunks)
+    return {file: DeferredFile(sha256, tree) for file, (sha256, tree) in claims.items()}
 
 
 def refuse_unread(path: str | os.PathLike[str], emit: Emit, refusal: TrustRefused) -> None:

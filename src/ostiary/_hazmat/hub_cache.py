@@ -2,7 +2,7 @@
 
 Layout: ROOT/models--org--name/snapshots/REVISION/[folders/]file -> ../../[../]blobs/DIGEST. The link is never
 followed. Its text must say exactly that, and the blob is opened by its name from the descriptor of the blobs
-directory that lies beside the snapshots directory this model is in.
+directory that lies beside the snapshots directory this model is in. For intake and the vault.
 """
 
 from __future__ import annotations

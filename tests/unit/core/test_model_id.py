@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ostiary.core.model_id import parse_model_id, parse_pattern
 from ostiary.errors import TrustRefused
-from ostiary.trust.model_id import parse_model_id, parse_pattern
 
 
 @pytest.mark.parametrize("text", ["llama", "acme/llama-3.1-8b", "a/b/c", "A_1/x__y", "acme/0"])

@@ -1,0 +1,70 @@
+"""Reads what a process uses, of exactly that process and no other that gets its number."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, Protocol
+
+from ostiary._hazmat.footprint import read_footprint
+from ostiary.core.values import dataclass
+
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_UTIME: Final = 11  # of /proc/PID/stat after the name's closing bracket, counted from 0; proc_pid_stat(5)
+_MOST_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """At one moment."""
+
+    memory_bytes: int
+    """In memory now, and of this process alone."""
+    shared_bytes: int
+    """In memory now, of files and of what others share."""
+    cpu_milliseconds: int
+    """Since it was forked; the kernel counts in steps of ten."""
+
+
+class Meter(Protocol):
+    """Of one process."""
+
+    def read(self) -> Reading | None:
+        """None where the process is gone."""
+
+
+class LinuxMeter:
+    """Two descriptors, `/proc/PID/statm` and `stat`, opened before the process could change anything.
+
+    They belong to one process for ever: they fail once it is gone, whoever has its pid then.
+    """
+
+    def __init__(self, statm: int, stat: int) -> None:
+        self._statm: Final = statm
+        self._stat: Final = stat
+
+    def read(self) -> Reading | None:
+        try:
+            sizes = os.pread(self._statm, _MOST_BYTES, 0).split()
+            fields = os.pread(self._stat, _MOST_BYTES, 0).rpartition(b")")[2].split()
+        except OSError:
+            return None
+        if len(sizes) < 3 or len(fields) <= _UTIME + 1:
+            return None
+        resident, shared = int(sizes[1]), int(sizes[2])
+        ticks = int(fields[_UTIME]) + int(fields[_UTIME + 1])
+        return Reading(max(0, resident - shared) * _PAGE_BYTES, shared * _PAGE_BYTES, ticks * 1000 // _TICKS)
+
+
+class DarwinMeter:
+    """What macOS tells of a pid, as long as it is the same process."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid: Final = pid
+        self._first: Final = read_footprint(pid)
+
+    def read(self) -> Reading | None:
+        found = read_footprint(self._pid)
+        if found is None or self._first is None or found.started != self._first.started:
+            return None
+        return Reading(found.memory_bytes, 0, found.cpu_milliseconds)

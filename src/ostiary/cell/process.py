@@ -1,0 +1,409 @@
+"""One worker process from its wall to its end: the model goes in, calls go in and out, and it ends exactly once.
+
+Everything that it says is judged frame by frame before anybody else sees it (`loading`, `call_book`). What does not
+belong where it stands ends the process.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from select import POLLIN
+from typing import Final
+
+from ostiary._hazmat.notify import DeniedCall, answer_no_memory, receive_denied_call
+from ostiary._hazmat.pidfd import wait_for_end
+from ostiary.cell.allowed_calls import MEMORY_CALLS
+from ostiary.cell.answers import UsageAllowance, parse_usage
+from ostiary.cell.births import Birth
+from ostiary.cell.call_book import CallBook
+from ostiary.cell.calls import CallInFlight
+from ostiary.cell.ending import Cause, Ending, classify_ending, explain_ending
+from ostiary.cell.fork_server import ForkServer, not_started
+from ostiary.cell.limits import CellLimits
+from ostiary.cell.loading import Loading
+from ostiary.cell.machine import count_oom_kills
+from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
+from ostiary.cell.pump import Pump
+from ostiary.cell.syscalls import describe_call
+from ostiary.cell.watchdog import find_watchdog
+from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, Tail, ToWorker, encode_frame
+from ostiary.core.limits import MAX_LAST_WORDS_MS, MAX_MEMORY_REFUSALS
+from ostiary.core.tickets import SealedModel
+from ostiary.core.values import dataclass
+from ostiary.errors import WORKER_CALL_REFUSED, WORKER_SILENT, CallRefused, OstiaryError, WorkerSilent
+from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Emit
+
+_LAST_WORDS_SECONDS: Final = MAX_LAST_WORDS_MS / 1000
+_JOINING_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CellTold:
+    """What the record is told of every process of a cell, and how."""
+
+    cell: str
+    root: str
+    engine: str
+    layers: tuple[str, ...]
+    limits: CellLimits
+    is_granted_time: bool
+    """Whether the kernel limits its processor time, too, and lets us raise that limit for each call."""
+    restart: int
+    emit: Emit
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellUsage:
+    """At one moment. None where the system or the engine does not tell."""
+
+    memory_bytes: int | None
+    cpu_milliseconds: int | None
+    tokens: int
+    device_bytes: int | None
+    calls: int
+    """In flight."""
+    requests: int
+    """Answered so far."""
+
+
+class CellProcess:
+    """Its pump's thread judges what comes; the watchdog's and the callers' threads look in."""
+
+    def __init__(
+        self,
+        told: CellTold,
+        server: ForkServer,
+        birth: Birth,
+        sock: socket.socket,
+        on_end: Callable[[Cause], None],
+    ) -> None:
+        limits = told.limits
+        self._told: Final = told
+        self._limits: Final = limits
+        self._server: Final = server
+        self._birth: Final = birth
+        self._on_end: Final = on_end
+        self._pump: Final = Pump(sock, FromWorker, self, "ostiary-cell", takes_descriptors=False)
+        self._loading: Final = Loading(told.engine, limits.load_seconds)
+        self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
+        self._allowance: Final = UsageAllowance(time.monotonic())
+        self._telling: Final = threading.Lock()
+        """Held while the record is told of the start or the end, so that they come in order."""
+        self._killing: Final = threading.Lock()
+        self._meter: Final[Meter] = (
+            DarwinMeter(birth.pid)
+            if birth.statm is None or birth.stat is None
+            else LinuxMeter(birth.statm, birth.stat)
+        )
+        self._first: Final = self._meter.read()
+        self._oom_kills_before: Final = count_oom_kills()
+        self._granted_milliseconds = 0
+        self.is_watched = False
+        self.is_told = False
+        self._is_ended = False
+        self._peak_bytes = 0
+        self._tokens = 0
+        self._device_bytes: int | None = None
+        self._ended_for: Cause | None = None
+        self._is_call_denied = False
+        self._memory_refusals = 0
+        self._memory_refused_at = -math.inf
+        self._detail = ""
+        self._cause = Cause.CRASH
+        self._ending = Ending(None, None)
+        self.record_error: BaseException | None = None
+        """What kept the record from hearing of it."""
+
+    def start(self) -> None:
+        """From here on the worker is watched. Raises WorkerNotStarted without a thread to spare."""
+        try:
+            self._pump.start()
+            find_watchdog().watch(self)
+        except RuntimeError as error:
+            self._is_ended = True
+            self._birth.kill()
+            self._pump.stop()
+            self._pump.forget()
+            self._server.end_birth(self._birth)
+            raise not_started("the system gives no more threads") from error
+        if self._birth.process is not None:
+            self._pump.watch(self._birth.process, self._see_end)
+        else:
+            self._birth.on_end = self._see_orphan
+        if self._birth.listener is not None:
+            self._pump.watch(self._birth.listener, self._see_denied_call)
+        self._grant(self._limits.load_seconds * self._limits.threads)
+
+    def load(self, sealed: SealedModel) -> JsonObject:
+        """What the engine says of the model. Raises a WorkerFault, CellRefused, or whatever the vault says."""
+        facts = self._loading.run(sealed, self._pump)
+        if facts is None:
+            raise self.explain()
+        return facts
+
+    def tell_started(self) -> None:
+        """Raises what ended it meanwhile, or what the record says."""
+        with self._telling:
+            if self._is_ended:
+                raise self.explain()
+            told = self._told
+            told.emit(
+                CellStarted(
+                    correlation_id=told.correlation_id,
+                    cell=told.cell,
+                    root=told.root,
+                    engine=told.engine,
+                    layers=told.layers,
+                    limits=dict(self._limits.by_name()),
+                    restart=told.restart,
+                )
+            )
+            self.is_told = True
+
+    # --- for any thread ---
+
+    @property
+    def is_ended(self) -> bool:
+        return self._is_ended
+
+    def submit(
+        self, operation: str, body: JsonObject, tail: Tail, until: float, on_ready: Callable[[], None] | None
+    ) -> CallInFlight | None:
+        """None where the process ended and never heard of it. Raises CallRefused where it does not fit a frame,
+        and WorkerSilent.
+        """
+        reading = self._read_meter()
+        call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, on_ready)
+        if call is None:
+            return None
+        find_watchdog().watch(self)
+        try:
+            buffers = encode_frame(ToWorker.CALL, call.id, {"operation": operation, "body": dict(body)}, tail)
+        except FrameUnfit as error:
+            self._calls.forget(call.id)
+            raise CallRefused(WORKER_CALL_REFUSED, f"the call does not fit a frame: {error}") from error
+        if not self._pump.send(buffers, until=until, is_wanted=lambda: self._calls.note_sent(call.id)):
+            self._calls.forget(call.id)
+            if self._is_ended or not self._pump.is_open:
+                self._pump.join(_JOINING_SECONDS)
+                return None
+            raise WorkerSilent(WORKER_SILENT, "the worker did not take the call in time")
+        if reading is not None:
+            self._grant(reading.cpu_milliseconds // 1000)
+        return call
+
+    def kill(self, cause: Cause, detail: str = "") -> None:
+        """End it now. The first cause counts."""
+        with self._killing:
+            if self._ended_for is None:
+                self._ended_for = cause
+                self._detail = detail
+        self._birth.kill()
+
+    def close(self) -> None:
+        """End it, and wait until the record knows. Any number of times."""
+        if not self._is_ended:
+            self.kill(Cause.CLOSED)
+        if self._birth.process is None:
+            self._pump.stop()
+        self._pump.join(_JOINING_SECONDS)
+
+    def forget(self) -> None:
+        self._is_ended = True
+        self._calls.forget_all()
+        self._pump.forget()
+        self._birth.forget()
+
+    def read_usage(self) -> CellUsage:
+        reading = self._read_meter()
+        return CellUsage(
+            reading.memory_bytes if reading else None,
+            reading.cpu_milliseconds if reading else None,
+            self._tokens,
+            self._device_bytes,
+            self._calls.in_flight,
+            self._calls.answered,
+        )
+
+    def explain(self) -> OstiaryError:
+        """A new error each time: many callers may raise it at once."""
+        error = explain_ending(self._cause, self._ending, self._detail)
+        error.correlation_id = self._told.correlation_id
+        return error
+
+    def _grant(self, used_seconds: int) -> None:
+        """The kernel's own limit stays ahead of what one more call may use; the watchdog meters each call."""
+        most = self._limits.cpu_seconds
+        if self._told.is_granted_time and (used_seconds + most) * 1000 > self._granted_milliseconds:
+            self._server.grant(self._birth, used_seconds + 2 * most)
+            self._granted_milliseconds = (used_seconds + 2 * most) * 1000
+
+    def _read_meter(self) -> Reading | None:
+        return None if self._is_ended else self._meter.read()
+
+    def _cancel(self, call_id: int) -> None:
+        self._pump.send(encode_frame(ToWorker.CANCEL, call_id))
+
+    # --- for the watchdog ---
+
+    def check(self, now: float) -> bool:
+        if self._is_ended:
+            return False
+        reading = self._read_meter()
+        used = 0
+        if reading is not None:
+            used = reading.cpu_milliseconds
+            self._peak_bytes = max(self._peak_bytes, reading.memory_bytes)
+            if reading.memory_bytes > self._limits.memory_bytes:
+                self.kill(Cause.MEMORY)
+        if self._loading.is_overdue(now):
+            self.kill(Cause.WALL_TIME, "it did not load the model in time")
+        for is_late, started_cpu_milliseconds in self._calls.find_overdue(now):
+            if is_late:
+                self.kill(Cause.WALL_TIME, "it did not let go of a call whose time was over")
+            if used - started_cpu_milliseconds > self._limits.cpu_seconds * 1000:
+                self.kill(Cause.CPU)
+        return not self._loading.is_done or self._calls.in_flight > 0
+
+    def extend(self, seconds: float) -> None:
+        self._loading.extend(seconds)
+        self._calls.extend(seconds)
+
+    # --- for the pump ---
+
+    def may_read(self) -> bool:
+        return not self._calls.is_full
+
+    def take_descriptors(self, descriptors: Sequence[int]) -> None:
+        """None can come: the pump does not take any."""
+
+    def take_frame(self, frame: Frame) -> None:
+        body = frame.parse_body()
+        if frame.kind == FromWorker.USAGE:
+            self._allowance.take(time.monotonic())
+            self._tokens, self._device_bytes = parse_usage(body)
+            if (self._device_bytes or 0) > self._limits.memory_bytes:
+                self.kill(Cause.MEMORY, "on its device")
+        elif self._loading.is_done:
+            self._calls.take(frame, body)
+            self._allowance.note_answer()
+        else:
+            self._loading.take(frame, body)
+
+    def hang_up(self) -> None:
+        """It ended, or will: one that lives on without a channel is ended."""
+        if self._birth.process is not None:
+            is_gone = wait_for_end(self._birth.process, _LAST_WORDS_SECONDS)
+        else:
+            is_gone = self._birth.wait(lambda birth: birth.is_over, _LAST_WORDS_SECONDS)
+        if not is_gone:
+            self.kill(Cause.MALFORMED, "it closed its channel and lived on")
+        self._pump.stop()
+
+    def object_to(self, reason: str) -> None:
+        self.kill(Cause.MALFORMED, reason)
+        self._pump.stop()
+
+    def finish(self) -> None:
+        self._birth.kill()
+        self._birth.wait(lambda birth: birth.exit is not None or birth.is_orphaned, _LAST_WORDS_SECONDS)
+        self._ending = self._describe_ending()
+        self._cause = classify_ending(self._ending)
+        with self._telling:
+            self._is_ended = True
+            try:
+                if self.is_told:
+                    self._tell_ended()
+                self._on_end(self._cause)
+            except BaseException as error:  # noqa: BLE001  there is no caller here; `RunningCell.close` raises it
+                self.record_error = error
+        self._loading.stop()
+        self._calls.close(self.explain)
+        self._server.end_birth(self._birth)
+
+    def _see_end(self, _events: int) -> None:
+        self._pump.drain()
+        self._pump.stop()
+
+    def _see_orphan(self) -> None:
+        if self._birth.is_orphaned:
+            self._pump.stop()
+
+    def _see_denied_call(self, events: int) -> None:
+        listener = self._birth.listener
+        denied = receive_denied_call(listener) if events & POLLIN and listener is not None else None
+        if denied is None or listener is None:
+            return
+        machine, name = describe_call(denied.architecture, denied.number)
+        if self._is_for_memory(name, denied):
+            self._refuse_memory(listener, denied)
+            return
+        self._is_call_denied = True
+        self.kill(Cause.VIOLATION, name)
+        try:
+            self._told.emit(
+                CellCallDenied(
+                    correlation_id=self._told.correlation_id,
+                    cell=self._told.cell,
+                    root=self._told.root,
+                    call=name,
+                    architecture=machine,
+                    arguments=tuple(f"{argument:#x}" for argument in denied.arguments),
+                )
+            )
+        except Exception as error:  # noqa: BLE001  as in `finish`
+            self.record_error = error
+
+    def _is_for_memory(self, name: str, denied: DeniedCall) -> bool:
+        """Whether the wall would let it through, were it not for so much memory at once."""
+        return name in MEMORY_CALLS and denied.arguments[MEMORY_CALLS[name]] >= self._limits.memory_bytes
+
+    def _refuse_memory(self, listener: int, denied: DeniedCall) -> None:
+        """What follows tells: Python raises MemoryError, MLX ends by a segmentation fault."""
+        self._memory_refusals += 1
+        self._memory_refused_at = time.monotonic()
+        if self._memory_refusals > MAX_MEMORY_REFUSALS:
+            self.kill(Cause.MEMORY, "it keeps asking for more at once than its limit")
+        else:
+            answer_no_memory(listener, denied)
+
+    # --- the end ---
+
+    def _describe_ending(self) -> Ending:
+        report = self._birth.exit
+        shared_bytes = self._first.shared_bytes if self._first else 0
+        return Ending(
+            signal=report.signal if report else signal.SIGKILL,
+            status=report.status if report else None,
+            ended_for=self._ended_for,
+            is_call_denied=self._is_call_denied,
+            is_memory_denied=time.monotonic() - self._memory_refused_at < _LAST_WORDS_SECONDS,
+            peak_bytes=max(self._peak_bytes, report.peak_bytes - shared_bytes if report else 0),
+            memory_limit_bytes=self._limits.memory_bytes,
+            cpu_seconds=report.cpu_milliseconds / 1000 if report else 0.0,
+            cpu_limit_seconds=self._granted_milliseconds // 1000,
+            oom_kills=count_oom_kills() - self._oom_kills_before,
+            is_parent_gone=self._birth.is_orphaned,
+        )
+
+    def _tell_ended(self) -> None:
+        report = self._birth.exit
+        self._told.emit(
+            CellEnded(
+                correlation_id=self._told.correlation_id,
+                cell=self._told.cell,
+                root=self._told.root,
+                cause=self._cause.value,
+                signal=self._ending.signal,
+                status=self._ending.status,
+                requests=self._calls.answered,
+                cpu_milliseconds=report.cpu_milliseconds if report else 0,
+                peak_bytes=report.peak_bytes if report else self._peak_bytes,
+            )
+        )

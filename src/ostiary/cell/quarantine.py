@@ -1,0 +1,217 @@
+"""Models that ended their processes too often, kept across restarts of everything: one small file for each model.
+
+What cannot be kept is not forgotten: a model whose end could not be written down does not start again from this
+process until it could.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ostiary.cell.ending import COUNTED, Cause
+from ostiary.cell.quarantine_file import NOTHING_ENDED, End, Ends, EndsUnreadable, parse_ends, render_ends
+from ostiary.cell.restart import WINDOW_SECONDS, has_ended_too_often
+from ostiary.core.limits import MAX_ENDS_BYTES, MAX_KEPT_ENDS
+from ostiary.core.text import explain_os_error, quote_untrusted
+from ostiary.core.values import dataclass
+from ostiary.errors import (
+    CELL_QUARANTINED,
+    OUTPUT_UNWRITABLE,
+    USAGE,
+    CellRefused,
+    Misuse,
+    OutputUnwritable,
+)
+from ostiary.record.durable import replace_file, sync_directory
+from ostiary.record.events import Emit, ModelQuarantined, ModelReleased
+from ostiary.record.place import prepare_state_directory
+
+QUARANTINE_DIRECTORY: Final = "quarantine"
+_LOCK_FILE: Final = "lock"
+_NAME: Final = re.compile(r"([0-9a-f]{64})\.json", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptModel:
+    """What is kept of one model. `ends` is None where its file cannot be read: then it does not start either."""
+
+    root: str
+    ends: Ends | None
+
+    @property
+    def is_quarantined(self) -> bool:
+        return self.ends is None or self.ends.quarantined_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Unwritten:
+    """Ends that are not on the disk yet, with what is needed to decide about them once they are."""
+
+    name: str
+    ends: tuple[End, ...]
+    restarts: int
+    correlation_id: str
+    reason: str = ""
+
+
+class Quarantine:
+    """All that is kept in one state directory. Any number of processes and threads may use it at once."""
+
+    def __init__(self, state: Path, emit: Emit, clock: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._directory = state / QUARANTINE_DIRECTORY
+        self._emit = emit
+        self._clock = clock
+        self._unwritten: dict[str, _Unwritten] = {}
+        self._in_use = threading.Lock()
+
+    def check(self, root: str) -> tuple[float, ...]:
+        """When its processes ended within the window, for `restart.next_delay_seconds`. To be asked before a start.
+
+        Refuses a model that is quarantined, whose file cannot be read, or whose last end could not be written.
+        """
+        with self._in_use:
+            unwritten = self._unwritten.get(root)
+            if unwritten is not None and not self._write_down(root, unwritten):
+                raise CellRefused(
+                    CELL_QUARANTINED,
+                    f"the model's last end cannot be written down: {self._unwritten[root].reason}",
+                    hint="Make the state directory writable again; then it starts.",
+                )
+        ends = self.read(root).ends
+        if ends is None:
+            raise CellRefused(
+                CELL_QUARANTINED,
+                "what is kept of the model's ends cannot be read",
+                hint="Find out who wrote there; then `ostiary quarantine release` begins anew.",
+            )
+        if ends.quarantined_at is not None:
+            causes = ", ".join(f"{count} x {cause}" for cause, count in ends.count_causes().items())
+            raise CellRefused(CELL_QUARANTINED, f"the model's processes ended too often: {causes}")
+        now = self._clock()
+        return tuple(float(end.at) for end in ends.ends if now - end.at < WINDOW_SECONDS)
+
+    def note_end(self, root: str, name: str, cause: Cause, restarts: int, correlation_id: str) -> None:
+        """Keeps one end; where it is the one too many, the model is quarantined and the record told.
+
+        `restarts`: how many the model's limits allow. A full disk is no reason to fail here: `check` will.
+        """
+        if cause not in COUNTED:
+            return
+        end = End(int(self._clock()), cause)
+        with self._in_use:
+            earlier = self._unwritten.get(root)
+            ends = (end,) if earlier is None else (*earlier.ends[1 - MAX_KEPT_ENDS :], end)
+            self._write_down(root, _Unwritten(quote_untrusted(name), ends, restarts, correlation_id))
+
+    def read(self, root: str) -> KeptModel:
+        try:
+            return KeptModel(root, parse_ends(self._read_file(root)))
+        except FileNotFoundError:
+            return KeptModel(root, NOTHING_ENDED)
+        except (OSError, EndsUnreadable):
+            return KeptModel(root, None)
+
+    def read_all(self) -> tuple[KeptModel, ...]:
+        """Every model of which something is kept, by its root."""
+        try:
+            names = sorted(entry.name for entry in self._directory.iterdir())
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise CellRefused(
+                CELL_QUARANTINED, f"the quarantine cannot be read: {explain_os_error(error)}"
+            ) from error
+        found = (_NAME.fullmatch(name) for name in names)
+        return tuple(self.read(match[1]) for match in found if match)
+
+    def release(self, root: str, correlation_id: str) -> None:
+        """Forgets how its processes ended. In the record before it is so."""
+        try:
+            with self._in_use, self._lock():
+                if not self.read(root).is_quarantined:
+                    raise Misuse(USAGE, "the model is not in quarantine", hint="Run 'ostiary quarantine list'.")
+                self._emit(ModelReleased(correlation_id=correlation_id, root=root))
+                self._path(root).unlink(missing_ok=True)
+                sync_directory(self._directory)
+                self._unwritten.pop(root, None)
+        except OSError as error:
+            raise OutputUnwritable(
+                OUTPUT_UNWRITABLE, f"the quarantine cannot be changed: {explain_os_error(error)}"
+            ) from error
+
+    def _write_down(self, root: str, unwritten: _Unwritten) -> bool:
+        """Whether these ends are on the disk now, or need not be as the model is refused anyway."""
+        self._unwritten[root] = unwritten
+        try:
+            with self._lock():
+                before = self.read(root).ends
+                if before is None:
+                    del self._unwritten[root]
+                    return True
+                after = _add_ends(before, unwritten, int(self._clock()))
+                replace_file(self._path(root), render_ends(after), mode=0o600)
+        except OSError as error:
+            self._unwritten[root] = _Unwritten(
+                unwritten.name,
+                unwritten.ends,
+                unwritten.restarts,
+                unwritten.correlation_id,
+                explain_os_error(error),
+            )
+            return False
+        del self._unwritten[root]
+        if before.quarantined_at is None and after.quarantined_at is not None:
+            self._emit(
+                ModelQuarantined(correlation_id=unwritten.correlation_id, root=root, ends=after.count_causes())
+            )
+        return True
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One process at a time."""
+        prepare_state_directory(self._directory)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._directory / _LOCK_FILE, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _path(self, root: str) -> Path:
+        return self._directory / f"{root}.json"
+
+    def _read_file(self, root: str) -> bytes:
+        descriptor = os.open(self._path(root), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o022:
+                raise EndsUnreadable
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                return file.read(MAX_ENDS_BYTES + 1)
+        finally:
+            os.close(descriptor)
+
+
+def _add_ends(before: Ends, unwritten: _Unwritten, now: int) -> Ends:
+    """Those of before that count still, and these. Once quarantined, it stays: only a person releases."""
+    kept = before.ends if before.quarantined_at is not None else _recent(before.ends, now)
+    ends = (*kept, *unwritten.ends)[-MAX_KEPT_ENDS:]
+    since = before.quarantined_at
+    if since is None and has_ended_too_often([end.at for end in ends], now, unwritten.restarts):
+        since = now
+    return Ends(unwritten.name, ends, since)
+
+
+def _recent(ends: Sequence[End], now: int) -> tuple[End, ...]:
+    return tuple(end for end in ends if now - end.at < WINDOW_SECONDS)

@@ -1,0 +1,344 @@
+"""A model at work, as the application holds it: calls go to its process; one that ended is started again."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from ostiary._hazmat.wall import render_wall
+from ostiary.cell import lifetime
+from ostiary.cell.calls import CallInFlight
+from ostiary.cell.compile_wall import compile_wall
+from ostiary.cell.ending import COUNTED, Cause
+from ostiary.cell.fork_server import ForkServer, not_started
+from ostiary.cell.fork_servers import find_fork_server
+from ostiary.cell.interrupts import run_apart
+from ostiary.cell.limits import CellLimits
+from ostiary.cell.plan import CellPlan
+from ostiary.cell.probe import count_threads_of_user
+from ostiary.cell.process import CellProcess, CellTold, CellUsage
+from ostiary.cell.profile import Layer
+from ostiary.cell.restart import has_ended_too_often, next_delay_seconds
+from ostiary.cell.watchdog import find_watchdog
+from ostiary.core.frames import JsonObject, Tail
+from ostiary.core.limits import MAX_CALLS_IN_FLIGHT
+from ostiary.core.text import explain_os_error, quote_untrusted
+from ostiary.errors import (
+    CELL_CLOSED,
+    CELL_QUARANTINED,
+    HOUSE_INTERNAL,
+    WORKER_NOT_STARTED,
+    WORKER_SILENT,
+    CellRefused,
+    Misuse,
+    OstiaryError,
+    SourceUnreadable,
+    VaultFailed,
+    VaultRefused,
+    WorkerNotStarted,
+    WorkerSilent,
+)
+from ostiary.record.events import CellRefusedToStart, Emit
+
+_MAX_DETAIL_CHARACTERS: Final = 120
+_CLOSING_SECONDS: Final = 5.0
+
+
+class _Ends:
+    """How the processes of one cell ended. Apart from the cell, so that a process does not hold it."""
+
+    def __init__(self, plan: CellPlan, correlation_id: str) -> None:
+        self._plan: Final = plan
+        self._root: Final = plan.root
+        self._correlation_id: Final = correlation_id
+        self._own: Final[list[float]] = []
+
+    def note(self, cause: Cause) -> None:
+        plan = self._plan
+        if cause in COUNTED:
+            self._own.append(time.time())
+        if plan.quarantine is not None:
+            name = plan.sealed.verified.manifest.name
+            plan.quarantine.note_end(self._root, name, cause, plan.limits.restarts, self._correlation_id)
+
+    def check(self) -> float:
+        """Seconds to wait before the next start. Raises CellRefused where there is to be none."""
+        now = time.time()
+        if self._plan.quarantine is not None:
+            return next_delay_seconds(self._plan.quarantine.check(self._root), now)
+        if has_ended_too_often(self._own, now, self._plan.limits.restarts):
+            raise CellRefused(CELL_QUARANTINED, "the model's processes ended too often")
+        return next_delay_seconds(self._own, now)
+
+
+class RunningCell:
+    """Use `start_cell`. Any number of threads may call at once; each reads its own answers."""
+
+    def __init__(self, plan: CellPlan, emit: Emit, correlation_id: str) -> None:
+        self._process: CellProcess | None = None
+        self._young: CellProcess | None = None
+        """The one that was started last, loaded or not."""
+        self._is_closed = False
+        self._is_foreign = False
+        self._plan: Final = plan
+        self._program: Final = plan.program
+        self._root: Final = plan.root
+        self._emit: Final = emit
+        self._correlation_id: Final = correlation_id
+        self._ends: Final = _Ends(plan, correlation_id)
+        self._starting: Final = threading.Lock()
+        self._closing: Final = threading.Event()
+        self._restart = 0
+        self._facts: JsonObject = {}
+        self._find_process(time.monotonic() + plan.limits.load_seconds)
+        lifetime.register(self)
+
+    # --- for the application ---
+
+    @property
+    def facts(self) -> JsonObject:
+        """What the engine says of the model. From behind the wall: not to be believed."""
+        return self._facts
+
+    @property
+    def limits(self) -> CellLimits:
+        return self._plan.limits
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return self._plan.profile.names
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    def call(
+        self,
+        operation: str,
+        body: JsonObject | None = None,
+        tail: Tail = b"",
+        *,
+        deadline_seconds: float | None = None,
+        on_ready: Callable[[], None] | None = None,
+    ) -> CallInFlight:
+        """Ask the engine for something. The call is on its way when this returns; iterate over it for its answer.
+
+        `deadline_seconds` can only shorten what the limits allow. `on_ready` is called, from another thread,
+        whenever `CallInFlight.take` has something to give. `tail` must not change before the call is over.
+        A process that ended is started again first. Raises what keeps it from starting, CallRefused, WorkerSilent.
+        """
+        seconds = float(self._plan.limits.wall_seconds)
+        if deadline_seconds is not None:
+            seconds = max(0.0, min(seconds, deadline_seconds))
+        until = time.monotonic() + seconds
+        while True:
+            process = self._find_process(until)
+            if time.monotonic() > until:
+                raise WorkerSilent(WORKER_SILENT, "the time of the call was over before the worker was there")
+            call = process.submit(operation, body or {}, tail, until, on_ready)
+            if call is not None:
+                return call
+
+    def read_usage(self) -> CellUsage:
+        """What its process uses now; zeros where there is none."""
+        process = self._process
+        if process is None or self._is_foreign:
+            return CellUsage(None, None, 0, None, 0, 0)
+        return process.read_usage()
+
+    def close(self) -> None:
+        """End its process. Any number of times. Raises what kept the record from hearing of an end."""
+        if self._is_foreign:
+            return
+        self._is_closed = True  # and all the rest again, should it have been interrupted here before
+        self._closing.set()
+        for process in (self._young, self._process):
+            if process is not None:
+                process.close()
+        if self._starting.acquire(timeout=_CLOSING_SECONDS):  # whoever was starting it is done with the model
+            self._starting.release()
+        if self._process is not None:
+            self._raise_record_error(self._process)
+
+    def forget(self) -> None:
+        self._is_foreign = True
+        if self._process is not None:
+            self._process.forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except Exception:
+            if error is None:
+                raise
+
+    def __del__(self) -> None:
+        process = getattr(self, "_process", None)
+        if process is None or process.is_ended or self._is_foreign:
+            return
+        find_watchdog().do_soon(lambda: process.kill(Cause.CLOSED))
+        if not self._is_closed:
+            warnings.warn("a RunningCell was not closed", ResourceWarning, source=self, stacklevel=1)
+
+    # --- its processes, one after the other ---
+
+    def _find_process(self, until: float) -> CellProcess:
+        """The one that runs; started, where none does."""
+        self._check_open()
+        running = self._process
+        if running is not None and not running.is_ended:
+            return running
+        if not self._starting.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise WorkerSilent(WORKER_SILENT, "the worker is being started, and takes longer than the call may")
+        try:
+            self._check_open()
+            process = self._process
+            if process is None or process.is_ended:
+                process = self._start(until)
+            return process
+        finally:
+            self._starting.release()
+
+    def _check_open(self) -> None:
+        if self._is_foreign:
+            raise Misuse(CELL_CLOSED, "the model was opened by the process that this one was forked from")
+        if self._is_closed:
+            raise Misuse(CELL_CLOSED, "the model was closed")
+
+    def _start(self, until: float) -> CellProcess:
+        given_up = threading.Event()
+
+        def give_up() -> None:
+            given_up.set()
+            if self._young is not None:
+                self._young.close()
+
+        before = self._young
+        try:
+            if self._process is not None:
+                self._process.close()
+                self._raise_record_error(self._process)
+            self._wait_for_turn(until)
+            self._process = run_apart(
+                lambda: self._start_process(given_up), give_up, CellProcess.close, patience_seconds=_CLOSING_SECONDS
+            )
+        except BaseException as error:
+            young = self._young
+            if young is None or young is before or not young.is_told:  # else it has an end
+                self._tell_refused(error)
+            raise
+        self._restart += 1
+        if self._is_closed:
+            self._process.close()
+        return self._process
+
+    def _raise_record_error(self, process: CellProcess) -> None:
+        """What must be recorded and is not lets nothing more happen; said once."""
+        error, process.record_error = process.record_error, None
+        if error is not None:
+            raise error
+
+    def _wait_for_turn(self, until: float) -> None:
+        delay = self._ends.check()
+        if delay <= 0:
+            return
+        if time.monotonic() + delay > until:
+            raise WorkerNotStarted(
+                WORKER_NOT_STARTED,
+                f"the model's processes ended, and the next one starts in {delay:.1f} s",
+                hint="Try again then; the record has why they ended.",
+            )
+        self._closing.wait(delay)
+        self._check_open()
+
+    def _start_process(self, given_up: threading.Event) -> CellProcess:
+        process = self._young = self._find_birth()
+        try:
+            process.start()
+            self._check_open()  # it may have been closed meanwhile
+            if given_up.is_set():
+                raise Misuse(CELL_CLOSED, "the start was interrupted")  # noqa: TRY301
+            self._facts = process.load(self._plan.sealed)
+            process.tell_started()
+        except BaseException:
+            process.close()
+            raise
+        return process
+
+    def _find_birth(self) -> CellProcess:
+        """From a new fork server where the one that was there turns out to be gone."""
+        server = find_fork_server(self._program)
+        try:
+            return self._give_birth(server)
+        except WorkerNotStarted:
+            if not server.is_gone:
+                raise
+        return self._give_birth(find_fork_server(self._program))
+
+    def _give_birth(self, server: ForkServer) -> CellProcess:
+        plan = self._plan
+        has_own_count = not plan.profile.layers.isdisjoint({Layer.USER, Layer.NAMESPACES})
+        wall = compile_wall(
+            plan.profile,
+            serial=secrets.randbits(31),
+            threads_of_user=0 if has_own_count else count_threads_of_user(),
+        )
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise not_started(explain_os_error(error)) from error
+        limits: JsonObject = {
+            "memory_bytes": plan.limits.memory_bytes,
+            "threads": plan.limits.threads,
+            "tokens": plan.limits.tokens,
+            "calls": int(MAX_CALLS_IN_FLIGHT),
+        }
+        try:
+            birth = server.begin(theirs.detach(), render_wall(wall), limits)
+        except BaseException:
+            ours.close()
+            raise
+        facts, layers = plan.profile.facts, plan.profile.layers
+        told = CellTold(
+            cell=secrets.token_hex(8),
+            root=self._root,
+            engine=plan.engine,
+            layers=self.layers,
+            limits=plan.limits,
+            is_granted_time=Layer.RESOURCES in layers and (facts.can_grant_time or Layer.USER not in layers),
+            restart=self._restart,
+            emit=self._emit,
+            correlation_id=self._correlation_id,
+        )
+        try:
+            return CellProcess(told, server, birth, ours, self._ends.note)
+        except OSError as error:
+            birth.kill()
+            server.end_birth(birth)
+            ours.close()
+            raise not_started(explain_os_error(error)) from error
+
+    def _tell_refused(self, error: BaseException) -> None:
+        """Of what the vault says, the vault tells the record."""
+        if isinstance(error, VaultRefused | VaultFailed | SourceUnreadable):
+            return
+        code, detail = HOUSE_INTERNAL.name, type(error).__name__
+        if isinstance(error, OstiaryError):
+            error.correlation_id = error.correlation_id or self._correlation_id
+            code, detail = error.code, quote_untrusted(error.message, _MAX_DETAIL_CHARACTERS)
+        elif isinstance(error, KeyboardInterrupt):
+            code, detail = CELL_CLOSED.name, "interrupted"
+        self._emit(
+            CellRefusedToStart(correlation_id=self._correlation_id, root=self._root, code=code, detail=detail)
+        )

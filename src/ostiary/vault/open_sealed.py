@@ -1,0 +1,57 @@
+"""From verified to sealed: the door of the room."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from ostiary.core.tickets import SealedModel, SealedWeights, SealMethod, VerifiedModel
+from ostiary.record.events import Emit
+from ostiary.vault.announce import Announcer
+from ostiary.vault.choose import ALL_METHODS, take_hold
+from ostiary.vault.contents import WEIGHTS_KINDS, read_contents
+from ostiary.vault.passing import Passing
+from ostiary.vault.place import Place
+
+
+@contextmanager
+def open_sealed(
+    path: str | os.PathLike[str],
+    verified: VerifiedModel,
+    emit: Emit,
+    correlation_id: str,
+    *,
+    methods: Collection[SealMethod] = ALL_METHODS,
+) -> Iterator[SealedModel]:
+    """The model at `path`, as it was verified or not at all. Raises VaultRefused, VaultFailed, SourceUnreadable.
+
+    The record hears model.sealed when all weights were handed out and finished, model.refused or model.failed when
+    that is not to be; for each time that `open_weights` is called. Descriptors are good within the `with` only.
+    """
+    weights = tuple(entry for entry in verified.files if entry.kind in WEIGHTS_KINDS)
+    announcer = Announcer(verified, emit, correlation_id)
+    with ExitStack() as stack:
+        try:
+            place = Place(path)
+            stack.callback(place.close)
+            contents = read_contents(place, verified.files)
+        except Exception as error:
+            announcer.tell_no(error)
+            raise
+        contents_bytes = sum(map(len, contents.values()))
+
+        passings: list[Passing] = []
+
+        def open_weights() -> Iterator[SealedWeights]:
+            passings[:] = [passing for passing in passings if not passing.is_over]
+            passing = Passing(place, weights, contents_bytes, partial(take_hold, methods), announcer)
+            passings.append(passing)
+            return passing.run()
+
+        try:
+            yield SealedModel(verified, contents, weights, open_weights)
+        finally:
+            for passing in passings:
+                passing.close()

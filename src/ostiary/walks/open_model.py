@@ -1,0 +1,79 @@
+"""A model's whole way, top to bottom: directory -> intake -> trust -> vault -> cell -> an engine that answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ostiary.cell.limits_file import NO_RULES, LimitRules
+from ostiary.cell.plan import plan_cell
+from ostiary.cell.start import start_cell
+from ostiary.core.tickets import SealMethod, VerifiedModel
+from ostiary.core.values import dataclass
+from ostiary.record.events import Emit
+from ostiary.vault import ALL_METHODS, open_sealed
+from ostiary.walks.model_walk import VerifyRequest, verify_model
+
+if TYPE_CHECKING:
+    from ostiary.cell.profile import Layer
+    from ostiary.cell.quarantine import Quarantine
+    from ostiary.cell.running import RunningCell
+    from ostiary.core.frames import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """Whom an operator believes, and how the model is to run."""
+
+    verify: VerifyRequest
+    engine: str
+    settings: JsonObject | None = None
+    """For the engine."""
+    rules: LimitRules = NO_RULES
+    """Limits that the operator set."""
+    without: Collection[Layer] = ()
+    """Layers of the wall that the operator chose to leave out."""
+    methods: Collection[SealMethod] = ALL_METHODS
+    quarantine: Quarantine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A model at work, and why it is."""
+
+    verified: VerifiedModel
+    cell: RunningCell
+    correlation_id: str
+
+
+@contextmanager
+def open_model(
+    path: str | os.PathLike[str],
+    emit: Emit,
+    request: OpenRequest,
+    *,
+    start: Callable[[int], None] = lambda _: None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Iterator[OpenModel]:
+    """Raises the first room's no. The record then has exactly one ending: model.refused or .failed, cell.refused,
+    or cell.ended for each cell.started. `start` and `advance` hear of the bytes that are read.
+    """
+    asked = replace(request.verify, defers_weights=True)  # the vault hashes them, once
+    verification = verify_model(path, emit, asked, start=start, advance=advance)
+    verified, correlation_id = verification.ticket, verification.correlation_id
+    with open_sealed(path, verified, emit, correlation_id, methods=request.methods) as sealed:
+        plan = plan_cell(
+            sealed,
+            request.engine,
+            emit,
+            correlation_id,
+            settings=request.settings,
+            rules=request.rules,
+            without=request.without,
+            quarantine=request.quarantine,
+        )
+        with start_cell(plan, emit, correlation_id) as cell:
+            yield OpenModel(verified, cell, correlation_id)
