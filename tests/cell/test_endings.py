@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -25,8 +26,10 @@ from ostiary.cell.profile import Layer
 from ostiary.cell.quarantine import Quarantine
 from ostiary.cell.start import start_cell
 from ostiary.errors import (
+    RECORD_UNWRITABLE,
     CellRefused,
     OstiaryError,
+    RecordUnwritable,
     SandboxViolation,
     VaultRefused,
     WorkerCrashed,
@@ -132,11 +135,12 @@ def test_a_record_that_fails_at_the_end_is_told_to_whoever_closes() -> None:
             raise OSError(28, "disk full")
 
     cell = start_cell(make_plan(), emit, "c")
-    worker = find_worker(cell)
-    with pytest.raises(OSError, match="disk full"):
-        cell.close()
-    cell.close()
-    del worker
+    worker = os.dup(find_worker(cell))
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk full"):
+            cell.close()
+    assert wait_for_end(worker, 0)
+    os.close(worker)
 
 
 # --- idle, and in the middle of a call ---
@@ -403,3 +407,45 @@ def _use_processor(cell, milliseconds: int) -> None:
     call = cell.call("burn", {"milliseconds": milliseconds})
     list(call)
     assert cell.read_usage().cpu_milliseconds - used >= milliseconds - 50
+
+
+class Full(Events):
+    """A record that takes nothing while it is full."""
+
+    is_full = False
+
+    def emit(self, event: Event) -> None:
+        if self.is_full:
+            raise RecordUnwritable(RECORD_UNWRITABLE, "no room")
+        super().emit(event)
+
+
+def test_an_end_that_the_record_would_not_take_is_told_before_the_next_start() -> None:
+    events = Full()
+    with open_cell(events, restarts=1) as cell:
+        events.is_full = True
+        with pytest.raises(WorkerCrashed):
+            list(cell.call("end", {"how": "abort"}))
+        for _ in range(2):
+            with pytest.raises(RecordUnwritable):
+                cell.call("echo")
+        events.is_full = False
+        assert last_reply(cell.call("echo")).body == {}
+        assert events.kinds == ["cell.started", "cell.ended", "cell.started"]
+        with pytest.raises(WorkerCrashed):
+            list(cell.call("end", {"how": "abort"}))
+        with pytest.raises(CellRefused) as caught:  # the first one counted as well
+            cell.call("echo")
+    assert caught.value.code == "CELL_QUARANTINED"
+
+
+def test_a_record_that_is_full_at_the_end_is_told_once_there_is_room() -> None:
+    events = Full()
+    cell = start_cell(make_plan(), events.emit, "correlation")
+    events.is_full = True
+    with pytest.raises(RecordUnwritable):
+        cell.close()
+    events.is_full = False
+    cell.close()
+    cell.close()
+    assert events.kinds == ["cell.started", "cell.ended"]

@@ -24,6 +24,10 @@ from ostiary.errors import WORKER_SILENT, OstiaryError, WorkerSilent
 _GRACE_SECONDS: Final = CANCEL_GRACE_MS / 1000
 _REPLY_BYTES: Final = 512
 """What a reply weighs beside its body and tail."""
+_CONTAINER_BYTES: Final = 128
+"""What a list or a mapping weighs, of which two bytes of JSON make an object."""
+_MEMBER_BYTES: Final = 32
+"""What a number or a short string weighs, with its place in a list."""
 
 
 class _InFlight:
@@ -194,7 +198,7 @@ class CallBook:
     def take(self, frame: Frame, body: JsonObject) -> None:
         """Raises FrameMalformed where this does not belong here."""
         error = parse_error(body, is_loading=False) if frame.kind == FromWorker.ERROR else None
-        size = len(frame.body) + len(frame.tail) + _REPLY_BYTES
+        size = _weigh(frame)
         with self._changed:
             record = self._check(frame)
             if frame.kind != FromWorker.PIECE:
@@ -236,3 +240,11 @@ class CallBook:
             case _:
                 raise FrameMalformed("a frame at the wrong time")
         return record
+
+
+def _weigh(frame: Frame) -> int:
+    """About how much memory it holds until somebody takes it; at least half of it, and of text hardly more."""
+    body = frame.body
+    containers = body.count(b"[") + body.count(b"{")
+    objects = containers * _CONTAINER_BYTES + body.count(b",") * _MEMBER_BYTES
+    return len(body) + objects + len(frame.tail) + _REPLY_BYTES

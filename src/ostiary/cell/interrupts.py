@@ -31,11 +31,15 @@ def run_apart(
         return work()
     made: Final[list[T]] = []
     errors: Final[list[BaseException]] = []
+    begun: Final[list[bool]] = []
     unwanted: Final[list[bool]] = []
     through: Final = threading.Lock()
     through.acquire()
 
     def run() -> None:
+        begun.append(True)
+        if unwanted:
+            return
         try:
             made.append(work())
             if unwanted:
@@ -50,11 +54,11 @@ def run_apart(
         thread.start()
         through.acquire()
     except BaseException as error:
-        if isinstance(error, RuntimeError) and thread.ident is None:  # no thread to spare
+        unwanted.append(True)  # from here on it begins nothing
+        if isinstance(error, RuntimeError) and not begun:  # no thread to spare
             return work()
-        unwanted.append(True)
         give_up()
-        if not made and not errors:
+        if begun and not made and not errors:
             through.acquire(timeout=patience_seconds)
         if made:
             undo(made[0])

@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from select import POLLIN
 from typing import Final
@@ -36,7 +37,7 @@ from ostiary.core.limits import MAX_LAST_WORDS_MS, MAX_MEMORY_REFUSALS
 from ostiary.core.tickets import SealedModel
 from ostiary.core.values import dataclass
 from ostiary.errors import WORKER_CALL_REFUSED, WORKER_SILENT, CallRefused, OstiaryError, WorkerSilent
-from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Emit
+from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Emit, Event
 
 _LAST_WORDS_SECONDS: Final = MAX_LAST_WORDS_MS / 1000
 _JOINING_SECONDS: Final = 5.0
@@ -118,7 +119,9 @@ class CellProcess:
         self._cause = Cause.CRASH
         self._ending = Ending(None, None)
         self.record_error: BaseException | None = None
-        """What kept the record from hearing of it."""
+        """What kept the end from being counted."""
+        self._untold: Final[deque[Event]] = deque()
+        """What the record would not take."""
 
     def start(self) -> None:
         """From here on the worker is watched. Raises WorkerNotStarted without a thread to spare."""
@@ -165,6 +168,16 @@ class CellProcess:
                 )
             )
             self.is_told = True
+
+    def tell_rest(self) -> None:
+        """What the record would not take when it happened. Raises what it says now."""
+        while self._untold:
+            event = self._untold.popleft()
+            try:
+                self._told.emit(event)
+            except Exception:
+                self._untold.appendleft(event)
+                raise
 
     # --- for any thread ---
 
@@ -317,9 +330,9 @@ class CellProcess:
         self._cause = classify_ending(self._ending)
         with self._telling:
             self._is_ended = True
+            if self.is_told:
+                self._tell(self._describe_end())
             try:
-                if self.is_told:
-                    self._tell_ended()
                 self._on_end(self._cause)
             except BaseException as error:  # noqa: BLE001  there is no caller here; `RunningCell.close` raises it
                 self.record_error = error
@@ -346,19 +359,23 @@ class CellProcess:
             return
         self._is_call_denied = True
         self.kill(Cause.VIOLATION, name)
-        try:
-            self._told.emit(
-                CellCallDenied(
-                    correlation_id=self._told.correlation_id,
-                    cell=self._told.cell,
-                    root=self._told.root,
-                    call=name,
-                    architecture=machine,
-                    arguments=tuple(f"{argument:#x}" for argument in denied.arguments),
-                )
+        self._tell(
+            CellCallDenied(
+                correlation_id=self._told.correlation_id,
+                cell=self._told.cell,
+                root=self._told.root,
+                call=name,
+                architecture=machine,
+                arguments=tuple(f"{argument:#x}" for argument in denied.arguments),
             )
-        except Exception as error:  # noqa: BLE001  as in `finish`
-            self.record_error = error
+        )
+
+    def _tell(self, event: Event) -> None:
+        """There is no caller here: `tell_rest` tries again, and raises."""
+        try:
+            self._told.emit(event)
+        except BaseException:  # noqa: BLE001
+            self._untold.append(event)
 
     def _is_for_memory(self, name: str, denied: DeniedCall) -> bool:
         """Whether the wall would let it through, were it not for so much memory at once."""
@@ -392,18 +409,16 @@ class CellProcess:
             is_parent_gone=self._birth.is_orphaned,
         )
 
-    def _tell_ended(self) -> None:
+    def _describe_end(self) -> CellEnded:
         report = self._birth.exit
-        self._told.emit(
-            CellEnded(
-                correlation_id=self._told.correlation_id,
-                cell=self._told.cell,
-                root=self._told.root,
-                cause=self._cause.value,
-                signal=self._ending.signal,
-                status=self._ending.status,
-                requests=self._calls.answered,
-                cpu_milliseconds=report.cpu_milliseconds if report else 0,
-                peak_bytes=report.peak_bytes if report else self._peak_bytes,
-            )
+        return CellEnded(
+            correlation_id=self._told.correlation_id,
+            cell=self._told.cell,
+            root=self._told.root,
+            cause=self._cause.value,
+            signal=self._ending.signal,
+            status=self._ending.status,
+            requests=self._calls.answered,
+            cpu_milliseconds=report.cpu_milliseconds if report else 0,
+            peak_bytes=report.peak_bytes if report else self._peak_bytes,
         )

@@ -6,6 +6,7 @@ process until it could.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -37,6 +38,8 @@ from ostiary.record.place import prepare_state_directory
 
 QUARANTINE_DIRECTORY: Final = "quarantine"
 _LOCK_FILE: Final = "lock"
+_LOCK_SECONDS: Final = 1.0  # whoever has it writes one small file
+_LOCK_PAUSE_SECONDS: Final = 0.005
 _NAME: Final = re.compile(r"([0-9a-f]{64})\.json", re.ASCII)
 
 
@@ -178,12 +181,12 @@ class Quarantine:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One process at a time."""
+        """One process at a time. Raises OSError where another one keeps it: a stopped one would, for ever."""
         prepare_state_directory(self._directory)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._directory / _LOCK_FILE, flags, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _take_lock(descriptor)
             yield
         finally:
             os.close(descriptor)
@@ -201,6 +204,17 @@ class Quarantine:
                 return file.read(MAX_ENDS_BYTES + 1)
         finally:
             os.close(descriptor)
+
+
+def _take_lock(descriptor: int) -> None:
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY)) from error
+        time.sleep(_LOCK_PAUSE_SECONDS)
 
 
 def _add_ends(before: Ends, unwritten: _Unwritten, now: int) -> Ends:

@@ -244,7 +244,8 @@ class RunningCell:
         return self._process
 
     def _raise_record_error(self, process: CellProcess) -> None:
-        """What must be recorded and is not lets nothing more happen; said once."""
+        """What must be recorded and is not lets nothing more happen."""
+        process.tell_rest()
         error, process.record_error = process.record_error, None
         if error is not None:
             raise error

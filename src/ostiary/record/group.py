@@ -39,6 +39,8 @@ class GroupWriter:
         self._turn = threading.Condition(self._guard)
         self._queue: list[Member] = []
         self._is_writing = False
+        self._writes: Sequence[Member] = ()
+        """Whose turn it is, or was."""
         self._waiting = 0
 
     def write(self, events: Sequence[EncodedEvent]) -> int:
@@ -51,7 +53,8 @@ class GroupWriter:
                 while self._is_writing and not member.is_done:
                     self._wait()
                 if not member.is_done:
-                    group, self._queue = self._queue, []
+                    group = self._writes = self._queue
+                    self._queue = []
                     self._is_writing = True
             if group:
                 self._write_group(group)
@@ -60,19 +63,31 @@ class GroupWriter:
                 one.error = error
             raise
         finally:
-            with self._guard:
-                if group:
-                    for one in group:
-                        one.is_done = True
-                    self._is_writing = False
-                    if self._waiting:
-                        self._turn.notify_all()
-                elif not member.is_done and member in self._queue:
-                    # Interrupted while it waited, and not yet taken along.
-                    self._queue.remove(member)
+            interruption = None
+            while True:  # and no call before `try`: a signal is noticed after calls
+                try:
+                    self._end_turn(member, group)
+                    break
+                except BaseException as error:  # noqa: BLE001  a signal: nobody else could write ever again
+                    interruption = error
+            if interruption is not None:
+                raise interruption
         if member.error is not None:
             raise _retell(member.error) from member.error
         return member.first
+
+    def _end_turn(self, member: Member, group: Sequence[Member]) -> None:
+        """Any number of times."""
+        with self._guard:
+            if group:
+                for one in group:
+                    one.is_done = True
+                self._is_writing = self._is_writing and self._writes is not group
+                if self._waiting:
+                    self._turn.notify_all()
+            elif not member.is_done and member in self._queue:
+                # Interrupted while it waited, and not yet taken along.
+                self._queue.remove(member)
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -80,7 +95,7 @@ class GroupWriter:
         with self._guard:
             while self._is_writing:
                 self._wait()
-            self._is_writing = True
+            self._is_writing, self._writes = True, ()
         try:
             yield
         finally:

@@ -85,7 +85,7 @@ class Store:
             raise
         self._cursor = self._connection.cursor()
         self.reader: Final = Reader(self._connection)
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # knows whose it is; nobody takes it twice
         self.size = -1
         """Entries in the tree; inside `transaction` only."""
         self.last_time = ""
@@ -266,16 +266,19 @@ class Store:
 
     def _lock(self) -> None:
         """Keeps out other threads, then other processes: flock belongs to the open file, which threads share."""
-        self._mutex.acquire()
         try:
+            self._mutex.acquire()
             self._wait_for_file()
         except BaseException:
-            self._mutex.release()
+            if self._mutex._is_owned():  # type: ignore[attr-defined]
+                self._mutex.release()
             raise
 
     def _unlock(self) -> None:
-        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
-        self._mutex.release()
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        finally:  # a signal during the call interrupts here
+            self._mutex.release()
 
     def _wait_for_file(self) -> None:
         deadline = time.monotonic() + MAX_RECORD_WAIT_MS / 1000

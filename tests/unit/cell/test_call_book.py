@@ -6,6 +6,7 @@ import gc
 import json
 import threading
 import time
+import tracemalloc
 from asyncio import CancelledError
 
 import pytest
@@ -340,6 +341,23 @@ def test_a_listener_that_fails_is_no_reason_to_fail(error: type[BaseException]) 
     list(desk.book.find_overdue(time.monotonic()))
     with pytest.raises(WorkerSilent):
         list(overdue)
+
+
+@pytest.mark.parametrize("item", ["[]", "{}", "0", "1.5", '{"a":"b"}'])
+def test_what_waits_is_weighed_as_what_it_holds(item: str) -> None:
+    """A little JSON becomes many objects: it is their memory that is bounded."""
+    desk = Desk()
+    call = desk.open()
+    body = {"a": [json.loads(item)] * 10_000}
+    text = json.dumps(body, separators=(",", ":")).encode()
+    frame = Frame(FromWorker.PIECE, call.id, text, b"")
+    tracemalloc.start()
+    try:
+        desk.book.take(frame, frame.parse_body())
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert desk.book._unread_bytes > held / 2
 
 
 def test_a_call_that_was_never_sent_is_nothing_to_cancel() -> None:

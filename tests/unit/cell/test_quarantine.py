@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -270,3 +271,21 @@ class TestFile:
         assert old in data
         with pytest.raises(EndsUnreadable):
             parse_ends(data.replace(old, new))
+
+
+def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that was stopped while it had it, say. The model waits; whoever called it does not."""
+    monkeypatch.setattr(quarantine, "_LOCK_SECONDS", 0.0)
+    house.end()
+    descriptor = os.open(house.state / "quarantine" / "lock", os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        house.end()
+        assert "busy" in _refused(house)
+        with pytest.raises(OutputUnwritable):
+            house.quarantine.release(ROOT, "c")
+    finally:
+        os.close(descriptor)
+    assert len(house.quarantine.check(ROOT)) == 2
