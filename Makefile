@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1735689600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs lock fuzz bench soak-record soak-cell soak-vault clean
+.PHONY: help demo test check format docs lock fuzz bench soak-record soak-cell soak-vault soak-engine soak-requests clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -58,6 +58,12 @@ soak-cell: $(VENV)/installed ## kill, stop, freeze and starve workers at every s
 
 soak-vault: $(VENV)/installed ## open a model while others alter it, ROUNDS times (20000)
 	$(BIN)/python tests/race/soak.py --rounds $${ROUNDS:-20000}
+
+soak-engine: $(VENV)/installed ## ask the language engine all kinds of things, REQUESTS times (10000)
+	$(BIN)/python tests/engine_soak/soak.py --requests $${REQUESTS:-10000}
+
+soak-requests: $(VENV)/installed ## ask one model mixed things, REQUESTS times (10000)
+	$(BIN)/python tests/request_soak/soak.py --requests $${REQUESTS:-10000}
 
 clean: ## remove everything that was built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -28,6 +28,8 @@ from ostiary.core import limits
 from ostiary.core.ceiling import Ceiling
 from ostiary.intake.network.architectures import ARCHITECTURES
 from ostiary.intake.rules import ALL_RULES
+from ostiary.networks.architectures import ARCHITECTURES as RUNNING
+from ostiary.networks.failures import FAILURES, NOT_A_NUMBER, PANIC, UNKNOWN
 from ostiary.record.events import EVENT_TYPES, Event
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,8 +180,43 @@ def render_architectures() -> str:
             "",
             textwrap.fill(names, 116, break_long_words=False, break_on_hyphens=False),
             "",
+            "## Those that run",
+            "",
+            "The language engine runs these; a model of any other is refused with `CELL_ARCHITECTURE_NOT_ALLOWED`.",
+            "Each is held against plain MLX-LM, token for token (`tests/conformance/test_language_networks.py`).",
+            "Answers of several calls go through a network in one pass, except where it says *in turns*.",
+            "",
+            "| model type | module of MLX-LM | |",
+            "| --- | --- | --- |",
+            *(
+                f"| `{name}` | `{runs.module}` | {'' if runs.is_batched else 'in turns'} |"
+                for name, runs in sorted(RUNNING.items())
+            ),
+            "",
         ]
     )
+
+
+def render_engine_failures() -> str:
+    """The rows in their order: the first that fits counts."""
+    lines = [
+        HEADER,
+        "# What the engine raises",
+        "",
+        "MLX raises plain Python exceptions, with paths, shapes and values in their texts, or it dies. Each",
+        "exception becomes the code and the sentence of the first row that fits; nothing of its own text leaves",
+        "the worker. While a model is loaded, `WORKER_ENGINE_FAILED` becomes `WORKER_LOAD_FAILED`. How a worker",
+        "may die, and which code each way has, is in [cell.md](../cell.md).",
+        "",
+        "| raised | its text holds | code | what is said | when |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in (*FAILURES, PANIC, UNKNOWN, NOT_A_NUMBER):
+        raised = "nothing" if row is NOT_A_NUMBER else "any other" if row is UNKNOWN else row.raised.__name__
+        raised = "a panic" if row is PANIC else raised
+        part = f"`{row.part}`" if row.part else ""
+        lines.append(f"| {raised} | {part} | `{row.name.value}` | {row.sentence} | {row.when} |")
+    return "\n".join(lines) + "\n"
 
 
 def render_architecture() -> str:
@@ -219,6 +256,7 @@ PAGES = {
     REFERENCE / "events.md": render_events,
     REFERENCE / "cli.md": render_cli,
     REFERENCE / "architectures.md": render_architectures,
+    REFERENCE / "engine-failures.md": render_engine_failures,
     ROOT / "ARCHITECTURE.md": render_architecture,
 }
 

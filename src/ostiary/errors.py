@@ -117,10 +117,33 @@ class CellRefused(Refusal):
     codes = "CELL_WALL_UNAVAILABLE CELL_MEMORY_BUDGET CELL_ARCHITECTURE_NOT_ALLOWED CELL_QUARANTINED"
 
 
+class ContractRefused(Refusal):
+    """The request does not fit the model, as told before anything is computed. `field` names what does not fit."""
+
+    codes = "CONTRACT_"
+
+    def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.field: Final = field
+
+
 class CallRefused(Refusal):
     """The model's engine looked at a request and says that it does not fit the model."""
 
     codes = "WORKER_CALL_REFUSED"
+
+
+class EmbedRefused(Refusal):
+    """A model, or what is to be computed with it, is not let through in the application's own process.
+
+    `field` names the argument that does not fit, where it is one.
+    """
+
+    codes = "EMBED_ARCHITECTURE_NOT_ALLOWED EMBED_INPUT"
+
+    def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.field: Final = field
 
 
 class Fault(OstiaryError):
@@ -221,6 +244,18 @@ class EngineFailed(WorkerFault):
     """The engine failed on one request; the process goes on."""
 
     codes = "WORKER_ENGINE_FAILED"
+
+
+class EmbedFailed(Fault):
+    """MLX, in the application's own process, raised something. `__cause__` is what; its text is for nobody else."""
+
+    codes = "EMBED_LOAD_FAILED EMBED_ENGINE_FAILED"
+
+
+class EmbedOutOfMemory(EmbedFailed):
+    """There was not enough memory, and MLX noticed in time."""
+
+    codes = "EMBED_OUT_OF_MEMORY"
 
 
 class InternalFault(Fault):

@@ -1,7 +1,8 @@
-"""For tests of programs that use Ostiary: small models made on the spot, and events caught in a list.
+"""For tests of programs that use Ostiary: small models made on the spot, an engine without MLX, events in a list.
 
 `HostilePublisher` makes one honest language model (one layer, 64 words, about 28 kB; MLX can load it) and copies of
-it that would hurt in one way each. Nothing here is random: the same call makes the same bytes.
+it that would hurt in one way each. Nothing here but what `sign_model` makes is random: the same call makes the
+same bytes. `FakeEngine` takes the language engine's place; docs/python.md shows how.
 """
 
 from __future__ import annotations
@@ -10,13 +11,19 @@ import json
 import pickle
 import random
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
 from ostiary.record.events import Emit, Event
+
+if TYPE_CHECKING:
+    from ostiary.core.json_text import JsonValue
+    from ostiary.core.requests import ParsedRequest
 
 _HIDDEN: Final = 32
 _INNER: Final = 64
@@ -62,6 +69,79 @@ def capture_events() -> Iterator[tuple[list[Event], Emit]]:
     """A list, and the `emit` that fills it."""
     events: list[Event] = []
     yield events, events.append
+
+
+FAILURES: Final = (
+    "WORKER_CALL_REFUSED",
+    "WORKER_CRASHED",
+    "WORKER_ENGINE_FAILED",
+    "WORKER_MALFORMED_ANSWER",
+    "WORKER_OUT_OF_MEMORY",
+    "WORKER_SILENT",
+    "WORKER_VIOLATION",
+)
+"""What `FakeEngine` can bring about."""
+
+
+class FakeEngine:
+    """Within its `with`, answers for every model that is opened in this process, without MLX and without weights.
+
+    All else is real: the model is verified, sealed and loaded by a process behind the wall; failures are real, too.
+    """
+
+    def __init__(
+        self,
+        *,
+        answers: Sequence[str] = (),
+        replies: Mapping[str, str] | None = None,
+        token_milliseconds: int = 0,
+        failure: str | None = None,
+        failure_tokens: int = 0,
+    ) -> None:
+        """`replies`: what is asked (of a chat, its last message) to what is answered. `answers`: one after the
+        other. Without either, what is asked is said again. A word is a token. `failure`: one of FAILURES, which
+        ends each answer after `failure_tokens`.
+        """
+        if failure is not None and failure not in FAILURES:
+            raise ValueError(f"a fake engine can fail with {', '.join(FAILURES)}")
+        self.requests: Final[list[ParsedRequest]] = []
+        """All that was asked, in order."""
+        self._stack: Final = ExitStack()
+        self._settings: Final[dict[str, JsonValue]] = {
+            "answers": [*answers],
+            "replies": None if replies is None else {**replies},
+            "token_milliseconds": token_milliseconds,
+            "failure": failure,
+            "failure_tokens": failure_tokens,
+        }
+
+    def __enter__(self) -> Self:
+        from ostiary.library.engines import EngineChoice, use_instead  # noqa: PLC0415  models alone need no engine
+
+        self._stack.enter_context(use_instead(EngineChoice("fake", self._settings, self.requests.append)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+def sign_model(model: Path, *, model_id: str | None = None, model_version: str | None = None) -> Path:
+    """Sign a model directory with a key made for it. Returns the public key's file, which lies beside the model."""
+    from ostiary.intake import read_manifest  # noqa: PLC0415
+    from ostiary.trust.annotations import ModelClaims  # noqa: PLC0415
+    from ostiary.trust.private_key import create_private_key  # noqa: PLC0415
+    from ostiary.trust.sign import sign_manifest  # noqa: PLC0415
+    from ostiary.trust.signers import FileHolder  # noqa: PLC0415
+
+    holder = FileHolder(create_private_key("P-256"))
+    now = datetime.now(UTC).replace(microsecond=0)
+    claims = ModelClaims(model_id=model_id, model_version=model_version, signed_at=now)
+    (model / "model.sig").write_bytes(sign_manifest(read_manifest(model), holder, claims))
+    public = model.with_name(f"{model.name}.pub")
+    public.write_bytes(holder.public_key.pem)
+    return public
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,19 @@ TICKETS = {
 
 
 def _printers(source: str) -> set[str]:
-    """Ticket constructors that a module calls, under whatever name it imported them."""
+    """Ticket constructors that a module calls, under whatever name it imported them.
+
+    The worker, which never has a ticket in hand, may have classes of its own by such names.
+    """
     tree = ast.parse(source)
     names = {name: name for name in TICKETS}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            names.update({a.asname: a.name for a in node.names if a.asname and a.name in TICKETS})
+            for item in node.names:
+                if (node.module or "").startswith("ostiary.worker."):
+                    names.pop(item.asname or item.name, None)
+                elif item.asname and item.name in TICKETS:
+                    names[item.asname] = item.name
     called = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -40,6 +47,11 @@ def test_there_are_tickets() -> None:
 
 def test_a_forged_ticket_would_be_noticed() -> None:
     assert _printers("from ostiary.core.tickets import Manifest as M\nM()") == {"Manifest"}
+
+
+def test_a_class_of_the_workers_own_is_no_ticket() -> None:
+    assert _printers("from ostiary.worker.engines.language.answer import Answer\nAnswer()") == set()
+    assert _printers("from ostiary.core.tickets import Answer\nAnswer()") == {"Answer"}
 
 
 def test_only_the_owning_room_prints_a_ticket() -> None:

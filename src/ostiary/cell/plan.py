@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
+from typing import Final
 
 from ostiary.cell.limits import CellLimits, check_memory, derive_limits
 from ostiary.cell.limits_file import NO_RULES, LimitRules
@@ -21,6 +22,8 @@ from ostiary.core.values import dataclass
 from ostiary.errors import CellRefused
 from ostiary.record.events import CellRefusedToStart, Emit
 
+CAN_FORK: Final = os.name == "posix" and hasattr(os, "pidfd_open")
+
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
@@ -34,7 +37,7 @@ class CellPlan:
     """For the engine, as JSON: see `program.write_settings`."""
     quarantine: Quarantine | None = None
     """None: ends are counted in this process only."""
-    forks: bool = os.name == "posix" and hasattr(os, "pidfd_open")
+    forks: bool = CAN_FORK
     """False: no fork server; see `WorkerProgram.forks`."""
     script: str | None = None
     """For tests; see `WorkerProgram.script`."""
@@ -46,15 +49,29 @@ class CellPlan:
 
     @property
     def program(self) -> WorkerProgram:
-        return WorkerProgram(
-            engine=self.engine,
-            settings=write_settings(json.loads(self.settings)),
-            forks=self.forks,
-            script=self.script,
-            shares_namespaces=Layer.NAMESPACES in self.profile.layers,
-            inherits_environment=Layer.ENVIRONMENT not in self.profile.layers,
-            inherits_descriptors=Layer.DESCRIPTORS not in self.profile.layers,
+        return choose_program(
+            self.engine, json.loads(self.settings), self.profile.layers, forks=self.forks, script=self.script
         )
+
+
+def choose_program(
+    engine: str,
+    settings: JsonObject,
+    layers: Collection[Layer],
+    *,
+    forks: bool = CAN_FORK,
+    script: str | None = None,
+) -> WorkerProgram:
+    """What the workers of an engine behind such a wall come from. No model has a part in it."""
+    return WorkerProgram(
+        engine=engine,
+        settings=write_settings(settings),
+        forks=forks,
+        script=script,
+        shares_namespaces=Layer.NAMESPACES in layers,
+        inherits_environment=Layer.ENVIRONMENT not in layers,
+        inherits_descriptors=Layer.DESCRIPTORS not in layers,
+    )
 
 
 def plan_cell(

@@ -145,6 +145,12 @@ class RunningCell:
             if call is not None:
                 return call
 
+    def object_to(self, reason: str) -> None:
+        """What its process answered makes no sense to whoever asked: it is ended, as malformed."""
+        process = self._process
+        if process is not None and not self._is_foreign:
+            process.kill(Cause.MALFORMED, reason)
+
     def read_usage(self) -> CellUsage:
         """What its process uses now; zeros where there is none."""
         process = self._process

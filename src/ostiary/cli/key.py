@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.cli import ui
-from ostiary.cli.key_options import add_key_options, open_holder, open_key_file, read_public_key
+from ostiary.cli.key_options import add_key_options, open_holder, open_key_file
 from ostiary.cli.options import add_debug_option, add_state_option
+from ostiary.library.read_keys import read_public_key
 
 _REASON: Final = "no reason given"
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
 from ostiary.cli.passphrase import add_passphrase_options, ask_for
-from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
+from ostiary.errors import USAGE, Misuse
+from ostiary.library.read_keys import read_public_key
 
 if TYPE_CHECKING:
-    from ostiary.trust.public_key import PublicKey
     from ostiary.trust.signers import KeyHolder
 
 _TOKEN: Final = "pkcs11:"  # noqa: S105  a URI scheme
@@ -63,17 +63,6 @@ def open_key_file(path: Path, options: argparse.Namespace) -> KeyHolder:
         readers = "" if file.is_private else ", and others on this machine may read it"
         ui.note(f"ostiary: warning: the key {path.name} is not encrypted{readers}")
     return FileHolder(key)
-
-
-def read_public_key(path: Path) -> PublicKey:
-    """A public key that an operator named; his mistake, not a model's, where it is none."""
-    from ostiary.trust.key_files import read_key_file
-    from ostiary.trust.public_key import parse_public_key
-
-    try:
-        return parse_public_key(read_key_file(path).data)
-    except TrustRefused as refusal:
-        raise Misuse(KEY_UNUSABLE, f"{path.name}: {refusal.message}", hint=refusal.hint) from refusal
 
 
 def _find_key_id(path: Path) -> str | None:

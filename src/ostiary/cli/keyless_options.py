@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
 from ostiary.cli.passphrase import read_descriptor
-from ostiary.core.limits import MAX_IDENTITY_TOKEN_BYTES, MAX_SIGSTORE_CONFIG_BYTES
+from ostiary.core.limits import MAX_IDENTITY_TOKEN_BYTES
 from ostiary.core.text import quote_untrusted
-from ostiary.errors import KEY_LOCKED, KEY_UNUSABLE, USAGE, Misuse, TrustRefused
+from ostiary.errors import KEY_LOCKED, USAGE, Misuse
+from ostiary.library.read_keys import naming_sigstore_config, read_sigstore_config
 
 if TYPE_CHECKING:
     from ostiary.trust.keyless import KeylessHolder, KeylessSession
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "OSTIARY_IDENTITY_TOKEN"
 _BELONGINGS: Final = "identity_token_fd sigstore_config identity client_id no_browser publish_identity".split()
-_CONFIG_HINT: Final = "It is your instance's ClientTrustConfig; other Sigstore clients take the same file."
 _OTHERS: Final = ("certificate", "public_key", "passphrase_fd", "keyring")
 
 
@@ -77,8 +75,10 @@ def open_keyless(options: argparse.Namespace, progress: ui.Progress) -> KeylessH
             hint="Say so with --publish-identity.",
         )
     client_id = options.client_id or CLIENT_ID
-    with _naming(options.sigstore_config):
-        instance = open_instance(None if options.sigstore_config is None else _read_config(options.sigstore_config))
+    with naming_sigstore_config(options.sigstore_config):
+        instance = open_instance(
+            None if options.sigstore_config is None else read_sigstore_config(options.sigstore_config)
+        )
     given = _read_given(options)
 
     def fetch_token() -> str:
@@ -92,32 +92,6 @@ def open_keyless(options: argparse.Namespace, progress: ui.Progress) -> KeylessH
     if given is not None:
         _check_given(given, client_id, options.identity)
     return KeylessHolder(instance, fetch_token, confirm, client_id, options.identity)
-
-
-def read_sigstore_roots(path: Path) -> bytes:
-    """A configuration whose roots can be used, for whoever verifies."""
-    from ostiary.trust.sigstore_bundle import open_verifier
-
-    data = _read_config(path)
-    with _naming(path):
-        open_verifier(data)
-    return data
-
-
-def _read_config(path: Path) -> bytes:
-    from ostiary.trust.key_files import read_key_file
-
-    return read_key_file(path, MAX_SIGSTORE_CONFIG_BYTES).data
-
-
-@contextmanager
-def _naming(path: Path | None) -> Iterator[None]:
-    """What is wrong with a file that an operator named is his mistake, not a model's."""
-    try:
-        yield
-    except TrustRefused as refusal:
-        named = "" if path is None else f"{quote_untrusted(path.name)}: "
-        raise Misuse(KEY_UNUSABLE, f"{named}{refusal.message}", hint=_CONFIG_HINT) from refusal
 
 
 def _is_given(options: argparse.Namespace, name: str) -> bool:

@@ -16,15 +16,14 @@ from typing import Final, NoReturn
 
 from ostiary._version import __version__
 from ostiary.cli import ui
+from ostiary.cli.error_text import render_error, word_of
 from ostiary.cli.options import add_debug_option
 from ostiary.errors import (
     HOUSE_INTERNAL,
     USAGE,
-    Fault,
     InternalFault,
     Misuse,
     OstiaryError,
-    Refusal,
 )
 
 _DESCRIPTION: Final = """\
@@ -45,6 +44,7 @@ _OBJECTS_BEFORE_A_COLLECTION: Final = 100_000  # by default 700, which every imp
 _VERBS: Final = {
     "inspect": ("ostiary.cli.inspect", "tell what is in a model and what in it could hurt"),
     "verify": ("ostiary.cli.verify", "tell whether somebody who is believed vouches for a model"),
+    "run": ("ostiary.cli.run", "let a verified model answer a prompt, behind the wall"),
     "sign": ("ostiary.cli.sign", "vouch for a model with a key"),
     "keygen": ("ostiary.cli.keygen", "make a signing key"),
     "key": ("ostiary.cli.key", "let a key vouch for the next one, or revoke it"),
@@ -137,11 +137,5 @@ def _tell(error: OstiaryError, *, is_json: bool, is_debug: bool) -> int:
             ui.out(json.dumps(value, indent=2))
         except OstiaryError as unwritable:
             error = unwritable
-    ui.note(f"ostiary: {word_of(error)}: {error.code}: {error.message}. Hint: {error.hint}")
+    ui.note(render_error(error))
     return error.exit_status
-
-
-def word_of(error: OstiaryError) -> str:
-    if isinstance(error, Refusal):
-        return "refused"
-    return "failed" if isinstance(error, Fault) else "misuse"

@@ -11,7 +11,7 @@ def add_debug_option(parser: argparse.ArgumentParser, words: str = "show where a
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=words)
 
 
-def add_state_option(parser: argparse.ArgumentParser) -> None:
+def add_state_option(parser: argparse._ActionsContainer) -> None:
     """`--state DIR`: where the record and what is remembered lie, for this one command."""
     parser.add_argument(
         "--state", metavar="DIR", type=Path, help="the state directory (else OSTIARY_STATE_DIR, or the platform's)"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
-from ostiary.cli.belief import load_belief, load_belief_for
 from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.cli.trust_edit import (
     record_change,
@@ -22,6 +21,7 @@ from ostiary.cli.trust_edit import (
 )
 from ostiary.core.values import dataclass
 from ostiary.errors import USAGE, Misuse, Refusal
+from ostiary.library.belief import load_belief, load_belief_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ostiary.cli import ui
-from ostiary.cli.belief import find_policy_path, load_belief
 from ostiary.errors import USAGE, Misuse
+from ostiary.library.belief import find_policy_path, load_belief
 from ostiary.record.begin import open_log
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run_init(options: argparse.Namespace) -> int:
 
 
 def run_add_signer(options: argparse.Namespace) -> int:
-    from ostiary.cli.key_options import read_public_key
+    from ostiary.library.read_keys import read_public_key
     from ostiary.trust.edit_policy import add_signer
     from ostiary.trust.key_files import read_key_file
 
@@ -71,7 +71,7 @@ def run_add_rule(options: argparse.Namespace) -> int:
 
 
 def run_revoke(options: argparse.Namespace) -> int:
-    from ostiary.cli.key_options import read_public_key
+    from ostiary.library.read_keys import read_public_key
     from ostiary.trust.edit_policy import add_revocation
 
     if (options.model is None) != (options.model_version is None):

@@ -11,8 +11,8 @@ from ostiary.core.text import quote_untrusted
 from ostiary.trust.dates import render_moment
 
 if TYPE_CHECKING:
-    from ostiary.cli.belief import Belief
     from ostiary.errors import Refusal
+    from ostiary.library.belief import Belief
     from ostiary.trust.explanation import Explanation, Remembered
     from ostiary.trust.policy import Policy, PolicyRule, PolicySigner
     from ostiary.trust.revocation import Revocation

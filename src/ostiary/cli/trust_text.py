@@ -11,7 +11,7 @@ from ostiary.core.text import quote_untrusted
 from ostiary.trust.explanation import Explanation, Remembered, Verdict
 
 if TYPE_CHECKING:
-    from ostiary.cli.belief import Belief
+    from ostiary.library.belief import Belief
     from ostiary.trust.policy import Policy, PolicyRule, PolicySigner
 
 _STYLES: Final = {

@@ -18,7 +18,7 @@ from typing import Final, Self, TextIO
 
 from ostiary.core.findings import Severity
 from ostiary.core.text import explain_os_error
-from ostiary.errors import OUTPUT_UNWRITABLE, OutputUnwritable
+from ostiary.errors import OUTPUT_UNWRITABLE, USAGE, Misuse, OutputUnwritable
 
 _RESET: Final = "\x1b[0m"
 _STYLES: Final = {
@@ -43,6 +43,34 @@ _PROGRESS_EVERY_S: Final = 0.1
 def out(text: str) -> None:
     """A result, as one or more lines, to stdout."""
     _write(sys.stdout, f"{text}\n", "standard output")
+
+
+def stream(text: str) -> bool:
+    """A part of a result to stdout, as it is. False: whoever read it went away."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+        return False
+    except UnicodeEncodeError:  # a terminal that is older than UTF-8
+        encoding = sys.stdout.encoding or "ascii"
+        return stream(text.encode(encoding, "backslashreplace").decode(encoding))
+    except OSError as error:
+        _discard_stdout()
+        raise _unwritable("standard output", error) from error
+    return True
+
+
+def read_input(most_bytes: int, what: str) -> str:
+    """All of stdin, as UTF-8."""
+    data = sys.stdin.buffer.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise Misuse(USAGE, f"the {what} on standard input has more than {most_bytes:,} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Misuse(USAGE, f"the {what} on standard input is not UTF-8") from error
 
 
 def note(text: str) -> None:
@@ -119,6 +147,11 @@ def has_color_on_stdout() -> bool:
     return has_color(sys.stdout)
 
 
+def is_terminal() -> bool:
+    """Whether results go to a terminal, which obeys what it is sent."""
+    return sys.stdout.isatty()
+
+
 def paint(text: str, style: str, *, enabled: bool) -> str:
     return f"{_STYLES[style]}{text}{_RESET}" if enabled else text
 
@@ -178,7 +211,16 @@ class Progress:
                 sys.stderr.flush()
                 self._drawn = 0.0
 
+    def say(self, what: str) -> None:
+        """Something that takes a while and does not tell how far it is, until `clear`."""
+        if self._is_wanted:
+            with self._lock:
+                self._drawn = time.monotonic()
+                sys.stderr.write(f"\r\x1b[K{what}")
+                sys.stderr.flush()
+
     def start(self, total_bytes: int) -> None:
+        self._started = time.monotonic()
         self._total = total_bytes
 
     def advance(self, count: int) -> None:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ostiary.cli import ui
-from ostiary.cli.keyless_options import add_sigstore_config_option
+from ostiary.cli.belief_options import add_belief_options, read_named
 from ostiary.cli.options import add_debug_option, add_state_option
-from ostiary.errors import KEY_UNUSABLE, USAGE, Misuse, TrustRefused
-
-if TYPE_CHECKING:
-    from ostiary.record.log import Log
-    from ostiary.trust.judge import Decide
-    from ostiary.trust.material import TrustMaterial
 
 _DESCRIPTION: Final = """\
 Tell whether somebody who is believed vouches for a model: for these files, all of them and no others.
@@ -38,20 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG
     parser.add_argument("model", metavar="MODEL", help="a model directory, or a single model file")
-    parser.add_argument(
-        "--key", metavar="PUB", type=Path, action="append", default=[], help="believe this public key"
-    )
-    parser.add_argument(
-        "--root", metavar="PEM", type=Path, action="append", default=[], help="believe certificates under this root"
-    )
-    parser.add_argument("--identity", metavar="NAME", help="whom a certificate or keyless signature must name")
-    parser.add_argument("--issuer", metavar="URL", help="who must know that identity: believe keyless signatures")
-    parser.add_argument("--policy", metavar="FILE", type=Path, help="believe whom this policy believes")
-    add_sigstore_config_option(parser)
-    parser.add_argument("--id", metavar="ID", help="the model must be signed as this one")
-    parser.add_argument(
-        "--signature", metavar="FILE", type=Path, action="append", default=[], help="a signature kept elsewhere"
-    )
+    add_belief_options(parser)
     parser.add_argument("--whole", action="store_true", help="hash every file from end to end, never by its chunks")
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
     parser.add_argument(
@@ -74,8 +54,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ostiary.cli.belief import ask_to_pin
     from ostiary.cli.verify_text import describe_refusal, describe_verification, render_verification
     from ostiary.errors import Refusal
+    from ostiary.library.believe import choose_believed
     from ostiary.record.begin import open_log
     from ostiary.trust.verify import UnsafeAllowances
     from ostiary.walks.model_walk import VerifyRequest, verify_model
@@ -86,19 +68,17 @@ def run(options: argparse.Namespace) -> int:
     )
     try:
         with open_log(options.state) as log, ui.Progress("verifying") as progress:
-            material, decide = _choose_belief(options, log, now)
-            if options.sigstore_config is not None:
-                material = _choose_instance(options.sigstore_config, material)
+            believed = choose_believed(read_named(options), options.model, now, log, ask=ask_to_pin)
             request = VerifyRequest(
-                material=material,
-                decide=decide,
+                material=believed.material,
+                decide=believed.decide,
                 now=now,
                 source=str(Path(options.model).resolve()),
                 signatures=options.signature,
                 allowances=allowances,
                 by_chunks=not options.whole,
                 record_location=options.record_location,
-                needs_vouching=options.policy is None,
+                needs_vouching=believed.needs_vouching,
             )
             verification = verify_model(
                 options.model, log.emit, request, start=progress.start, advance=progress.advance
@@ -113,56 +93,3 @@ def run(options: argparse.Namespace) -> int:
     else:
         ui.out("\n".join(render_verification(verification, color=ui.has_color_on_stdout())))
     return 0
-
-
-def _choose_belief(options: argparse.Namespace, log: Log, now: datetime) -> tuple[TrustMaterial, Decide]:
-    """Whom to believe, and how that is decided: by what the command line names, or by a policy and its memory."""
-    named_by_hand = bool(options.key or options.root or options.issuer)
-    if options.policy is not None:
-        if named_by_hand or options.identity:
-            raise Misuse(
-                USAGE, "--policy says whom to believe; --key, --root, --identity and --issuer do not go with it"
-            )
-        return _believe_policy(options, log, now)
-    if bool(options.root or options.issuer) != bool(options.identity):
-        raise Misuse(USAGE, "--root and --issuer need --identity, and it needs one of them")
-    if not named_by_hand:
-        return _believe_policy(options, log, now)
-    from ostiary.cli.key_options import read_public_key
-    from ostiary.trust.decide_by_key import NamedSigner, decide_by_key, is_named
-    from ostiary.trust.material import TrustMaterial
-
-    named = None if options.identity is None else NamedSigner(options.identity, options.issuer)
-    material = TrustMaterial(
-        keys=[read_public_key(path) for path in options.key],
-        roots_der=[der for path in options.root for der in _read_roots(path)],
-        use_sigstore=options.issuer is not None,
-        is_believed=lambda signer: is_named(signer, named),
-    )
-    return material, lambda evidence: decide_by_key(evidence, now, model_id=options.id, named=named)
-
-
-def _believe_policy(options: argparse.Namespace, log: Log, now: datetime) -> tuple[TrustMaterial, Decide]:
-    from ostiary.cli.belief import ask_to_pin, load_belief_for
-
-    belief = load_belief_for(options.model, options.policy, now, log)
-    return belief.material, belief.bind(log, now, options.id, ask=ask_to_pin)
-
-
-def _choose_instance(path: Path, material: TrustMaterial) -> TrustMaterial:
-    """An instance of one's own in the place of the public one."""
-    from ostiary.cli.keyless_options import read_sigstore_roots
-
-    if not material.use_sigstore:
-        raise Misuse(USAGE, "--sigstore-config is for keyless signatures, and nobody is named who makes any")
-    return replace(material, sigstore_config=read_sigstore_roots(path))
-
-
-def _read_roots(path: Path) -> tuple[bytes, ...]:
-    from ostiary.trust.certificates import parse_pem_certificates
-    from ostiary.trust.key_files import read_key_file
-
-    try:
-        return parse_pem_certificates(read_key_file(path).data)
-    except TrustRefused as refusal:
-        raise Misuse(KEY_UNUSABLE, f"{path.name}: {refusal.message}") from refusal

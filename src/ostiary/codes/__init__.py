@@ -7,5 +7,7 @@ docs/reference/errors.md is generated from `CODES`. Which class carries which co
 from ostiary.codes.cells import *
 from ostiary.codes.declare import CODES as CODES
 from ostiary.codes.declare import Code as Code
+from ostiary.codes.embed import *
 from ostiary.codes.house import *
 from ostiary.codes.models import *
+from ostiary.codes.requests import *

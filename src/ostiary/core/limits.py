@@ -402,3 +402,39 @@ MAX_LAST_WORDS_MS: Final = Ceiling(
 CANCEL_GRACE_MS: Final = Ceiling(
     2_000, "milliseconds", "how long a worker may take to let go of a call whose time is over, before it is ended"
 )
+
+# Calls to the language engine
+MAX_CALL_CHOICES: Final = Ceiling(16, "answers", "to one prompt; each takes a place in the batch")
+MAX_CALL_LOGPROBS: Final = Ceiling(20, "tokens", "told with each token of an answer, as other servers have it")
+MAX_CALL_MESSAGES: Final = Ceiling(
+    4_096, "entries", "messages, parts, tools or documents; long chats have hundreds"
+)
+MAX_LOGIT_BIASES: Final = Ceiling(1_024, "entries", "other servers take 300; each costs a write for each token")
+MAX_PENALTY_CONTEXT: Final = Ceiling(65_536, "tokens", "how far penalties look back; 20 are usual")
+MAX_STOP_TEXTS: Final = Ceiling(16, "texts", "other servers take 4; each is looked for in every piece of an answer")
+MAX_STOP_CHARACTERS: Final = Ceiling(
+    256, "characters", "as much of an answer may be held back, to see what follows"
+)
+MAX_TENANT_CHARACTERS: Final = Ceiling(128, "characters", "a word that the application knows its customer by")
+
+# Requests and answers
+MAX_REQUEST_CHARACTERS: Final = Ceiling(
+    1 << 20, "characters", "all texts of a request together; the longest usual context has half as many"
+)
+MAX_REQUEST_TOKENS: Final = Ceiling(
+    262_144, "tokens", "a prompt that is given as token ids; the longest usual context has 131,072"
+)
+MAX_REQUEST_VALUES: Final = Ceiling(65_536, "values", "tools, documents and options of a request, as JSON")
+MAX_REQUEST_DEPTH: Final = Ceiling(32, "levels", "tools, documents and options; JSON Schemas of tools have ten")
+MAX_ANSWER_CHARACTERS: Final = Ceiling(
+    16 << 20, "characters", "the text of one answer; with 131,072 tokens it has half a million"
+)
+MAX_TOKEN_BYTES: Final = Ceiling(
+    16_384, "bytes", "of one token, told with its log-probability: the longest word that a vocabulary may have"
+)
+
+# Inputs that an application has checked
+MAX_INPUT_DEPTH: Final = Ceiling(
+    32, "levels", "lists in lists; MLX ends the process on deep ones, and no array has more"
+)
+MAX_INPUT_ITEMS: Final = Ceiling(1 << 22, "items", "of lists, looked at one by one; longer ones are arrays already")

@@ -12,6 +12,8 @@ from typing import ClassVar, Protocol
 
 from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
+from ostiary.core.json_text import JsonValue
+from ostiary.core.requests import Choice, Operation, Timings, Usage
 from ostiary.core.values import dataclass
 
 
@@ -212,3 +214,37 @@ class SealedModel:
     """The weights files, in the order in which they are opened."""
     open_weights: Callable[[], Iterator[SealedWeights]]
     """Each weights file in turn, sealed and compared when its turn comes. May be called again, for a new worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request that fits the model: every field known, of its type and within its bounds."""
+
+    printed_by: ClassVar[str] = "ostiary.contract"
+
+    operation: Operation
+    body: Mapping[str, JsonValue]
+    """For the engine, as it will travel."""
+    choices: int
+    """How many answers are asked for."""
+    most_tokens: int
+    """Of each answer."""
+    token_ids: int | None
+    """Ids of this model are below this; None where that is not known."""
+    stop: tuple[str, ...]
+    logprobs: int | None
+    """How many of the likeliest tokens are told with each; None: no log-probabilities at all."""
+    timeout_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model answered, to its end, in the form that was asked for. Nobody vouches for what it says."""
+
+    printed_by: ClassVar[str] = "ostiary.answer"
+
+    choices: tuple[Choice, ...]
+    usage: Usage
+    seed: int
+    """With the same seed, settings and machine the same request has the same answer."""
+    timings: Timings

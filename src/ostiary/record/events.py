@@ -11,35 +11,17 @@ A field may be added with a default under the same `schema`; anything else needs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
 from ostiary.core.values import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """Bytes that must not be kept: the log stores a salted hash; `ostiary record forget` deletes the salt."""
-
-    clear: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened. Every kind is a frozen subclass with its own fields."""
-
-    kind: ClassVar[str] = ""
-    """`noun.verbed`, stable."""
-    schema: ClassVar[int] = 1
-    """Grows when the meaning or the set of fields changes."""
-
-    correlation_id: Annotated[str, "joins the events, the public answer and the detail of one request or command"]
-
-
-Emit = Callable[[Event], None]
-"""What a room is given. It returns when the event is durable, or raises `errors.RecordUnwritable`."""
+from ostiary.record.embed_events import ModelEmbedded, WorkFailed, WorkRefused
+from ostiary.record.event import Content as Content  # noqa: PLC0414  every room has it from here
+from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
+from ostiary.record.event import Event as Event  # noqa: PLC0414  every room has it from here
+from ostiary.record.request_events import RequestAnswered, RequestCancelled, RequestFailed, RequestRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +350,13 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             CellRefusedToStart,
             ModelQuarantined,
             ModelReleased,
+            RequestAnswered,
+            RequestRefused,
+            RequestFailed,
+            RequestCancelled,
+            ModelEmbedded,
+            WorkFailed,
+            WorkRefused,
             RepositoryRemembered,
             TrustChanged,
             KeyMade,

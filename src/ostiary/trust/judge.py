@@ -184,4 +184,6 @@ def _list_hatches(allowances: UnsafeAllowances) -> list[tuple[str, str]]:
         hatches.append(("--unsafe-ignore-unsigned", ""))
     if allowances.legacy:
         hatches.append(("--unsafe-legacy", ""))
+    if allowances.unsigned:
+        hatches.append(("--unsafe-unsigned", ""))
     return hatches

@@ -75,6 +75,8 @@ class UnsafeAllowances:
     """Every unsigned file may be there."""
     legacy: bool = False
     """Statements of the reference's version 0.2, whose encoding was faulty."""
+    unsigned: bool = False
+    """Nobody need vouch for the model: for the record only, `decide_unsigned` decides."""
 
     def lets_stay(self, path: str) -> bool:
         return self.leave_out_unsigned or is_below(path, tuple(self.left_out))

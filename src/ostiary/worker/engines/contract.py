@@ -26,6 +26,7 @@ from typing import Final, Protocol, TypeAlias
 
 from ostiary.core.frames import ErrorName, JsonObject, ReplyKind, Tail
 from ostiary.core.values import dataclass
+from ostiary.networks.unfit import ModelUnfit
 
 __all__: Final = [
     "Call",
@@ -71,14 +72,6 @@ class Reply:
 
 class CallUnfit(Exception):
     """Raised by `submit`: the call does not fit the model. The text says what does not fit."""
-
-
-class ModelUnfit(Exception):
-    """Raised while loading: why the engine does not take this model."""
-
-    def __init__(self, name: ErrorName, sentence: str) -> None:
-        super().__init__(sentence)
-        self.name = name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """An engine without a network: it echoes, counts, waits and fails on demand, so that all around it can be tested.
 
-Each operation that hurts does what a hostile or broken model could do once it runs code of its own.
+It answers `generate` and `chat` in the language engine's form (see `fake_language`). Each operation that hurts does
+what a hostile or broken model could do once it runs code of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ostiary.worker.engines.contract import (
     Reply,
     ReplyKind,
 )
+from ostiary.worker.engines.fake_language import NO_SCRIPT, FakeLanguage, Script, read_script
 
 _LIBRARIES: Final = ("jinja2.sandbox", "tokenizers")
 _NAP_SECONDS: Final = 0.005
@@ -35,7 +37,8 @@ _PAGE_BYTES: Final = 4096
 
 
 def prepare_engine(settings: JsonObject) -> MakeEngine:
-    """Settings: `libraries`, a list of those that an operation needs."""
+    """Settings: `libraries`, a list of those that an operation needs, and those of `fake_language.Script`."""
+    script = read_script(settings)
     wanted = settings.get("libraries", [])
     modules = {
         str(name): importlib.import_module(str(name))
@@ -44,7 +47,7 @@ def prepare_engine(settings: JsonObject) -> MakeEngine:
     }
     if "jinja2.sandbox" in modules:
         _import_the_rest(modules["jinja2.sandbox"])
-    return lambda limits: FakeEngine(limits, modules)
+    return lambda limits: FakeEngine(limits, modules, script)
 
 
 def _import_the_rest(sandbox: Any) -> None:
@@ -66,8 +69,9 @@ class FakeEngine:
 
     name = "fake"
 
-    def __init__(self, limits: EngineLimits, modules: Mapping[str, Any]) -> None:
+    def __init__(self, limits: EngineLimits, modules: Mapping[str, Any], script: Script = NO_SCRIPT) -> None:
         self._limits: Final = limits
+        self._language: Final = FakeLanguage(script, limits)
         self._modules: Final = modules
         self._running: Final[dict[int, _Running]] = {}
         self._contents: Mapping[str, bytes] = {}
@@ -77,6 +81,7 @@ class FakeEngine:
 
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
         self._contents = dict(contents)
+        self._language.read_contents(contents)
 
     def read_weights(self, path: str, descriptor: int, size: int) -> None:
         total = 0
@@ -208,6 +213,9 @@ class FakeEngine:
         tokenizer = self._modules["tokenizers"].Tokenizer.from_str(self._contents["tokenizer.json"].decode())
         yield Reply(call.id, ReplyKind.RESULT, {"ids": list(tokenizer.encode(str(call.body["text"])).ids)})
 
+    def _answer(self, call: Call) -> Iterator[Reply | None]:
+        return self._language.answer(call)
+
 
 class _Panic(BaseException):
     """As Rust's panics arrive in Python."""
@@ -222,10 +230,12 @@ def _number(call: Call, name: str) -> int:
 
 _OPERATIONS: Final[Mapping[str, Callable[[FakeEngine, Call], Iterator[Reply | None]]]] = {
     "burn": FakeEngine._burn,
+    "chat": FakeEngine._answer,
     "count": FakeEngine._count,
     "echo": FakeEngine._echo,
     "encode_text": FakeEngine._encode_text,
     "end": FakeEngine._end,
+    "generate": FakeEngine._answer,
     "grow": FakeEngine._grow,
     "hang": FakeEngine._hang,
     "open": FakeEngine._open,

@@ -1,0 +1,116 @@
+"""The replies to one request, one after the other, until they are an answer. Pure, but for the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ostiary.answer.read_reply import EndOfAnswer, EndOfChoice, ReplyMalformed, read_end, read_piece
+from ostiary.core.frames import Tail
+from ostiary.core.json_text import JsonValue
+from ostiary.core.limits import MAX_ANSWER_CHARACTERS
+from ostiary.core.requests import Choice, FinishReason, Piece, Timings, TokenLogprob, Usage
+from ostiary.core.tickets import Answer, CheckedRequest
+from ostiary.errors import WORKER_MALFORMED_ANSWER, SandboxViolation
+
+
+class _Choice:
+    """One answer in the making."""
+
+    def __init__(self) -> None:
+        self.texts: Final[list[str]] = []
+        self.characters = 0
+        self.tokens: Final[list[int]] = []
+        self.logprobs: Final[list[TokenLogprob]] = []
+
+
+class Gathering:
+    """For one request. Its worker is hostile by definition: what no honest engine says ends the request."""
+
+    def __init__(
+        self, request: CheckedRequest, started: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`started`: when somebody asked, on that clock."""
+        self._request: Final = request
+        self._clock: Final = clock
+        self._started: Final = started
+        self._first: float | None = None
+        self._choices: Final = [_Choice() for _ in range(request.choices)]
+
+    @property
+    def completion_tokens(self) -> int:
+        """That came so far."""
+        return sum(len(choice.tokens) for choice in self._choices)
+
+    @property
+    def text(self) -> str:
+        """Of the first answer, as far as it came."""
+        return "".join(self._choices[0].texts)
+
+    @property
+    def timings(self) -> Timings:
+        return Timings(self._clock() - self._started, self._first)
+
+    def take_piece(self, body: Mapping[str, JsonValue], tail: Tail = b"") -> Piece:
+        """Raises SandboxViolation(WORKER_MALFORMED_ANSWER)."""
+        try:
+            _refuse_data(tail)
+            piece = read_piece(body, self._request)
+            self._add(piece)
+        except ReplyMalformed as error:
+            raise _malformed(error) from error
+        if self._first is None:
+            self._first = self._clock() - self._started
+        return piece
+
+    def take_result(self, body: Mapping[str, JsonValue], tail: Tail = b"") -> Answer:
+        """Raises SandboxViolation(WORKER_MALFORMED_ANSWER)."""
+        try:
+            _refuse_data(tail)
+            end = read_end(body, self._request)
+            choices = tuple(
+                self._finish(choice, told) for choice, told in zip(self._choices, end.choices, strict=True)
+            )
+            self._check_sum(end)
+        except ReplyMalformed as error:
+            raise _malformed(error) from error
+        usage = Usage(end.prompt_tokens, end.cached_tokens, self.completion_tokens)
+        return Answer(choices, usage, end.seed, self.timings)
+
+    def _add(self, piece: Piece) -> None:
+        choice = self._choices[piece.choice]
+        choice.tokens.extend(piece.tokens)
+        if len(choice.tokens) > self._request.most_tokens:
+            raise ReplyMalformed("more tokens than were asked for")
+        choice.characters += len(piece.text)
+        if choice.characters > MAX_ANSWER_CHARACTERS:
+            raise ReplyMalformed("a text without end")
+        if piece.text:
+            choice.texts.append(piece.text)
+        choice.logprobs.extend(piece.logprobs or ())
+
+    def _finish(self, choice: _Choice, told: EndOfChoice) -> Choice:
+        if told.tokens != len(choice.tokens):
+            raise ReplyMalformed("another number of tokens than came")
+        is_full = told.tokens == self._request.most_tokens
+        if told.finish is FinishReason.LENGTH and "max_tokens" in self._request.body and not is_full:
+            raise ReplyMalformed("an end for want of room that was there")
+        text = "".join(choice.texts)
+        if any(stop in text for stop in self._request.stop):
+            raise ReplyMalformed("a text that goes on after its stop text")
+        logprobs = None if self._request.logprobs is None else tuple(choice.logprobs)
+        return Choice(text, tuple(choice.tokens), told.finish, told.stop, logprobs)
+
+    def _check_sum(self, end: EndOfAnswer) -> None:
+        if end.completion_tokens != self.completion_tokens:
+            raise ReplyMalformed("another number of tokens than came")
+
+
+def _refuse_data(tail: Tail) -> None:
+    if tail:
+        raise ReplyMalformed("data that nobody asked for")
+
+
+def _malformed(error: ReplyMalformed) -> SandboxViolation:
+    return SandboxViolation(WORKER_MALFORMED_ANSWER, f"the worker's answer is not one: {error}")

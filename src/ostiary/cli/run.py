@@ -1,0 +1,228 @@
+"""`ostiary run MODEL --prompt TEXT`: one answer of one model, verified and walled, on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from ostiary.cell.explain_layers import WITHOUT
+from ostiary.cell.profile import Layer
+from ostiary.cli import ui
+from ostiary.cli.belief_options import add_belief_options, read_named
+from ostiary.cli.error_text import render_error
+from ostiary.cli.options import add_debug_option, add_state_option
+from ostiary.core.limits import MAX_REQUEST_CHARACTERS
+from ostiary.core.text import quote_untrusted
+from ostiary.errors import TRUST_UNSIGNED, USAGE, Misuse, OstiaryError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ostiary.cli.run_output import Output
+    from ostiary.library.arguments import GenerateOptions, OpenArguments
+    from ostiary.library.model import Model, Stream
+    from ostiary.library.options import OpenOptions
+
+_DESCRIPTION: Final = """\
+Let a verified model answer one prompt, in a process that can read nothing, reach nobody and outgrow nothing.
+
+The model is verified as by `ostiary verify`, its bytes are kept from changing, and it runs behind the wall that
+docs/cell.md describes. The answer goes to standard output as it comes, everything about the work to standard error.
+docs/run.md explains it."""
+
+_EPILOG: Final = """\
+exit status:
+  0    answered
+  2    the command was held wrong, or there is nothing at MODEL
+  3    refused: the model, or a request that does not fit it
+  4    failed: the model could not be started, or did not answer to its end
+  130  interrupted; 143 terminated"""
+
+_TERMINATED: Final = 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """Somebody asked the program to end: it ends as if interrupted, with another status."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = _DESCRIPTION
+    parser.epilog = _EPILOG
+    parser.add_argument("model", metavar="MODEL", help="a model directory")
+    asked = parser.add_argument_group("what is asked")
+    asked.add_argument("--prompt", "-p", metavar="TEXT", required=True, help="the text to go on from; - reads it")
+    asked.add_argument("--chat", action="store_true", help="a message to answer, by the model's own chat template")
+    asked.add_argument(
+        "--system", metavar="TEXT", help="what the model is told before that message (implies --chat)"
+    )
+    asked.add_argument("--max-tokens", metavar="N", type=int, help="at most so many (as many as there is room for)")
+    asked.add_argument(
+        "--temperature", metavar="T", type=float, help="0, the default: the likeliest token each time"
+    )
+    asked.add_argument("--top-p", metavar="P", type=float, help="only the likeliest tokens that together have this")
+    asked.add_argument("--top-k", metavar="K", type=int, help="only so many of the likeliest tokens")
+    asked.add_argument(
+        "--min-p", metavar="P", type=float, help="only tokens with this share of the likeliest one's"
+    )
+    asked.add_argument("--seed", metavar="N", type=int, help="the same seed, the same answer")
+    asked.add_argument("--stop", metavar="TEXT", action="append", help="end the answer before this text")
+    asked.add_argument("--timeout", metavar="SECONDS", type=float, help="for the answer; the limits hold anyway")
+    believed = parser.add_argument_group("whom to believe (docs/verify.md)")
+    add_belief_options(believed)
+    believed.add_argument(
+        "--unsafe-ignore",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="let this unsigned file or directory be there; the model does not get it",
+    )
+    believed.add_argument("--unsafe-unsigned", action="store_true", help="run a model that nobody vouches for")
+    held = parser.add_argument_group("how it is held (docs/limits.md, docs/cell.md)")
+    held.add_argument("--config", metavar="FILE", help="the file of settings (OSTIARY_CONFIG)")
+    held.add_argument(
+        "--limit", metavar="NAME=VALUE", action="append", default=[], help="for this once, as in memory='8 GiB'"
+    )
+    held.add_argument("--adapter", metavar="FOLDER", help="the folder of the model that holds the adapter to use")
+    opened = parser.add_argument_group("leaving out a layer of the wall, which the record keeps (docs/cell.md)")
+    for layer, meaning in WITHOUT.items():
+        opened.add_argument(
+            f"--unsafe-without-{layer.value}",
+            dest="unsafe_without",
+            action="append_const",
+            const=layer.value,
+            default=[],
+            help=meaning,
+        )
+    told = parser.add_argument_group("what is told")
+    told.add_argument("--json", action="store_true", help="one JSON object a line: pieces, then the whole answer")
+    told.add_argument("--quiet", "-q", action="store_true", help="the answer, warnings and errors, nothing else")
+    told.add_argument("--record-location", action="store_true", help="record a salted hash of the model's place")
+    told.add_argument("--record-content", action="store_true", help="record salted hashes of prompt and answer")
+    add_state_option(told)
+    add_debug_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    prompt = _read_prompt(options.prompt)
+    _start_engine(options)
+    from ostiary.cli.run_output import Output
+
+    output = Output(is_json=options.json, is_quiet=options.quiet, is_chat=_is_chat(options))
+    try:
+        with _ending_on_sigterm(), output:
+            _run(options, prompt, output)
+    except _Terminated:
+        ui.note("ostiary: terminated")
+        return _TERMINATED
+    except OstiaryError as error:
+        output.tell_error(error)
+        advice = advise(error, options)
+        if not advice or "debug" in options:
+            raise
+        for line in (render_error(error), *advice):
+            ui.note(line)
+        return error.exit_status
+    return 0
+
+
+def _run(options: argparse.Namespace, prompt: str, output: Output) -> None:
+    from ostiary.library.model import Model
+    from ostiary.library.opening import open_here
+
+    opened = open_here(options.model, _read_options(options, output))
+    stream = None
+    try:
+        with Model(opened) as model:
+            output.tell_opened(opened)
+            stream = _ask(model, options, prompt)
+            with stream:
+                output.show(stream)
+    finally:
+        output.tell_end(opened, stream)
+
+
+def _start_engine(options: argparse.Namespace) -> None:
+    """Before all else, even before the other imports: it takes longest, and knows nothing of the model."""
+    from ostiary.cell.prepare import prepare_engine
+    from ostiary.library.engines import choose_engine
+
+    choice = choose_engine(options.adapter)
+    prepare_engine(choice.name, choice.settings, [Layer(name) for name in options.unsafe_without])
+
+
+def _ask(model: Model, options: argparse.Namespace, prompt: str) -> Stream:
+    names = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "timeout")
+    said: GenerateOptions = {name: getattr(options, name) for name in names}  # type: ignore[assignment]
+    if not _is_chat(options):
+        return model.stream(prompt, **said)
+    messages = [] if options.system is None else [{"role": "system", "content": options.system}]
+    return model.stream_chat([*messages, {"role": "user", "content": prompt}], **said)
+
+
+def _is_chat(options: argparse.Namespace) -> bool:
+    return bool(options.chat or options.system is not None)
+
+
+def _read_prompt(text: str) -> str:
+    """What `-` stands for lies on standard input; the line end that every line has is not part of it."""
+    if text != "-":
+        return text
+    return ui.read_input(4 * MAX_REQUEST_CHARACTERS, "prompt").removesuffix("\n")
+
+
+def _read_options(options: argparse.Namespace, output: Output) -> OpenOptions:
+    from ostiary.cli.belief import ask_to_pin
+    from ostiary.library.options import read_options
+
+    arguments: OpenArguments = {
+        "signature": options.signature,
+        "limits": dict(_split_limit(text) for text in options.limit),
+        "config": options.config,
+        "state": options.state,
+        "adapter": options.adapter,
+        "unsafe_without": options.unsafe_without,
+        "unsafe_ignore": options.unsafe_ignore,
+        "record_location": options.record_location,
+        "record_content": options.record_content,
+        "on_progress": output.tell_progress,
+    }
+    return replace(read_options(arguments), named=read_named(options), ask=ask_to_pin)
+
+
+def _split_limit(text: str) -> tuple[str, int | str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Misuse(USAGE, "--limit wants NAME=VALUE, as in memory='8 GiB'")
+    return name, int(value) if value.isascii() and value.isdecimal() else value
+
+
+def advise(error: OstiaryError, options: argparse.Namespace) -> list[str]:
+    """What somebody can do who has a model and nobody's word for it."""
+    model = quote_untrusted(options.model)
+    if error.code == TRUST_UNSIGNED.name or (error.code == USAGE.name and "no policy" in error.message):
+        return [
+            "",
+            f"To go on with {model}, one of these:",
+            "  its publisher signed it       add --key PUBLISHER.pub",
+            f"  you looked at it: sign it     ostiary keygen me && ostiary sign {model} --key me.key",
+            "                                then add --key me.pub",
+            "  for this once, unsafely       add --unsafe-unsigned",
+        ]
+    return []
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,38 @@
+"""Codes of requests: what does not fit a model, before its engine sees it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.codes.declare import declare
+
+CONTRACT_UNKNOWN_FIELD: Final = declare(
+    "CONTRACT_UNKNOWN_FIELD",
+    "The request has a field that this model does not take.",
+    "docs/language-engine.md lists the fields of each kind of request.",
+    400,
+)
+CONTRACT_TYPE: Final = declare(
+    "CONTRACT_TYPE",
+    "A field of the request is missing or of the wrong type.",
+    "docs/language-engine.md tells the type of each field.",
+    400,
+)
+CONTRACT_RANGE: Final = declare(
+    "CONTRACT_RANGE",
+    "A field of the request has a value that this model does not take.",
+    "The message names the values that fit.",
+    400,
+)
+CONTRACT_TEXT: Final = declare(
+    "CONTRACT_TEXT",
+    "A text of the request holds characters that no model takes.",
+    "Take out halves of surrogate pairs, and characters from U+10C000 on.",
+    400,
+)
+CONTRACT_TOO_LONG: Final = declare(
+    "CONTRACT_TOO_LONG",
+    "The request is longer than this model takes.",
+    "Ask for less: a shorter prompt, fewer messages, or fewer tokens.",
+    413,
+)

@@ -1,0 +1,15 @@
+"""Says whether a request fits the model, before the model sees anything of it.
+
+In: ParsedRequest
+Out: CheckedRequest
+Trusts: what was verified of the model, and the limits that it runs within
+Refuses: ContractRefused
+Emits: nothing
+"""
+
+from __future__ import annotations
+
+from ostiary.contract.check_request import check_request
+from ostiary.contract.text_contract import TextContract, derive_contract
+
+__all__ = ["TextContract", "check_request", "derive_contract"]

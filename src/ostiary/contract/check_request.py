@@ -1,0 +1,227 @@
+"""A request held against what the model takes: closed forms, every field checked. Pure.
+
+The engine checks once more behind the wall (a test holds the two together): there it protects MLX, here whoever
+asks is told in time which field is wrong, and nothing that is wrong costs a worker's time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ostiary.contract.check_json import JsonCheck
+from ostiary.contract.check_messages import check_messages
+from ostiary.contract.fields import Fields, TextBudget, name_type, unfit
+from ostiary.contract.text_contract import TextContract
+from ostiary.core.json_text import JsonValue
+from ostiary.core.limits import (
+    MAX_CALL_CHOICES,
+    MAX_CALL_LOGPROBS,
+    MAX_CALL_MESSAGES,
+    MAX_LOGIT_BIASES,
+    MAX_PENALTY_CONTEXT,
+    MAX_REQUEST_TOKENS,
+    MAX_STOP_CHARACTERS,
+    MAX_STOP_TEXTS,
+    MAX_TENANT_CHARACTERS,
+)
+from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.core.tickets import CheckedRequest
+from ostiary.errors import CONTRACT_RANGE, CONTRACT_TOO_LONG, CONTRACT_TYPE
+
+_MOST: Final = 100.0
+"""Of temperature, of a penalty either way, and of a bias either way: beyond, nothing changes any more."""
+_PENALTIES: Final = ("repetition_penalty", "presence_penalty", "frequency_penalty")
+_MAX_SEED: Final = (1 << 64) - 1
+
+_Body = dict[str, JsonValue]
+
+
+def check_request(request: ParsedRequest, contract: TextContract) -> CheckedRequest:
+    """Raises ContractRefused, which names the field and what fits."""
+    fields = Fields(request.fields, TextBudget())
+    body: _Body = {}
+    prompt_tokens = _CHECKS[request.operation](fields, contract, body)
+    choices = fields.integer("n", 1, MAX_CALL_CHOICES) or 1
+    most = fields.integer("max_tokens", 1, max(1, contract.most_tokens // choices))
+    if choices > 1:
+        body["n"] = choices
+    if most is not None:
+        body["max_tokens"] = most
+    _check_context(prompt_tokens, most, contract)
+    _check_sampling(fields, contract, body)
+    stop = _check_stop(fields)
+    if stop:
+        body["stop"] = [*stop]
+    logprobs = fields.integer("logprobs", 0, MAX_CALL_LOGPROBS)
+    if logprobs is not None:
+        body["logprobs"] = logprobs
+    _check_tenant(fields, body)
+    for name in ("show_special", "ignore_eos"):
+        if fields.flag(name):
+            body[name] = True
+    fields.finish()
+    return CheckedRequest(
+        operation=request.operation,
+        body=body,
+        choices=choices,
+        most_tokens=contract.most_tokens // choices if most is None else most,
+        token_ids=contract.token_ids,
+        stop=stop,
+        logprobs=logprobs,
+        timeout_seconds=_check_timeout(request.timeout_seconds),
+    )
+
+
+def _check_generate(fields: Fields, contract: TextContract, body: _Body) -> int:
+    """A text, or token ids; then how many."""
+    value = fields.take("prompt")
+    if isinstance(value, str):
+        body["prompt"] = fields.text("prompt")
+        if fields.flag("parse_special"):
+            body["parse_special"] = True
+        return 0
+    if value is None:
+        raise unfit(CONTRACT_TYPE, "prompt", "is missing")
+    ids = [_check_id(item, "prompt", contract) for item in fields.items("prompt", MAX_REQUEST_TOKENS) or ()]
+    if not ids:
+        raise unfit(CONTRACT_TYPE, "prompt", "has no tokens")
+    body["prompt"] = [*ids]
+    return len(ids)
+
+
+def _check_chat(fields: Fields, _contract: TextContract, body: _Body) -> int:
+    json = JsonCheck(fields.budget)
+    body["messages"] = check_messages(fields, json)
+    for name in ("tools", "documents"):
+        items = fields.items(name, MAX_CALL_MESSAGES)
+        for place, item in enumerate(items or ()):
+            if not isinstance(item, Mapping):
+                raise unfit(CONTRACT_TYPE, f"{name}[{place}]", f"is {name_type(item)}, not an object")
+        if items is not None:
+            body[name] = json.check(items, name)
+    options = fields.take("template_options")
+    if options is not None:
+        if not isinstance(options, Mapping):
+            raise fields.wrong_type("template_options", options, "an object")
+        body["template_options"] = json.check(options, "template_options")
+    continues, adds = fields.flag("continue_final_message"), fields.flag("add_generation_prompt")
+    if continues and adds:
+        raise unfit(CONTRACT_RANGE, "continue_final_message", "and add_generation_prompt exclude one another")
+    if continues:
+        body["continue_final_message"] = True
+    if adds is not None:
+        body["add_generation_prompt"] = adds
+    return 0
+
+
+def _check_context(prompt_tokens: int, most: int | None, contract: TextContract) -> None:
+    """As far as it can be told before the prompt is made of tokens."""
+    if contract.context_tokens is None:
+        return
+    if prompt_tokens >= contract.context_tokens:
+        detail = f"has {prompt_tokens:,} tokens; the context has {contract.context_tokens:,}"
+        raise unfit(CONTRACT_TOO_LONG, "prompt", detail)
+    if most is not None and max(prompt_tokens, 1) + most > contract.context_tokens:
+        detail = f"and the prompt do not fit together; the context has {contract.context_tokens:,}"
+        raise unfit(CONTRACT_TOO_LONG, "max_tokens", detail)
+
+
+def _check_sampling(fields: Fields, contract: TextContract, body: _Body) -> None:
+    most_top_k = (contract.token_ids or MAX_REQUEST_TOKENS) - 1
+    sampling: dict[str, float | int | None] = {
+        "temperature": fields.number("temperature", 0, _MOST),
+        "top_p": fields.number("top_p", 0, 1),
+        "top_k": fields.integer("top_k", 0, max(0, most_top_k)),
+        "min_p": fields.number("min_p", 0, 1),
+        "seed": fields.integer("seed", 0, _MAX_SEED),
+    }
+    for name in _PENALTIES:
+        sampling[name] = fields.number(name, 0 if name == "repetition_penalty" else -_MOST, _MOST)
+        context = name.replace("penalty", "context_size")
+        sampling[context] = fields.integer(context, 1, MAX_PENALTY_CONTEXT)
+    body.update({name: value for name, value in sampling.items() if value is not None})
+    bias = _check_bias(fields, contract)
+    if bias:
+        body["logit_bias"] = bias
+
+
+def _check_bias(fields: Fields, contract: TextContract) -> _Body:
+    """Token id to what is added to its logit."""
+    value = fields.take("logit_bias")
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise fields.wrong_type("logit_bias", value, "an object")
+    if len(value) > MAX_LOGIT_BIASES:
+        detail = f"has {len(value):,} entries; it may have {int(MAX_LOGIT_BIASES):,}"
+        raise unfit(CONTRACT_TOO_LONG, "logit_bias", detail)
+    bias: _Body = {}
+    for name, amount in value.items():
+        token = _check_id(_read_id(name), "logit_bias", contract)
+        if str(token) in bias:
+            raise unfit(CONTRACT_RANGE, "logit_bias", "names a token id twice")
+        inner = Fields({str(token): amount}, fields.budget, "logit_bias.")
+        number = inner.number(str(token), -_MOST, _MOST)
+        if number is None:
+            raise inner.wrong_type(str(token), amount, "a number")
+        bias[str(token)] = number
+    return bias
+
+
+def _read_id(name: object) -> object:
+    """As JSON writes it, or as a Python program does."""
+    if isinstance(name, str) and name.isascii() and name.isdecimal() and len(name) < 12:
+        return int(name)
+    return name
+
+
+def _check_id(value: object, field: str, contract: TextContract) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise unfit(CONTRACT_TYPE, field, f"holds {name_type(value)}, not a token id")
+    high = contract.token_ids
+    if value < 0 or value >= (1 << 31 if high is None else high):
+        known = "" if high is None else f" of this model go from 0 to {high - 1:,}"
+        raise unfit(CONTRACT_RANGE, field, f"holds what is no token id; ids{known}")
+    return value
+
+
+def _check_stop(fields: Fields) -> tuple[str, ...]:
+    """One text, or several."""
+    value = fields.take("stop")
+    claimed = [value] if isinstance(value, str) else fields.items("stop", MAX_STOP_TEXTS) or ()
+    stops = []
+    for stop in claimed:
+        if not isinstance(stop, str):
+            raise fields.wrong_type("stop", stop, "a string")
+        if not 0 < len(stop) <= MAX_STOP_CHARACTERS:
+            detail = f"has a text of {len(stop):,} characters; it may have 1 to {int(MAX_STOP_CHARACTERS)}"
+            raise unfit(CONTRACT_RANGE, "stop", detail)
+        stops.append(fields.budget.check(stop, "stop"))
+    return tuple(stops)
+
+
+def _check_tenant(fields: Fields, body: _Body) -> None:
+    tenant = fields.text("tenant")
+    if tenant is None:
+        return
+    if len(tenant) > MAX_TENANT_CHARACTERS:
+        raise unfit(CONTRACT_TOO_LONG, "tenant", f"is longer than {int(MAX_TENANT_CHARACTERS)} characters")
+    body["tenant"] = tenant
+
+
+def _check_timeout(seconds: object) -> float | None:
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise unfit(CONTRACT_TYPE, "timeout", f"is {name_type(seconds)}, not a number of seconds")
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise unfit(CONTRACT_RANGE, "timeout", "must be a number of seconds above 0")
+    return float(seconds)
+
+
+_CHECKS: Final[Mapping[Operation, Callable[[Fields, TextContract, _Body], int]]] = {
+    Operation.GENERATE: _check_generate,
+    Operation.CHAT: _check_chat,
+}

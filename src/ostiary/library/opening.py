@@ -1,0 +1,179 @@
+"""Opens a model with all that belongs to it: the record, the two walks, the requests. Closed once, in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ostiary.answer import RequestEndings
+from ostiary.cell import lifetime
+from ostiary.cell.prepare import prepare_engine
+from ostiary.cell.quarantine import Quarantine
+from ostiary.contract import derive_contract
+from ostiary.core.requests import ParsedRequest
+from ostiary.errors import CELL_CLOSED, Misuse
+from ostiary.library.arguments import OpenProgress, PathName
+from ostiary.library.believe import choose_believed
+from ostiary.library.options import OpenOptions
+from ostiary.library.verdict import Verdict, write_verdict
+from ostiary.record.begin import open_log
+from ostiary.record.events import CellEnded, Emit, Event, ModelSealed, ModelVerified
+from ostiary.record.place import find_state_directory
+from ostiary.trust.verify import UnsafeAllowances
+from ostiary.walks.model_walk import VerifyRequest
+from ostiary.walks.open_model import OpenModel, OpenRequest, open_model
+from ostiary.walks.request_walk import AnswerInFlight, ask_model
+
+if TYPE_CHECKING:
+    from ostiary.cell.process import CellUsage
+    from ostiary.core.frames import JsonObject
+    from ostiary.record.log import Log
+
+
+class _Watcher:
+    """Reads along what goes to the record, and tells how far the opening is."""
+
+    def __init__(self, emit: Emit, on_progress: Callable[[OpenProgress], None] | None) -> None:
+        self.sealed: dict[str, int] = {}
+        self.ended: CellEnded | None = None
+        self._emit: Final = emit
+        self._on_progress: Final = on_progress
+        self._lock: Final = threading.Lock()
+        self._done = 0
+        self._total = 0
+
+    def emit(self, event: Event) -> None:
+        self._emit(event)
+        if isinstance(event, ModelVerified):
+            self.tell("loading")
+        elif isinstance(event, ModelSealed):
+            self.sealed = dict(event.methods)
+        elif isinstance(event, CellEnded):
+            self.ended = event
+
+    def start(self, total_bytes: int) -> None:
+        self._total = total_bytes
+        self.tell("verifying")
+
+    def advance(self, count: int) -> None:
+        with self._lock:
+            self._done += count
+        self.tell("verifying")
+
+    def tell(self, stage: str) -> None:
+        if self._on_progress is not None:
+            self._on_progress(OpenProgress(stage, self._done, self._total))
+
+
+class Opened:
+    """A model at work. Any number of threads may ask it."""
+
+    def __init__(
+        self, stack: ExitStack, log: Log, opened: OpenModel, watcher: _Watcher, options: OpenOptions
+    ) -> None:
+        self._stack: Final = stack
+        self._log: Final = log
+        self._opened: Final = opened
+        self._watcher: Final = watcher
+        self._observe: Final = options.engine.observe
+        self._contract: Final = derive_contract(opened.verified.manifest.facts, opened.cell.limits.tokens)
+        self._endings: Final = RequestEndings(
+            watcher.emit, opened.correlation_id, opened.cell.root, has_content=options.records_content
+        )
+        self._closing: Final = threading.Lock()
+        self._is_closed = False
+        self._is_foreign = False
+        self.verdict: Final[Verdict] = write_verdict(
+            opened, options.engine.name, watcher.sealed, tuple(sorted(layer.value for layer in options.without))
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed or self._is_foreign
+
+    @property
+    def ended(self) -> CellEnded | None:
+        """How its process ended, and what it used; None while it runs."""
+        return self._watcher.ended
+
+    @property
+    def claimed_facts(self) -> JsonObject:
+        """What the engine says of the model, from behind the wall: not to be believed."""
+        return self._opened.cell.facts
+
+    @property
+    def has_new_record(self) -> bool:
+        """Whether there was no record before: worth saying aloud, as somebody may have taken the old one away."""
+        return self._log.is_new
+
+    @property
+    def notices(self) -> list[str]:
+        """What went wrong with the record without losing anything."""
+        return self._log.notices
+
+    def ask(self, request: ParsedRequest, on_ready: Callable[[], None] | None = None) -> AnswerInFlight:
+        """As `walks.request_walk.ask_model`; Misuse(CELL_CLOSED) before that where the model is closed."""
+        if self._is_foreign:
+            raise Misuse(CELL_CLOSED, "the model was opened by the process that this one was forked from")
+        if self._is_closed:
+            raise Misuse(CELL_CLOSED, "the model was closed")
+        self._observe(request)
+        return ask_model(self._opened.cell, self._contract, self._endings, request, on_ready=on_ready)
+
+    def read_usage(self) -> CellUsage:
+        return self._opened.cell.read_usage()
+
+    def close(self) -> None:
+        """Ends what is still asked, then the process, then lets go of files and record. Any number of times.
+
+        Raises what the record says.
+        """
+        with self._closing:
+            if self.is_closed:
+                return
+            self._is_closed = True
+        with self._stack:
+            self._endings.close()
+
+    def forget(self) -> None:
+        """In a forked child: nothing here is its own."""
+        self._is_foreign = True
+        self._endings.forget()
+
+
+def open_here(model: PathName, options: OpenOptions) -> Opened:
+    """Raises the first room's no; the record has it then."""
+    prepare_engine(options.engine.name, options.engine.settings, options.without)
+    now = datetime.now(UTC)
+    with ExitStack() as stack:
+        log = stack.enter_context(open_log(options.state))
+        watcher = _Watcher(log.emit, options.on_progress)
+        believed = choose_believed(options.named, model, now, log, ask=options.ask)
+        state = options.state or find_state_directory()
+        request = OpenRequest(
+            verify=VerifyRequest(
+                material=believed.material,
+                decide=believed.decide,
+                now=now,
+                source=str(Path(model).resolve()),
+                signatures=options.signatures,
+                allowances=UnsafeAllowances(options.leaves_out, unsigned=options.named.allows_unsigned),
+                record_location=options.records_location,
+                needs_vouching=believed.needs_vouching,
+            ),
+            engine=options.engine.name,
+            settings=options.engine.settings,
+            rules=options.rules,
+            without=options.without,
+            quarantine=Quarantine(state, watcher.emit),
+        )
+        walk = open_model(model, watcher.emit, request, start=watcher.start, advance=watcher.advance)
+        at_work = stack.enter_context(walk)
+        opened = Opened(stack.pop_all(), log, at_work, watcher, options)
+    watcher.tell("ready")
+    lifetime.register(opened)
+    return opened

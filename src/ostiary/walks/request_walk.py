@@ -1,0 +1,145 @@
+"""A request's way through the house, top to bottom: contract -> cell -> answer. Whoever asks has parsed it before.
+
+Admission, which decides whether there is room and right, will stand before the cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from ostiary.answer import Gathering, RequestEnding, RequestEndings
+from ostiary.answer.endings import Progress
+from ostiary.contract import TextContract, check_request
+from ostiary.core.frames import ReplyKind
+from ostiary.core.requests import ParsedRequest, Piece
+from ostiary.core.tickets import Answer
+from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
+
+if TYPE_CHECKING:
+    from ostiary.cell.calls import CallInFlight, CellReply
+    from ostiary.cell.running import RunningCell
+
+
+def ask_model(
+    cell: RunningCell,
+    contract: TextContract,
+    endings: RequestEndings,
+    request: ParsedRequest,
+    *,
+    on_ready: Callable[[], None] | None = None,
+) -> AnswerInFlight:
+    """The request is on its way when this returns. Raises the first room's no, which is in the record then.
+
+    `on_ready` is called, from other threads, whenever `AnswerInFlight.take` may have something to give.
+    """
+    ending = endings.begin(request.operation)
+    try:
+        checked = check_request(request, contract)
+        ending.note_request(checked)
+        gathering = Gathering(checked, ending.started)
+        ending.follow(lambda: Progress(gathering.completion_tokens, gathering.timings))
+        call = cell.call(
+            checked.operation.value, checked.body, deadline_seconds=checked.timeout_seconds, on_ready=on_ready
+        )
+    except BaseException as error:
+        ending.raised(error)
+        raise
+    return AnswerInFlight(cell, call, gathering, ending)
+
+
+class AnswerInFlight:
+    """An answer on its way. One thread at a time reads it; `cancel` and `abandon` may come from any."""
+
+    def __init__(self, cell: RunningCell, call: CallInFlight, gathering: Gathering, ending: RequestEnding) -> None:
+        self._cell: Final = cell
+        self._call: Final = call
+        self._gathering: Final = gathering
+        self._ending: Final = ending
+        self._answer: Answer | None = None
+        self._error: BaseException | None = None
+        self._is_cancelled = False
+
+    @property
+    def correlation_id(self) -> str:
+        return self._ending.correlation_id
+
+    @property
+    def text(self) -> str:
+        """Of the first answer, as far as it came."""
+        return self._gathering.text
+
+    @property
+    def completion_tokens(self) -> int:
+        """Of all answers, as far as they came."""
+        return self._gathering.completion_tokens
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody did not want the rest, or interrupted the waiting for it."""
+        is_interrupted = self._error is not None and not isinstance(self._error, Exception)
+        return self._is_cancelled or is_interrupted
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will come any more: `conclude` says how it ended."""
+        return self._answer is not None or self._error is not None or self._is_cancelled
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Every piece, waiting for each. Raises what ended it instead of an answer."""
+        while not self.is_over:
+            piece = self.take(None)
+            if piece is not None:
+                yield piece
+        self.conclude()
+
+    def take(self, seconds: float | None = 0) -> Piece | None:
+        """The next piece, waiting for it so long; None where none came or will come. Errors wait for `conclude`."""
+        if self.is_over:
+            return None
+        try:
+            reply = self._call.take(seconds)
+            return None if reply is None else self._read(reply)
+        except StopIteration:
+            self._error = InternalFault(HOUSE_INTERNAL, "an answer ended without an end")
+        except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
+            self._error = error
+            self._call.close()
+        return None
+
+    def conclude(self) -> Answer:
+        """How it ended is in the record when this returns, or raises what ended it. Any number of times."""
+        if self._error is not None:
+            self._ending.raised(self._error)
+            raise self._error
+        if self._answer is None:
+            self.cancel()
+            raise InternalFault(HOUSE_INTERNAL, "an answer was concluded before its end")
+        self._ending.answered(self._answer)
+        return self._answer
+
+    def cancel(self) -> None:
+        """Not wanted any more. Nothing changes where it is over already. Raises what the record says."""
+        if self._answer is not None:
+            self.conclude()
+        elif self._error is not None:
+            self._ending.raised(self._error)
+        else:
+            self._is_cancelled = True
+            self._call.close()
+            self._ending.cancelled()
+
+    def abandon(self) -> None:
+        """From inside the garbage collector: nobody holds it any more."""
+        self._is_cancelled = True
+        self._ending.abandoned()
+
+    def _read(self, reply: CellReply) -> Piece | None:
+        try:
+            if reply.kind is ReplyKind.PIECE:
+                return self._gathering.take_piece(reply.body, reply.tail)
+            self._answer = self._gathering.take_result(reply.body, reply.tail)
+        except SandboxViolation as violation:
+            self._cell.object_to(violation.message)
+            raise
+        return None

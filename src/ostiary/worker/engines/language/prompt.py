@@ -1,0 +1,105 @@
+"""From a checked call to the token ids of its prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from ostiary.core.json_text import JsonValue
+from ostiary.core.text import quote_untrusted
+from ostiary.worker.engines.contract import CallUnfit
+from ostiary.worker.engines.language.chat_template import Chat, ChatTemplates
+from ostiary.worker.engines.language.check_calls import ChatCall, EmbedCall, GenerateCall, TokenizeCall
+from ostiary.worker.engines.language.shield import Shield
+from ostiary.worker.engines.language.text_tokenizer import TextTokenizer
+
+_REASONING: Final = "reasoning_content"
+
+
+class PromptMaker:
+    """For one model."""
+
+    def __init__(self, tokenizer: TextTokenizer, templates: ChatTemplates) -> None:
+        self._tokenizer: Final = tokenizer
+        self._templates: Final = templates
+        self._shield: Final = Shield(tokenizer.controls, tuple(templates.literals))
+
+    def make(self, call: GenerateCall | ChatCall) -> list[int]:
+        """Raises CallUnfit."""
+        if isinstance(call, ChatCall):
+            return self._tokenizer.encode(self._shield.read(self._render(call)), is_framed=False)
+        if not isinstance(call.prompt, str):
+            return list(call.prompt)
+        return self._encode(call.prompt, parse_special=call.parse_special)
+
+    def read_text(self, call: EmbedCall) -> list[int]:
+        """A text that is read and not continued."""
+        if not isinstance(call.text, str):
+            return list(call.text)
+        return self._encode(call.text, parse_special=call.parse_special)
+
+    def tokenize(self, call: TokenizeCall) -> list[int]:
+        if call.add_special:
+            return self._encode(call.text, parse_special=call.parse_special)
+        marked = self._tokenizer.controls.write_marks(call.text) if call.parse_special else call.text
+        return self._tokenizer.encode(marked, is_framed=False)
+
+    def render(self, call: ChatCall) -> tuple[str, list[int]]:
+        """What the template writes, for a person, and the ids of it."""
+        rendered = self._render(call)
+        return self._shield.uncover(rendered), self._tokenizer.encode(self._shield.read(rendered), is_framed=False)
+
+    def _encode(self, text: str, *, parse_special: bool) -> list[int]:
+        """A prompt that spells its own first token does not get it twice."""
+        before, _ = self._tokenizer.frame
+        if parse_special:
+            text = self._tokenizer.controls.write_marks(text)
+        ids = self._tokenizer.encode(text, is_framed=False)
+        is_framed = not before or tuple(ids[: len(before)]) != before
+        return self._tokenizer.encode(text, is_framed=True) if is_framed else ids
+
+    def _render(self, call: ChatCall) -> str:
+        with_tools = call.tools is not None
+        known = self._templates.find_options(with_tools=with_tools)
+        for name in call.options:
+            if name not in known:
+                raise CallUnfit(f"the chat template has no option '{quote_untrusted(name)}'")
+        cover = self._shield.cover
+        return self._templates.render(
+            Chat(
+                messages=[self._cover_message(message) for message in call.messages],
+                tools=None if call.tools is None else [cover(tool) for tool in call.tools],
+                documents=None if call.documents is None else [cover(item) for item in call.documents],
+                options={name: cover(value) for name, value in call.options.items()},
+                add_generation_prompt=call.add_generation_prompt,
+                continue_final_message=call.continue_final_message,
+            )
+        )
+
+    def _cover_message(self, message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        role = message["role"]
+        covered: dict[str, JsonValue] = {"role": role}
+        for name, value in message.items():
+            if name == "tool_calls" and isinstance(value, list):
+                covered[name] = [self._shield.cover(_read_arguments(call)) for call in value]
+            elif name != "role":
+                covered[name] = self._shield.cover(value, is_assistant=role == "assistant")
+        if _REASONING in covered:
+            covered["thinking"] = covered[_REASONING]  # the other name that templates know it by
+        return covered
+
+
+def _read_arguments(call: JsonValue) -> JsonValue:
+    """Templates write a tool call's arguments as an object; clients send them as JSON in a string."""
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(call, dict) or not isinstance(function, dict):
+        return call
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        return call
+    try:
+        read = json.loads(arguments)
+    except (ValueError, RecursionError) as error:
+        raise CallUnfit("the arguments of a tool call are not JSON") from error
+    return {**call, "function": {**function, "arguments": read}}

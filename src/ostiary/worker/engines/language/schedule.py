@@ -1,0 +1,167 @@
+"""Which calls are worked on, in which order: prompts in chunks that take turns, answers all at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import mlx.core as mx
+
+from ostiary.core.values import dataclass
+from ostiary.worker.engines.language.answer import Answer
+from ostiary.worker.engines.language.caches import arrays_of, copy_caches, make_caches
+from ostiary.worker.engines.language.library import begin_computing
+from ostiary.worker.engines.language.prompt_cache import PromptCache
+from ostiary.worker.engines.language.rows import forward_rows
+
+
+@dataclass(slots=True)
+class Work:
+    """A call that generates."""
+
+    call_id: int
+    prompt: Sequence[int]
+    tenant: str | None
+    answers: list[Answer]
+    seed: int
+    reserved_bytes: int
+    caches: list[Any]
+    """Of the prompt, while it is computed."""
+    done_tokens: int = 0
+    """How much of the prompt was computed, its last token left out: that one begins the answer."""
+    cached_tokens: int = 0
+    """How much of that came from the prompt cache."""
+
+    @property
+    def missing_tokens(self) -> int:
+        return len(self.prompt) - 1 - self.done_tokens
+
+
+class Schedule:
+    """For one network. Calls wait until there is room for all that they may come to need."""
+
+    def __init__(
+        self, model: Any, cache: PromptCache, chunk_tokens: int, most_rows: int, budget: int, *, together: bool
+    ) -> None:
+        self._model: Final = model
+        self._cache: Final = cache
+        self._chunk: Final = chunk_tokens
+        self._most_rows: Final = most_rows
+        self._budget: Final = budget
+        self._together: Final = together
+        self._waiting: Final[deque[Work]] = deque()
+        self._reading: Final[deque[Work]] = deque()
+        self._answering: Final[list[Work]] = []
+        self._begun: list[mx.array] = []
+        """What the chunk that was begun last will fill."""
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._waiting or self._reading or self._answering)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the next step computes a piece of a prompt."""
+        return bool(self._reading)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Those that want another token now."""
+        return [answer for work in self._answering for answer in work.answers if answer.wants_more]
+
+    def add(self, work: Work) -> None:
+        self._waiting.append(work)
+
+    def find(self, call_id: int) -> Work | None:
+        return next((work for work in self._answering if work.call_id == call_id), None)
+
+    def remove(self, call_id: int) -> None:
+        """It ended, or is not wanted any more."""
+        for queue in (self._waiting, self._reading, self._answering):
+            for work in list(queue):
+                if work.call_id == call_id:
+                    queue.remove(work)
+
+    def give_up(self) -> list[int]:
+        """Forgets all that was begun; the calls that are lost with it."""
+        lost = [work.call_id for work in (*self._reading, *self._answering)]
+        self._reading.clear()
+        self._answering.clear()
+        self._begun = []
+        return lost
+
+    def admit(self, taken: int = 0) -> None:
+        """Lets calls in, the first first, as far as there is room for all that they may come to need.
+
+        `taken`: what others hold of the memory.
+        """
+        while self._waiting:
+            inside = [*self._reading, *self._answering]
+            reserved = taken + sum(work.reserved_bytes for work in inside) + self._waiting[0].reserved_bytes
+            rows = sum(len(work.answers) for work in inside) + len(self._waiting[0].answers)
+            is_alone = not inside and not taken
+            if not is_alone and (reserved > self._budget or rows > self._most_rows):
+                return
+            self._cache.shrink(max(0, self._budget - reserved))
+            work = self._waiting.popleft()
+            self._reading.append(work)  # at once: what fails from here on fails it too
+            self._start(work)
+
+    def _start(self, work: Work) -> None:
+        found = self._cache.find(work.tenant, work.prompt[:-1])
+        if found is None:
+            work.caches = make_caches(self._model)
+        else:
+            work.caches, work.done_tokens = found
+            work.cached_tokens = work.done_tokens
+        self._place(work)
+
+    def _place(self, work: Work) -> None:
+        """To the end of the line, or on to its answers where its prompt is done."""
+        self._reading.remove(work)
+        if work.missing_tokens:
+            self._reading.append(work)
+            return
+        for answer in work.answers[1:]:
+            answer.caches = copy_caches(work.caches)
+        work.answers[0].caches = work.caches
+        work.caches = []
+        self._answering.append(work)
+
+    def read_chunk(self) -> None:
+        """Begins a chunk of the prompts whose turn it is.
+
+        One chunk is on its way at most: who cancels waits no longer than that.
+        """
+        if not self._reading:
+            self._begun = []
+            return
+        mx.eval(self._begun)
+        mx.clear_cache()
+        works = self._choose_turn()
+        sizes = [min(work.missing_tokens, self._chunk) for work in works]
+        longest = max(sizes)
+        tokens = [
+            [*work.prompt[work.done_tokens : work.done_tokens + size], *([0] * (longest - size))]
+            for work, size in zip(works, sizes, strict=True)
+        ]
+        forward_rows(self._model, mx.array(tokens), [work.caches for work in works], sizes, together=self._together)
+        self._begun = arrays_of([cache for work in works for cache in work.caches])
+        begin_computing(self._begun)
+        for work, size in zip(works, sizes, strict=True):
+            work.done_tokens += size
+            if size == self._chunk and work.missing_tokens < self._chunk:
+                self._cache.keep(work.tenant, work.prompt[: work.done_tokens], work.caches)
+            self._place(work)
+
+    def _choose_turn(self) -> list[Work]:
+        """The first in line, and such others as fit beside it without making the chunk larger."""
+        first, *others = self._reading
+        works, longest = [first], min(first.missing_tokens, self._chunk)
+        for work in others if self._together else ():
+            widest = max(longest, min(work.missing_tokens, self._chunk))
+            if widest * (len(works) + 1) <= self._chunk:
+                works.append(work)
+                longest = widest
+        return works

@@ -1,0 +1,1 @@
+"""Many requests of all kinds to one engine: none is lost, none leaves anything behind."""

@@ -1,0 +1,1 @@
+"""What changes MLX for a whole process, so that it is tried in processes of its own."""
