@@ -181,7 +181,7 @@ def run_role(role: str, model: Path) -> int:
     if role.startswith("sealed"):
         work = prepare_sealed(model, SealMethod(role.split()[1]), digests)
     else:
-        import mlx.core as mx  # noqa: PLC0415  not in the vault's own process
+        import mlx.core as mx
 
         mx.eval(mx.zeros((1,)))
         threads = (os.cpu_count() or 1) if role == HASH_FIRST_THREADS else 1
@@ -233,7 +233,7 @@ def prepare_sealed(model: Path, method: SealMethod, digests: dict[str, str]) -> 
 
 def serve_loader(descriptor: int) -> int:
     """Loads every file it is given, as a worker does; tells its processor time at the end."""
-    import mlx.core as mx  # noqa: PLC0415
+    import mlx.core as mx
 
     mx.eval(mx.zeros((1,)))
     channel = socket.socket(fileno=descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_every_command_of_the_readme_parses(tmp_path: Path) -> None:
     ]
     assert len(lines) >= 5
     for line in lines:
-        words = line.partition("#")[0].split()[2:]
+        words = shlex.split(line, comments=True)[2:]
         options = build_parser().parse_args(words)
         assert isinstance(options, argparse.Namespace)
 

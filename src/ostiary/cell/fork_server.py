@@ -232,7 +232,8 @@ class ForkServer:
                 wait_for_end(self._process, _ENDING_SECONDS)
             reap_orphan(self._process)
             process, self._process = self._process, None
-            os.close(process)
+            with suppress(OSError):  # at the interpreter's end nobody is left who could do anything about it
+                os.close(process)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _find_descriptors(self, body: JsonObject) -> list[int] | None:

@@ -77,9 +77,11 @@ def read_descriptor(descriptor: int, most_bytes: int, what: str) -> bytes:
     """One line from a descriptor that somebody opened for it."""
     try:
         with os.fdopen(descriptor, "rb") as file:
-            found = file.read(most_bytes + 1)
+            found: bytes | None = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:
         raise Misuse(USAGE, f"descriptor {descriptor} cannot be read") from error
+    if found is None:  # it does not block, and nothing has come
+        raise Misuse(USAGE, f"descriptor {descriptor} has nothing to read")
     line = found.partition(b"\n")[0].removesuffix(b"\r")
     if len(line) > most_bytes:
         raise Misuse(USAGE, f"the {what} is too long")

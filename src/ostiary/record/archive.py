@@ -10,13 +10,14 @@ from ostiary.core.values import dataclass
 from ostiary.errors import RECORD_UNWRITABLE, USAGE, Misuse, RecordUnwritable
 from ostiary.record.archive_file import ArchiveHeader, write_archive
 from ostiary.record.checkpoint import parse_checkpoint
+from ostiary.record.connection import connect_to_read
 from ostiary.record.durable import sync_directory
 from ostiary.record.entry import spell_time
 from ostiary.record.events import RecordArchived
 from ostiary.record.log import Log
 from ostiary.record.merkle import list_peaks, prove_consistency
 from ostiary.record.place import ARCHIVE_DIRECTORY, DATABASE_FILE
-from ostiary.record.reader import ArchiveRow, Reader, connect_to_read
+from ostiary.record.reader import ArchiveRow, Reader
 from ostiary.record.store import explain_os
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from ostiary.errors import RECORD_NONE, Misuse
 from ostiary.record.checkpoint import Checkpoint, sign_checkpoint
+from ostiary.record.connection import connect_to_read
 from ostiary.record.entry import describe_actor, encode_event, spell_time
 from ostiary.record.events import RecordBegun
 from ostiary.record.keys import KEY_FILE, create_signers, write_key_file
@@ -25,7 +26,7 @@ from ostiary.record.place import (
     prepare_state_directory,
     publish_staging,
 )
-from ostiary.record.reader import Reader, connect_to_read
+from ostiary.record.reader import Reader
 from ostiary.record.store import Store, create_database, explain_os
 
 _ORIGIN_DOMAIN: Final = "ostiary.local"

@@ -16,7 +16,6 @@ from ostiary.errors import (
 )
 from ostiary.record.durable import sync_directory
 from ostiary.record.keys import KEY_FILE, SIGNER_FILE
-from ostiary.record.schema import APPLICATION_ID, SCHEMA_VERSION
 
 STATE_VARIABLE: Final = "OSTIARY_STATE_DIR"
 RECORD_DIRECTORY: Final = "record"
@@ -24,9 +23,6 @@ DATABASE_FILE: Final = "log.db"
 LOCK_FILE: Final = "log.lock"
 HOOK_FILE: Final = "hook.json"
 ARCHIVE_DIRECTORY: Final = "archive"
-
-_SQLITE_MAGIC: Final = b"SQLite format 3\x00"
-_HEADER_BYTES: Final = 100
 
 
 def find_state_directory() -> Path:
@@ -77,7 +73,8 @@ def examine_place(record: Path) -> Path:
 
     1. The directory is a directory of this user (or root), and no link.
     2. The database is there: where it is not, a key without its record is no reason to begin another one.
-    3. It is a regular file with SQLite's magic and the record's own application id.
+    3. It is a regular file that is not empty. What is in it, `connect` asks SQLite: to open the file here, and to
+       close it, would take away the locks of every connection that this process has to it.
     """
     try:
         place = record.lstat()
@@ -88,29 +85,13 @@ def examine_place(record: Path) -> Path:
             raise RecordDamaged(
                 RECORD_MISSING, f"the directory `record` is there, but {DATABASE_FILE} in it is not"
             )
-        descriptor = os.open(database, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            header = os.read(descriptor, _HEADER_BYTES) if is_regular else b""
-        finally:
-            os.close(descriptor)
+        found = database.lstat()
     except OSError as error:
         raise RecordDamaged(RECORD_CORRUPT, f"{DATABASE_FILE} cannot be opened") from error
-    if not is_regular:
+    if not stat.S_ISREG(found.st_mode):
         raise RecordDamaged(RECORD_FOREIGN, f"{DATABASE_FILE} is not a regular file")
-    if not header:
+    if not found.st_size:
         raise RecordDamaged(RECORD_CORRUPT, f"{DATABASE_FILE} was emptied")
-    if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE_MAGIC):
-        raise RecordDamaged(RECORD_FOREIGN, f"{DATABASE_FILE} is not an SQLite database")
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise RecordDamaged(RECORD_FOREIGN, f"{DATABASE_FILE} is an SQLite database of another program")
-    version = int.from_bytes(header[60:64], "big")
-    if version != SCHEMA_VERSION:
-        raise RecordDamaged(
-            RECORD_FOREIGN,
-            f"the record has format {version}; this version of Ostiary knows format {SCHEMA_VERSION}",
-            hint="Use the version of Ostiary that wrote it, or a newer one.",
-        )
     return database
 
 

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, Self
 
-from ostiary.core.limits import MAX_RECORD_WAIT_MS
 from ostiary.core.values import dataclass
-from ostiary.errors import (
-    RECORD_BUSY,
-    RECORD_CORRUPT,
-    RECORD_DISK_FULL,
-    RECORD_FOREIGN,
-    RECORD_NO_ENTRY,
-    RECORD_READ_ONLY,
-    RECORD_UNWRITABLE,
-    Misuse,
-    RecordDamaged,
-    RecordUnwritable,
-)
+from ostiary.errors import RECORD_CORRUPT, RECORD_NO_ENTRY, Misuse, RecordDamaged
+from ostiary.record.connection import sqlite_explained
 from ostiary.record.entry import TIME_IN_BODY, Entry, Salt, parse_entry
 from ostiary.record.merkle import EMPTY_ROOT, HASH_BYTES, hash_range
-from ostiary.record.schema import OPEN_PRAGMAS, TABLES
 
 _ROWS_AT_ONCE: Final = 512
 
@@ -49,71 +34,6 @@ class StoredRow:
     index: int
     hashes: bytes
     body: bytes | None
-
-
-def explain_sqlite(error: sqlite3.Error, doing: str) -> RecordUnwritable:
-    """SQLite's failure in the house's words; the library's own text stays in the cause."""
-    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    match primary:
-        case sqlite3.SQLITE_FULL:
-            return RecordUnwritable(RECORD_DISK_FULL, f"the disk is full ({doing})")
-        case sqlite3.SQLITE_READONLY:
-            return RecordUnwritable(RECORD_READ_ONLY, f"the record's place is read-only ({doing})")
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return RecordUnwritable(RECORD_BUSY, f"another program holds the record ({doing})")
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_SCHEMA | sqlite3.SQLITE_FORMAT:
-            return RecordDamaged(RECORD_CORRUPT, f"a page of the record is damaged ({doing})")
-        case _:
-            return RecordUnwritable(RECORD_UNWRITABLE, f"the operating system refused ({doing})")
-
-
-@contextmanager
-def sqlite_explained(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise explain_sqlite(error, doing) from error
-    except (OverflowError, UnicodeDecodeError) as error:
-        raise RecordDamaged(RECORD_CORRUPT, f"a value in the record is damaged ({doing})") from error
-
-
-def connect(database: Path, *, mode: str) -> sqlite3.Connection:
-    """An SQLite connection with the record's settings; refuses a schema that is not the record's own."""
-    with sqlite_explained("opening it"):
-        connection = sqlite3.connect(
-            f"{database.absolute().as_uri()}?{mode}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=MAX_RECORD_WAIT_MS / 1000,
-        )
-        try:
-            for pragma in OPEN_PRAGMAS:
-                connection.execute(pragma)
-            found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
-        except BaseException:
-            connection.close()
-            raise
-    if found != set(TABLES):
-        connection.close()
-        raise RecordDamaged(RECORD_FOREIGN, "the tables in log.db are not those of a record")
-    return connection
-
-
-def connect_to_read(database: Path) -> sqlite3.Connection:
-    """Read-only. In a place that cannot be written, a record without a write-ahead log is read as it lies."""
-    wal = database.with_name(f"{database.name}-wal")
-    if not os.access(database.parent, os.W_OK) and not _has_content(wal):
-        return connect(database, mode="mode=ro&immutable=1")
-    return connect(database, mode="mode=ro")
-
-
-def _has_content(path: Path) -> bool:
-    try:
-        found = path.lstat()
-    except OSError:
-        return False
-    return not stat.S_ISREG(found.st_mode) or found.st_size > 0
 
 
 class Reader:

@@ -29,10 +29,11 @@ from ostiary.errors import (
     RecordDamaged,
     RecordUnwritable,
 )
+from ostiary.record.connection import connect, explain_sqlite, sqlite_explained
 from ostiary.record.entry import MARK_OF_MEMORY, EncodedEvent, place_event, read_time, spell_time
 from ostiary.record.merkle import HASH_BYTES, add_leaf, hash_leaf, list_peaks, root_of_peaks
 from ostiary.record.place import LOCK_FILE
-from ostiary.record.reader import ArchiveRow, Reader, connect, explain_sqlite, sqlite_explained
+from ostiary.record.reader import ArchiveRow, Reader
 from ostiary.record.schema import CREATE_PRAGMAS, OPEN_PRAGMAS, TABLES
 
 _LEAVING: Final = (
@@ -96,6 +97,8 @@ class Store:
         """Without the lock file: SQLite moves frames here only where no other connection is left to race with."""
         try:
             with sqlite_explained("closing it"):
+                # First: a statement that is still held would keep the connection, and its locks, alive.
+                self._cursor.close()
                 self._connection.close()
         finally:
             os.close(self._lock_file)

@@ -73,7 +73,14 @@ def test_a_passphrase_from_a_descriptor(
     assert main(["sign", "honest", "--key", "bob.key", "--passphrase-fd", give(b"battery")]) == 0
     assert main(["sign", "honest", "--key", "bob.key", "--passphrase-fd", give(b"staple")]) == 2
     assert "KEY_LOCKED" in capsys.readouterr().err
-    assert main(["sign", "honest", "--key", "bob.key", "--passphrase-fd", "99"]) == 2
+    assert main(["sign", "honest", "--key", "bob.key", "--passphrase-fd", give(b"")]) == 2
+    assert main(["sign", "honest", "--key", "bob.key", "--passphrase-fd", "2147483647"]) == 2
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    capsys.readouterr()
+    assert main(["sign", "honest", "--key", "bob.key", "--passphrase-fd", str(read)]) == 2
+    assert "nothing to read" in capsys.readouterr().err
+    os.close(write)
 
 
 def test_a_passphrase_at_the_prompt(

@@ -86,7 +86,7 @@ def cut(database: Path) -> None:
         (foreign_version, "RECORD_FOREIGN", "the record has format 9"),
         (a_directory, "RECORD_FOREIGN", "not a regular file"),
         (a_pipe, "RECORD_FOREIGN", "not a regular file"),
-        (a_link, "RECORD_CORRUPT", "cannot be opened"),
+        (a_link, "RECORD_FOREIGN", "not a regular file"),
         (emptied, "RECORD_CORRUPT", "log.db was emptied"),
         (gone, "RECORD_MISSING", "log.db in it is not"),
         (cut, "RECORD_CORRUPT", "damaged"),
