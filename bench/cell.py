@@ -136,12 +136,13 @@ def put_up(end, parent):
     def hand_over(listener):
         send_with_descriptors(end, [b"up"], () if listener is None else (listener,))
     began = time.perf_counter_ns(), time.process_time_ns()
-    apply_wall(parse_wall(text), keep=(end.fileno(),), parent=parent, hand_over=hand_over)
+    apply_wall(wall, keep=(end.fileno(),), parent=parent, hand_over=hand_over)
     now = time.perf_counter_ns(), time.process_time_ns()
     end.send(b"%20d%20d" % (now[0] - began[0], now[1] - began[1]))
 
 text = sys.stdin.buffer.read()
-prepare_for_children(parse_wall(text))
+wall = parse_wall(text)
+prepare_for_children(wall)
 gc.freeze()
 parent = os.getpid()
 for _ in range(int(sys.argv[1]) + 1):

@@ -33,20 +33,36 @@ def forbid_new_privileges() -> None:
         raise OSError(errno.EPERM, "no_new_privs did not hold")
 
 
+_is_bounded = False
+"""What `bound_for_children` did in this process or in the one that it was forked from."""
+
+
+def bound_for_children() -> None:
+    """The long part of `bound_capabilities`, once in a fork server, so that its workers find it done."""
+    global _is_bounded  # noqa: PLW0603  it belongs to the process, like the set itself
+    _is_bounded = _empty_bounding_set()
+
+
 def bound_capabilities() -> None:
     """Empty the set that programs could get them from. Needs a capability itself: before `drop_capabilities`.
 
     A process that has none is told EPERM, and has nothing to lose.
     """
+    if _is_bounded or _empty_bounding_set():
+        kernel.prctl(_PR_SET_SECUREBITS, _SECUREBITS)
+
+
+def _empty_bounding_set() -> bool:
+    """Whether this process may."""
     try:
         for number in range(_CAPABILITIES_AT_MOST):
             kernel.prctl(_PR_CAPBSET_DROP, number)
     except OSError as error:
         if error.errno == errno.EPERM:
-            return
+            return False
         if error.errno != errno.EINVAL:  # past the last one that this kernel knows
             raise
-    kernel.prctl(_PR_SET_SECUREBITS, _SECUREBITS)
+    return True
 
 
 def drop_capabilities(machine: str) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Collection
 from typing import Final, TypeAlias
 
-from ostiary._hazmat import namespaces, wall_darwin, wall_linux
+from ostiary._hazmat import capabilities, namespaces, wall_darwin, wall_linux
 from ostiary._hazmat.wall_darwin import DarwinWall
 from ostiary._hazmat.wall_linux import LinuxWall
 
@@ -37,8 +37,12 @@ def apply_wall(
 
 def prepare_for_children(wall: Wall) -> None:
     """In a fork server, once, after all its imports: what every worker of it can share. Not needed, only faster."""
-    if isinstance(wall, LinuxWall) and wall.shared_namespaces:
+    if not isinstance(wall, LinuxWall):
+        return
+    if wall.shared_namespaces:
         namespaces.enter_for_children(wall.shared_namespaces, wall.machine)
+    if wall.drops_privileges:
+        capabilities.bound_for_children()
 
 
 def render_wall(wall: Wall) -> bytes:

@@ -20,6 +20,7 @@ _NULL_DEVICE: Final = "/dev/null"
 _LINKS_OF_ONE_THREAD: Final = 3  # its own directory, "." and ".."
 _SYS_CLOSE_RANGE: Final = 436
 _LAST_DESCRIPTOR: Final = (1 << 32) - 1
+_libc: Final = ctypes.CDLL(None)  # here, as to open it takes as long as a layer
 
 
 class LinuxWall(NamedTuple):
@@ -94,7 +95,7 @@ def _require_one_thread() -> None:
 
 def _clear_environment() -> None:
     """Also where the kernel wrote the variables when the program was started."""
-    place = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "environ").value
+    place = ctypes.c_void_p.in_dll(_libc, "environ").value
     while place is not None and (address := ctypes.c_void_p.from_address(place).value) is not None:
         ctypes.memset(address, 0, len(ctypes.string_at(address)))
         place += ctypes.sizeof(ctypes.c_void_p)

@@ -182,10 +182,11 @@ class _ForkServer:
     def _fork(self, channel: socket.socket, ours: socket.socket, theirs: socket.socket, frame: Frame) -> int:
         if _count_threads() != 1:
             raise OSError(errno.EBUSY, "the engine left threads behind")
+        wall = parse_wall(bytes(frame.tail))  # here, where the parser is warm
         if not self._is_prepared_for_children:
             self._is_prepared_for_children = True
             with suppress(OSError):  # then each worker does it for itself
-                prepare_for_children(parse_wall(bytes(frame.tail)))
+                prepare_for_children(wall)
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -194,7 +195,7 @@ class _ForkServer:
             self._forget_everything()
             ours.close()
             if self._make is not None:
-                run_worker(channel, theirs, self._make, frame, parent)
+                run_worker(channel, theirs, self._make, frame, wall, parent)
         finally:
             os._exit(1)
 

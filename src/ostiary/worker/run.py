@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with_descriptors
-from ostiary._hazmat.wall import apply_wall, parse_wall
+from ostiary._hazmat.wall import Wall, apply_wall, parse_wall
 from ostiary._hazmat.wall_error import WallNotAppliedError
 from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_frame
 from ostiary.worker.channel import CellChannel, CellGone
@@ -42,7 +42,7 @@ def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
         configure, start = frames
         make = prepare(configure.parse_body(), find)
         channel = socket.socket(fileno=descriptors[0])
-        run_worker(channel, handover, make, start, parent)
+        run_worker(channel, handover, make, start, parse_wall(bytes(start.tail)), parent)
     except BaseException as error:  # noqa: BLE001  nobody is above this
         tell_not_started(handover, "engine", describe_error(error), missing=find_missing(error))
         os._exit(_FAILED)
@@ -59,9 +59,9 @@ def prepare(configuration: JsonObject, find: FindEngine) -> MakeEngine:
 
 
 def run_worker(
-    channel: socket.socket, handover: socket.socket, make: MakeEngine, start: Frame, parent: int
+    channel: socket.socket, handover: socket.socket, make: MakeEngine, start: Frame, wall: Wall, parent: int
 ) -> NoReturn:
-    """`start`: the frame that asked for this worker. `parent`: whoever forked it."""
+    """`start`: the frame that asked for this worker; `wall` came with it. `parent`: whoever forked it."""
     status = _FAILED
     try:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -69,7 +69,7 @@ def run_worker(
         _go_first()
         engine = make(_parse_limits(start.parse_body()))
         quiet_interpreter()
-        _lock(channel, handover, bytes(start.tail), parent)
+        _lock(channel, handover, wall, parent)
         cell = CellChannel(channel)
         load_model(cell, engine)
         serve(cell, engine)
@@ -83,14 +83,14 @@ def run_worker(
         os._exit(status)
 
 
-def _lock(channel: socket.socket, handover: socket.socket, wall: bytes, parent: int) -> None:
+def _lock(channel: socket.socket, handover: socket.socket, wall: Wall, parent: int) -> None:
     def hand_over(listener: int | None) -> None:
         descriptors = () if listener is None else (listener,)
         frame = b"".join(encode_frame(Control.LOCKED, body={"descriptors": len(descriptors)}))
         send_with_descriptors(handover, [frame], descriptors)
         handover.close()
 
-    apply_wall(parse_wall(wall), keep=(channel.fileno(), handover.fileno()), parent=parent, hand_over=hand_over)
+    apply_wall(wall, keep=(channel.fileno(), handover.fileno()), parent=parent, hand_over=hand_over)
 
 
 def _parse_limits(body: JsonObject) -> EngineLimits:
