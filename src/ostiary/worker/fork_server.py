@@ -25,10 +25,10 @@ from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with
 from ostiary._hazmat.pidfd import open_process
 from ostiary._hazmat.rlimits import grant_processor_time
 from ostiary._hazmat.spawn import spawn_python
-from ostiary._hazmat.wall import parse_wall, prepare_for_children
+from ostiary._hazmat.wall import prepare_for_children
 from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_frame
 from ostiary.worker.engines.contract import MakeEngine
-from ostiary.worker.run import FindEngine, describe_error, find_missing, prepare, run_worker
+from ostiary.worker.run import FindEngine, describe_error, find_missing, prepare, read_start, run_worker
 
 _BUFFER_BYTES: Final = 1 << 16
 _MOST_DESCRIPTORS: Final = 4
@@ -182,11 +182,11 @@ class _ForkServer:
     def _fork(self, channel: socket.socket, ours: socket.socket, theirs: socket.socket, frame: Frame) -> int:
         if _count_threads() != 1:
             raise OSError(errno.EBUSY, "the engine left threads behind")
-        wall = parse_wall(bytes(frame.tail))  # here, where the parser is warm
+        start = read_start(frame)
         if not self._is_prepared_for_children:
             self._is_prepared_for_children = True
             with suppress(OSError):  # then each worker does it for itself
-                prepare_for_children(wall)
+                prepare_for_children(start.wall)
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -195,7 +195,7 @@ class _ForkServer:
             self._forget_everything()
             ours.close()
             if self._make is not None:
-                run_worker(channel, theirs, self._make, frame, wall, parent)
+                run_worker(channel, theirs, self._make, start, parent)
         finally:
             os._exit(1)
 

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with_descriptors
 from ostiary._hazmat.wall import Wall, apply_wall, parse_wall
@@ -24,6 +24,18 @@ FindEngine = Callable[[str], PrepareEngine]
 
 _FAILED: Final = 70  # EX_SOFTWARE
 _FIRST_TO_GO: Final = "800"  # of 1000
+
+
+class Start(NamedTuple):
+    """What is asked of one worker."""
+
+    limits: EngineLimits
+    wall: Wall
+
+
+def read_start(frame: Frame) -> Start:
+    """Where it can be done before a fork it should: there the parser is warm."""
+    return Start(_parse_limits(frame.parse_body()), parse_wall(bytes(frame.tail)))
 
 
 def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
@@ -42,7 +54,7 @@ def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
         configure, start = frames
         make = prepare(configure.parse_body(), find)
         channel = socket.socket(fileno=descriptors[0])
-        run_worker(channel, handover, make, start, parse_wall(bytes(start.tail)), parent)
+        run_worker(channel, handover, make, read_start(start), parent)
     except BaseException as error:  # noqa: BLE001  nobody is above this
         tell_not_started(handover, "engine", describe_error(error), missing=find_missing(error))
         os._exit(_FAILED)
@@ -59,17 +71,17 @@ def prepare(configuration: JsonObject, find: FindEngine) -> MakeEngine:
 
 
 def run_worker(
-    channel: socket.socket, handover: socket.socket, make: MakeEngine, start: Frame, wall: Wall, parent: int
+    channel: socket.socket, handover: socket.socket, make: MakeEngine, start: Start, parent: int
 ) -> NoReturn:
-    """`start`: the frame that asked for this worker; `wall` came with it. `parent`: whoever forked it."""
+    """`parent`: whoever forked it."""
     status = _FAILED
     try:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         name_process("ostiary-cell")
         _go_first()
-        engine = make(_parse_limits(start.parse_body()))
+        engine = make(start.limits)
         quiet_interpreter()
-        _lock(channel, handover, wall, parent)
+        _lock(channel, handover, start.wall, parent)
         cell = CellChannel(channel)
         load_model(cell, engine)
         serve(cell, engine)
