@@ -26,9 +26,13 @@ def test_ends(data: bytes) -> None:
         assert parse_ends(render_ends(parse_ends(data))) == parse_ends(data)
 
 
-@given(st.lists(st.builds(End, st.integers(0, 10**11), st.sampled_from(Cause)), max_size=64), MAYBE)
-def test_ends_that_were_written(ends: list[End], since: int | None) -> None:
-    written = Ends("a", tuple(ends), None if since is None else since % 10**11)
+@given(
+    st.lists(st.builds(End, st.integers(0, 10**11), st.sampled_from(Cause)), max_size=64),
+    MAYBE,
+    st.none() | st.text("0123456789abcdef", max_size=16),
+)
+def test_ends_that_were_written(ends: list[End], since: int | None, untold: str | None) -> None:
+    written = Ends("a", tuple(ends), None if since is None else since % 10**11, untold)
     assert parse_ends(render_ends(written)) == written
 
 

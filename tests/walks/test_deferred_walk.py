@@ -78,7 +78,7 @@ def test_the_record_says_that_the_proof_is_the_sealing(model: Path) -> None:
     assert [event.deferred for event in events if isinstance(event, ModelInspected | ModelVerified)] == [1, 1]
     events.clear()
     walk(model, events, replace(DEFERRING, defers_weights=False))
-    assert [event.deferred for event in events if isinstance(event, ModelInspected | ModelVerified)] == [0, 0]
+    assert [event.deferred for event in events if isinstance(event, ModelInspected | ModelVerified)] == [None, None]
 
 
 def test_weights_are_hashed_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_nobody_known_nothing_deferred(model: Path) -> None:
     with pytest.raises(TrustRefused):
         walk(model, events)
     (inspected,) = (event for event in events if isinstance(event, ModelInspected))
-    assert inspected.deferred == 0
+    assert inspected.deferred is None
 
 
 def test_why_it_is_refused_every_byte_has_a_part_in(model: Path) -> None:

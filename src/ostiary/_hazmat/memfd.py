@@ -21,10 +21,6 @@ _F_SEAL_WRITE: Final = 0x0008
 _ALL: Final = _F_SEAL_SEAL | _F_SEAL_SHRINK | _F_SEAL_GROW | _F_SEAL_WRITE
 
 
-def has_memory_files() -> bool:
-    return sys.platform == "linux"
-
-
 def create_memory_file(name: str) -> int:
     """An empty file in memory, for reading and writing. The caller owns it."""
     if sys.platform != "linux":

@@ -14,7 +14,8 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +82,7 @@ class Quarantine:
         """When its processes ended within the window, for `restart.next_delay_seconds`. To be asked before a start.
 
         Refuses a model that is quarantined, whose file cannot be read, or whose last end could not be written.
+        Raises what the record says where it has yet to hear of the quarantine.
         """
         with self._in_use:
             unwritten = self._unwritten.get(root)
@@ -98,13 +100,16 @@ class Quarantine:
                 hint="Find out who wrote there; then `ostiary quarantine release` begins anew.",
             )
         if ends.quarantined_at is not None:
+            if ends.untold is not None:
+                self._tell_late(root)
             causes = ", ".join(f"{count} x {cause}" for cause, count in ends.count_causes().items())
             raise CellRefused(CELL_QUARANTINED, f"the model's processes ended too often: {causes}")
         now = self._clock()
         return tuple(float(end.at) for end in ends.ends if now - end.at < WINDOW_SECONDS)
 
     def note_end(self, root: str, name: str, cause: Cause, restarts: int, correlation_id: str) -> None:
-        """Keeps one end; where it is the one too many, the model is quarantined and the record told.
+        """Keeps one end; where it is the one too many, the model is quarantined and the record told (by the next
+        `check` or `release` of any process, where it will not listen now: that is what is raised here).
 
         `restarts`: how many the model's limits allow. A full disk is no reason to fail here: `check` will.
         """
@@ -141,8 +146,11 @@ class Quarantine:
         """Forgets how its processes ended. In the record before it is so."""
         try:
             with self._in_use, self._lock():
-                if not self.read(root).is_quarantined:
+                kept = self.read(root)
+                if not kept.is_quarantined:
                     raise Misuse(USAGE, "the model is not in quarantine", hint="Run 'ostiary quarantine list'.")
+                if kept.ends is not None:
+                    self._tell(root, kept.ends)
                 self._emit(ModelReleased(correlation_id=correlation_id, root=root))
                 self._path(root).unlink(missing_ok=True)
                 sync_directory(self._directory)
@@ -163,6 +171,8 @@ class Quarantine:
                     return True
                 after = _add_ends(before, unwritten, int(self._clock()))
                 replace_file(self._path(root), render_ends(after), mode=0o600)
+                del self._unwritten[root]
+                self._tell(root, after)
         except OSError as error:
             self._unwritten[root] = _Unwritten(
                 unwritten.name,
@@ -172,12 +182,22 @@ class Quarantine:
                 explain_os_error(error),
             )
             return False
-        del self._unwritten[root]
-        if before.quarantined_at is None and after.quarantined_at is not None:
-            self._emit(
-                ModelQuarantined(correlation_id=unwritten.correlation_id, root=root, ends=after.count_causes())
-            )
         return True
+
+    def _tell(self, root: str, ends: Ends) -> None:
+        """The record, of a quarantine that it has not heard of. Under the lock. Raises what the record says."""
+        if ends.untold is None:
+            return
+        self._emit(ModelQuarantined(correlation_id=ends.untold, root=root, ends=ends.count_causes()))
+        with suppress(OSError):  # then it is told twice, which is better than never
+            replace_file(self._path(root), render_ends(replace(ends, untold=None)), mode=0o600)
+
+    def _tell_late(self, root: str) -> None:
+        """What the record would not take when it happened."""
+        with suppress(OSError), self._in_use, self._lock():
+            ends = self.read(root).ends
+            if ends is not None:
+                self._tell(root, ends)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -221,10 +241,10 @@ def _add_ends(before: Ends, unwritten: _Unwritten, now: int) -> Ends:
     """Those of before that count still, and these. Once quarantined, it stays: only a person releases."""
     kept = before.ends if before.quarantined_at is not None else _recent(before.ends, now)
     ends = (*kept, *unwritten.ends)[-MAX_KEPT_ENDS:]
-    since = before.quarantined_at
+    since, untold = before.quarantined_at, before.untold
     if since is None and has_ended_too_often([end.at for end in ends], now, unwritten.restarts):
-        since = now
-    return Ends(unwritten.name, ends, since)
+        since, untold = now, quote_untrusted(unwritten.correlation_id)
+    return Ends(unwritten.name, ends, since, untold)
 
 
 def _recent(ends: Sequence[End], now: int) -> tuple[End, ...]:

@@ -18,6 +18,7 @@ _CAUSES: Final = frozenset(str(cause) for cause in Cause)
 _MAX_NAME_CHARACTERS: Final = 12 * MAX_QUOTED_CHARACTERS  # each of them escaped, and how many there were
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 _FIELDS: Final = {"schema", "name", "ends", "quarantined_at"}
+_UNTOLD: Final = "untold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Ends:
     ends: tuple[End, ...] = ()
     """Oldest first."""
     quarantined_at: int | None = None
+    untold: str | None = None
+    """The correlation id under which the record is still to hear of the quarantine."""
 
     def count_causes(self) -> Mapping[str, int]:
         return dict(sorted(Counter(str(end.cause) for end in self.ends).items()))
@@ -50,12 +53,14 @@ class EndsUnreadable(Exception):
 
 
 def render_ends(ends: Ends) -> bytes:
-    whole = {
+    whole: dict[str, object] = {
         "schema": 1,
         "name": ends.name,
         "ends": [[end.at, str(end.cause)] for end in ends.ends[-MAX_KEPT_ENDS:]],
         "quarantined_at": ends.quarantined_at,
     }
+    if ends.untold is not None:
+        whole[_UNTOLD] = ends.untold
     return f"{_encode(whole)}\n".encode()
 
 
@@ -66,13 +71,20 @@ def parse_ends(data: bytes) -> Ends:
     except IntakeRefused as error:
         raise EndsUnreadable from error
     name, ends, since = whole.get("name"), whole.get("ends"), whole.get("quarantined_at")
+    untold = whole.pop(_UNTOLD, None)
     if set(whole) != _FIELDS or type(whole["schema"]) is not int or whole["schema"] != 1:
         raise EndsUnreadable
-    if not isinstance(name, str) or not name.isprintable() or len(name) > _MAX_NAME_CHARACTERS:
-        raise EndsUnreadable
+    name, untold = _parse_name(name), None if untold is None else _parse_name(untold)
     if not isinstance(ends, list) or len(ends) > MAX_KEPT_ENDS:
         raise EndsUnreadable
-    return Ends(name, tuple(_parse_end(item) for item in ends), None if since is None else _parse_time(since))
+    at = None if since is None else _parse_time(since)
+    return Ends(name, tuple(_parse_end(item) for item in ends), at, untold)
+
+
+def _parse_name(value: JsonValue) -> str:
+    if not isinstance(value, str) or not value.isprintable() or len(value) > _MAX_NAME_CHARACTERS:
+        raise EndsUnreadable
+    return value
 
 
 def _parse_end(item: JsonValue) -> End:

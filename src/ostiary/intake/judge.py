@@ -133,5 +133,5 @@ def _verdict_of(
         architecture=manifest.facts.architecture,
         findings=examination.count_rules(),
         location=location,
-        deferred=sum(entry.parts is not None for entry in manifest.files),
+        deferred=sum(entry.parts is not None for entry in manifest.files) or None,
     )

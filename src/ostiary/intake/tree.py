@@ -125,9 +125,15 @@ def open_tree(path: str | os.PathLike[str]) -> Tree:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise refuse(rules.SYMLINK, "it is a symbolic link to itself", path=Path(named).name) from error
-        raise tell_unreadable(quote_untrusted(os.fspath(path)), error) from error
-    # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
-    tree = Tree(Path(named).name or named, root, open_blobs(root, os.path.realpath(directory)))
+        raise tell_unreadable(Path(named).name or named, error) from error
+    name = Path(named).name or named
+    try:
+        # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
+        blobs = open_blobs(root, os.path.realpath(directory))
+    except OSError as error:
+        os.close(root)
+        raise tell_unreadable(name, error) from error
+    tree = Tree(name, root, blobs)
     try:
         walk = _Walk(root, tree.blobs)
         if is_directory:

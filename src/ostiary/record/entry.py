@@ -34,8 +34,8 @@ _ENVELOPE_BYTES: Final = 4_096
 """Room for everything but the event itself, with the longest user name there can be."""
 _SURELY_FITTING_CHARACTERS: Final = (MAX_ENTRY_BYTES - _ENVELOPE_BYTES) // 4
 _ENVELOPE: Final = frozenset({"at", "by", "data", "kind", "n", "v"})
-_names_by_kind: Final[dict[str, tuple[str, ...]]] = {}
-"""What `dataclasses.fields` says, in order and remembered: it is slow, and an event is written often."""
+_members_by_type: Final[dict[type[Event], tuple[tuple[str, str], ...]]] = {}
+"""Each field, in order, with how its member begins; remembered, as `dataclasses.fields` is slow."""
 MARK_OF_MEMORY: Final = b'.remembered","n":'
 """Ends the kind of each entry that says what is remembered; in texts of other entries its quotes are escaped."""
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
@@ -87,25 +87,29 @@ def describe_actor() -> str:
 def encode_event(event: Event) -> EncodedEvent:
     """The event's own part of the entry. Absent: what is None, and tables without counts."""
     members, salts = [], []
-    for name in _list_names(event):
+    for name, head in _members_by_type.get(type(event)) or _list_members(type(event)):
         value = getattr(event, name)
+        if value is None:
+            continue
+        if type(value) is str:
+            members.append(head + encode_basestring(_cut_text(value)))
+            continue
         if type(value) is Content:
             salt = os.urandom(_SALT_BYTES)
             salts.append(Salt(name, salt))
             value = hash_content(value.clear, salt)
         if spelled := _spell(value):
-            members.append(f'"{name}":{spelled}')
+            members.append(head + spelled)
     data = f"{{{','.join(members)}}}"
     if len(data) > _SURELY_FITTING_CHARACTERS and len(data.encode()) > MAX_ENTRY_BYTES - _ENVELOPE_BYTES:
         raise ValueError(f"an event of kind {event.kind} is larger than an entry may be")
     return EncodedEvent(event.kind, event.schema, data, tuple(salts))
 
 
-def _list_names(event: Event) -> tuple[str, ...]:
-    known = _names_by_kind.get(event.kind)
-    if known is None:
-        known = _names_by_kind[event.kind] = tuple(sorted(field.name for field in fields(event)))
-    return known
+def _list_members(kind: type[Event]) -> tuple[tuple[str, str], ...]:
+    names = sorted(field.name for field in fields(kind))
+    members = _members_by_type[kind] = tuple((name, f'"{name}":') for name in names)
+    return members
 
 
 def hash_content(clear: bytes, salt: bytes) -> str:

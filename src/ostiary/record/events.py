@@ -41,8 +41,10 @@ class ModelInspected(Event):
     )
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
     deferred: Annotated[
-        int, "how many weights files have the digest that signatures claim, to be compared when they are sealed"
-    ] = 0
+        int | None,
+        "how many weights files have the digest that signatures claim, to be compared when they are sealed; "
+        "absent: none (older entries say 0)",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,10 @@ class ModelVerified(Event):
     model_version: Annotated[str | None, "the version that was signed"] = None
     policy: Annotated[str | None, "SHA-256 of the policy file that decided"] = None
     location: Annotated[Content | None, "where the model lay, as a salted hash"] = None
-    deferred: Annotated[int, "how many weights files are vouched for only if model.sealed follows"] = 0
+    deferred: Annotated[
+        int | None,
+        "how many weights files are vouched for only if model.sealed follows; absent: none (older entries say 0)",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

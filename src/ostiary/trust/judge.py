@@ -120,7 +120,7 @@ def judge_manifest(
             model_version=ticket.model_version,
             policy=decision.policy_sha256,
             location=location,
-            deferred=sum(entry.parts is not None for entry in ticket.files),
+            deferred=sum(entry.parts is not None for entry in ticket.files) or None,
         )
     )
     return Verification(ticket, evidence, decision, correlation_id)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ostiary._hazmat.memfd import create_memory_file, has_memory_files, is_sealed, seal_memory_file
+from ostiary._hazmat.memfd import create_memory_file, is_sealed, seal_memory_file
 from ostiary._hazmat.reopen import reopen_read_only
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, SealMethod
@@ -24,6 +24,8 @@ from ostiary.vault.place import Place, refuse_changed, tell_unreadable
 
 _PIECE_BYTES: Final = 4 << 20
 _MARGIN_BYTES: Final = 64 << 20
+_NO_SUCH_MEMORY: Final = {errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EINVAL}
+"""An old kernel, or a sandbox around us that does not let the call through."""
 _NO_ROOM: Final = {errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 
 
@@ -52,11 +54,11 @@ class MemoryHold:
 
 def hold_in_memory(place: Place, entry: FileEntry, go_on: GoOn) -> MemoryHold | None:
     """A sealed copy of the file as it is now; None where the system has no such memory."""
-    if not has_memory_files():
-        return None
     source = place.open_file(entry)
     try:
-        memory = create_memory_file("ostiary-weights")
+        memory = _create()
+        if memory is None:
+            return None
         try:
             with _ROOM.promise(entry) as use:
                 _copy(source, memory, entry, go_on, use)
@@ -70,6 +72,40 @@ def hold_in_memory(place: Place, entry: FileEntry, go_on: GoOn) -> MemoryHold | 
         raise tell_unreadable(entry, error) from error
     finally:
         os.close(source)
+
+
+def can_hold_in_memory() -> bool:
+    """Whether the kernel keeps a byte from us ourselves, tried with one."""
+    try:
+        memory = _create()
+        if memory is None:
+            return False
+        try:
+            os.write(memory, b"x")
+            seal_memory_file(memory)
+            os.close(reopen_read_only(memory))
+            return is_sealed(memory) and not _can_write(memory)
+        finally:
+            os.close(memory)
+    except OSError:
+        return False
+
+
+def _can_write(memory: int) -> bool:
+    try:
+        os.pwrite(memory, b"y", 0)
+    except PermissionError:
+        return False
+    return True
+
+
+def _create() -> int | None:
+    try:
+        return create_memory_file("ostiary-weights")
+    except OSError as error:
+        if error.errno in _NO_SUCH_MEMORY:
+            return None
+        raise
 
 
 class _Room:

@@ -34,13 +34,15 @@ class Place:
             directory = named if is_directory else os.path.dirname(named)  # noqa: PTH120
             self._root: int | None = os.open(directory, _DIRECTORY)
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _OURS:
+                raise _tell_unreadable(Path(named).name, error) from error
             raise _refuse(Path(named).name, "it is no longer there") from error
         try:
             # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
             self._blobs: Final = open_blobs(self._root, os.path.realpath(directory))
-        except BaseException:
+        except OSError as error:
             os.close(self._root)
-            raise
+            raise _tell_unreadable(Path(named).name, error) from error
 
     @property
     def root(self) -> int:
@@ -94,7 +96,11 @@ def refuse_changed(entry: FileEntry, detail: str) -> VaultRefused:
 
 
 def tell_unreadable(entry: FileEntry, error: OSError) -> SourceUnreadable:
-    sentence = f"{quote_untrusted(entry.path)} cannot be read: {explain_os_error(error)}"
+    return _tell_unreadable(entry.path, error)
+
+
+def _tell_unreadable(path: str, error: OSError) -> SourceUnreadable:
+    sentence = f"{quote_untrusted(path)} cannot be read: {explain_os_error(error)}"
     return SourceUnreadable(INTAKE_UNREADABLE, sentence)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from ostiary._hazmat.memfd import has_memory_files
 from ostiary.core.tickets import FileEntry, FileKind, SealMethod
 from ostiary.core.values import dataclass
 from ostiary.errors import OstiaryError
 from ostiary.vault.choose import take_hold
+from ostiary.vault.hold_in_memory import can_hold_in_memory
 from ostiary.vault.place import Place
 
 # One directory is looked through, as models are laid out flat; no more of it than this.
@@ -50,7 +50,7 @@ def probe_methods(path: Path) -> tuple[Holding, ...]:
         found = [_try(place, entry, method) for method in (SealMethod.LEASE, SealMethod.CLONE)]
     finally:
         place.close()
-    return (*found, Holding(SealMethod.MEMORY, has_memory_files()))
+    return (*found, Holding(SealMethod.MEMORY, can_hold_in_memory()))
 
 
 def _try(place: Place, entry: FileEntry, method: SealMethod) -> Holding:

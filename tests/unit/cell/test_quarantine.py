@@ -244,9 +244,63 @@ class TestFullDisk:
             house.quarantine.release(ROOT, "id-2")
 
 
+class TestRecordThatRefuses:
+    @pytest.fixture
+    def refuses(self, house: House) -> list[bool]:
+        """Whose record takes nothing as long as the list holds something."""
+        refuses = [True]
+
+        def emit(event: Event) -> None:
+            if refuses:
+                raise errors.RecordUnwritable(errors.RECORD_DISK_FULL, "the disk is full")
+            house.events.append(event)
+
+        house.open = lambda: Quarantine(house.state, emit, lambda: house.now)  # type: ignore[method-assign]
+        house.quarantine = house.open()
+        return refuses
+
+    def test_it_is_told_of_the_quarantine_as_soon_as_it_listens(self, house: House, refuses: list[bool]) -> None:
+        house.end(3)
+        with pytest.raises(errors.RecordUnwritable):
+            house.end()
+        house.quarantine = house.open()  # the next process has to
+        with pytest.raises(errors.RecordUnwritable):
+            house.quarantine.check(ROOT)
+        refuses.clear()
+        for _ in range(2):
+            assert "too often" in _refused(house)
+        assert house.events == [ModelQuarantined(correlation_id="id-1", root=ROOT, ends={"crash": 4})]
+
+    def test_it_is_told_of_the_quarantine_before_the_release(self, house: House, refuses: list[bool]) -> None:
+        house.end(3)
+        with pytest.raises(errors.RecordUnwritable):
+            house.end()
+        refuses.clear()
+        house.open().release(ROOT, "id-2")
+        assert [event.kind for event in house.events] == ["model.quarantined", "model.released"]
+
+    def test_it_is_told_twice_rather_than_never(
+        self, house: House, refuses: list[bool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.end(3)
+        with pytest.raises(errors.RecordUnwritable):
+            house.end()
+        refuses.clear()
+
+        def fail(*_args: object, **_named: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(quarantine, "replace_file", fail)
+            _refused(house)
+        _refused(house)
+        _refused(house)
+        assert [event.kind for event in house.events] == ["model.quarantined"] * 2
+
+
 class TestFile:
     def test_what_is_written_is_read(self) -> None:
-        ends = Ends("llama", (End(1, Cause.CRASH), End(2, Cause.WALL_TIME)), 2)
+        ends = Ends("llama", (End(1, Cause.CRASH), End(2, Cause.WALL_TIME)), 2, "id-1")
         assert parse_ends(render_ends(ends)) == ends
 
     @pytest.mark.parametrize(
@@ -264,6 +318,8 @@ class TestFile:
             (b"[1,", b"[253402300800,"),
             (b'"quarantined_at":2', b'"quarantined_at":"2"'),
             (b'"quarantined_at":2', b'"quarantined_at":2,"x":1'),
+            (b'"quarantined_at":2', b'"quarantined_at":2,"untold":5'),
+            (b'"quarantined_at":2', b'"quarantined_at":2,"untold":"\\u202e"'),
         ],
     )
     def test_anything_else_is_not(self, old: bytes, new: bytes) -> None:

@@ -246,6 +246,20 @@ def test_an_unreadable_directory_is_a_fault(tmp_path: Path) -> None:
         (model / "folder").chmod(stat.S_IRWXU)
 
 
+def test_a_model_that_cannot_be_opened_is_named_without_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _model(tmp_path)
+
+    def open_nothing(*_args: object, **_how: object) -> int:
+        raise PermissionError(errno.EACCES, "no", str(model))
+
+    monkeypatch.setattr(os, "open", open_nothing)
+    with pytest.raises(SourceUnreadable) as raised:
+        open_tree(model)
+    assert raised.value.message == f"{model.name} cannot be read: permission denied"
+
+
 def test_descriptors_are_given_back(tmp_path: Path) -> None:
     model = _model(tmp_path)
     before = len(list(Path("/dev/fd").iterdir()))

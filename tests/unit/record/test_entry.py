@@ -19,7 +19,7 @@ from ostiary.record.entry import (
     read_time,
     spell_time,
 )
-from ostiary.record.events import Event, ModelFailed, RecordDropped
+from ostiary.record.events import Event, ModelFailed, ModelInspected, RecordDropped
 
 AT = "2026-11-21T10:00:00.000001Z"
 
@@ -34,6 +34,19 @@ def test_an_entry_reads_back_as_it_was_written() -> None:
     assert entry.data["code"] == "INTAKE_MALFORMED"
     assert entry.data["findings"] == {"safetensors.hole": 1}
     assert "root" not in entry.data
+
+
+def test_what_an_event_has_nothing_to_say_of_takes_no_room() -> None:
+    assert "deferred" not in json.loads(encode_event(make_event()).data)
+    waiting = ModelInspected(
+        name="m", root="0" * 64, files=1, bytes=1, format="x", architecture=None, correlation_id="c", deferred=2
+    )
+    assert json.loads(encode_event(waiting).data)["deferred"] == 2
+
+
+def test_an_entry_from_when_nothing_was_a_zero_is_read_still() -> None:
+    older = spell(make_event()).replace(b'"files":7', b'"deferred":0,"files":7')
+    assert parse_entry(older, 3).data["deferred"] == 0
 
 
 def test_there_is_one_spelling_only() -> None:

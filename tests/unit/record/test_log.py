@@ -16,7 +16,7 @@ from ostiary.record import store
 from ostiary.record.archive import archive_entries
 from ostiary.record.begin import open_log, open_reader
 from ostiary.record.checkpoint import parse_checkpoint
-from ostiary.record.events import EVENT_TYPES
+from ostiary.record.events import EVENT_TYPES, ModelInspected
 from ostiary.record.forget import is_content
 
 
@@ -340,6 +340,24 @@ def test_a_record_whose_past_was_rewritten_is_not_continued(tmp_path: Path) -> N
     edit(tmp_path, "UPDATE entry SET hashes = CAST(zeroblob(128) AS BLOB) WHERE n = 7")
     with pytest.raises(RecordDamaged, match="does not fit its own last checkpoint"):
         open_log(tmp_path)
+
+
+def test_an_entry_takes_at_most_five_hundred_bytes_all_included(tmp_path: Path) -> None:
+    count = 4_000
+    inspected = ModelInspected(
+        name="Qwen3-0.6B-4bit",
+        root="ab" * 32,
+        files=9,
+        bytes=351_400_000,
+        format="safetensors",
+        architecture="qwen3",
+        findings={"config.unknown-key": 3, "tree.readme": 1},
+        correlation_id="cd" * 8,
+    )
+    with open_log(tmp_path) as log:
+        empty = database_of(tmp_path).stat().st_size
+        log.append_many([inspected] * count)
+    assert (database_of(tmp_path).stat().st_size - empty) / count <= 500
 
 
 def test_every_event_type_is_registered_under_its_own_kind() -> None:

@@ -16,7 +16,7 @@ from vault_tools import linux_only, no_descriptor_left, read_all
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.errors import SourceUnreadable, VaultFailed, VaultRefused
 from ostiary.vault import hold_in_memory as module
-from ostiary.vault.hold_in_memory import MemoryHold, hold_in_memory
+from ostiary.vault.hold_in_memory import MemoryHold, can_hold_in_memory, hold_in_memory
 from ostiary.vault.place import Place
 
 pytestmark = linux_only
@@ -167,6 +167,44 @@ def test_an_empty_file_can_be_held(place: Place, tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     held = hold(place, FileEntry("empty", 0, "", FileKind.SAFETENSORS))
     assert read_all(held.descriptor) == b""
+    by_proc = os.open(f"/proc/self/fd/{held.descriptor}", os.O_RDWR)
     with pytest.raises(PermissionError):
-        os.ftruncate(os.open(f"/proc/self/fd/{held.descriptor}", os.O_RDWR), 1)
+        os.ftruncate(by_proc, 1)
+    os.close(by_proc)
     held.close()
+
+
+def test_whether_it_can_be_is_tried() -> None:
+    with no_descriptor_left():
+        assert can_hold_in_memory()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])
+def test_a_sandbox_around_us_that_has_no_such_memory_is_told_from_a_fault(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(_name: str) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module, "create_memory_file", fail)
+    with no_descriptor_left():
+        assert not can_hold_in_memory()
+        assert hold_in_memory(place, ENTRY, lambda: None) is None
+
+
+@pytest.mark.parametrize("broken", ["seal_memory_file", "reopen_read_only"])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
+def test_seals_that_cannot_be_set_are_none(monkeypatch: pytest.MonkeyPatch, broken: str, number: int) -> None:
+    def fail(_descriptor: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module, broken, fail)
+    with no_descriptor_left():
+        assert not can_hold_in_memory()
+
+
+def test_seals_that_hold_nothing_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "seal_memory_file", lambda _descriptor: None)
+    assert not can_hold_in_memory()
+    monkeypatch.setattr(module, "is_sealed", lambda _descriptor: True)
+    assert not can_hold_in_memory()

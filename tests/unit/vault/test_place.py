@@ -11,6 +11,7 @@ from vault_tools import no_descriptor_left, read_all
 
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.errors import SourceUnreadable, VaultRefused
+from ostiary.intake.tree import open_tree
 from ostiary.vault import place as module
 from ostiary.vault.place import Place
 
@@ -123,6 +124,28 @@ def test_what_the_system_withholds_is_its_fault(
     with pytest.raises(SourceUnreadable) as caught:
         read(tmp_path, "weights")
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("opened", [0, 1, 2])
+def test_too_many_open_files_are_no_sign_that_the_model_changed(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch, opened: int
+) -> None:
+    """Of the directory, of the repository around it, of its blobs: so many can be opened, and no more."""
+    really_open, left = os.open, [opened]
+
+    def open_some(*arguments: object, **how: object) -> int:
+        if not left[0]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(snapshot))
+        left[0] -= 1
+        return really_open(*arguments, **how)  # type: ignore[arg-type]
+
+    with no_descriptor_left(), monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_some)
+        for look in (Place, open_tree):
+            left[0] = opened
+            with pytest.raises(SourceUnreadable) as caught:
+                look(snapshot)
+            assert caught.value.message == f"{REVISION} cannot be read: too many open files"
 
 
 def test_a_closed_place_opens_nothing(snapshot: Path) -> None:
