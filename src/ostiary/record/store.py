@@ -8,6 +8,7 @@ write-ahead log and another connection that moves frames, which can lose committ
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 import threading
@@ -15,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from pathlib import Path
 from typing import Final, Self
 
@@ -45,7 +45,6 @@ _INSERT_NEXT: Final = (
     "INSERT INTO entry (n, hashes, body) VALUES (?, CASE (SELECT max(n) FROM entry) WHEN ? THEN ? END, ?)"
 )
 """Violates NOT NULL, and so writes nothing, where the last entry is not the given one."""
-_TAKE: Final = LOCK_EX | LOCK_NB
 _FIRST_PAUSE_S: Final = 0.0002
 _LAST_PAUSE_S: Final = 0.005
 
@@ -280,7 +279,7 @@ class Store:
 
     def _unlock(self) -> None:
         try:
-            flock(self._lock_file, LOCK_UN)
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
         finally:  # a signal during the call interrupts here
             self._mutex.release()
 
@@ -289,7 +288,7 @@ class Store:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                flock(self._lock_file, _TAKE)
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
                 deadline = deadline or time.monotonic() + MAX_RECORD_WAIT_MS / 1000
