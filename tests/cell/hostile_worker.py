@@ -67,6 +67,11 @@ def _flood_from_a_thread() -> None:
     threading.Thread(target=_flood, args=(usage,), daemon=True).start()
 
 
+def _spin() -> None:
+    while True:
+        pass
+
+
 def _half_a_frame() -> None:
     _write(_frame(FromWorker.PIECE, 1, {"a": 1})[:19])
     _hang()
@@ -138,6 +143,8 @@ ACTIONS: Mapping[str, Callable[[], None]] = {
     "flood of garbage": lambda: _flood(b"\xff" * 65536),
     "flood of usage": lambda: _flood(_frame(FromWorker.USAGE, 0, {"tokens": 1, "device_bytes": None})),
     "flood of usage from a thread": _flood_from_a_thread,
+    "allocate in a thread": lambda: threading.Thread(target=_allocate, daemon=True).start(),
+    "spin in a thread": lambda: threading.Thread(target=_spin, daemon=True).start(),
     "half a frame": _half_a_frame,
     "does not know the architecture": lambda: _refuse(ErrorName.ARCHITECTURE_NOT_ALLOWED),
     "finds its limits too small": lambda: _refuse(ErrorName.MEMORY_BUDGET),

@@ -12,7 +12,13 @@ from cell_tools import LINUX_ONLY, PATIENCE, Events, last_reply, make_plan, make
 from ostiary.cell import call_book, pump
 from ostiary.cell.start import start_cell
 from ostiary.core.frames import ReplyKind
-from ostiary.core.limits import MAX_CALLS_IN_FLIGHT, MAX_FRAME_BODY_BYTES, MAX_FRAME_TAIL_BYTES
+from ostiary.core.limits import (
+    MAX_CALLS_IN_FLIGHT,
+    MAX_FRAME_BODY_BYTES,
+    MAX_FRAME_TAIL_BYTES,
+    MAX_FRAME_VALUES,
+    MAX_JSON_DEPTH,
+)
 from ostiary.errors import CallRefused, EngineFailed, Misuse, WorkerOutOfMemory, WorkerSilent
 
 pytestmark = LINUX_ONLY
@@ -89,13 +95,32 @@ def test_a_large_tail_goes_in_and_comes_out() -> None:
         assert bytes(last_reply(cell.call("echo", {}, tail)).tail) == tail
 
 
+def _nest(levels: int) -> list[object]:
+    nested: list[object] = []
+    for _ in range(levels):
+        nested = [nested]
+    return nested
+
+
 def test_what_does_not_fit_a_frame_is_refused_and_the_cell_goes_on() -> None:
     with open_cell(Events()) as cell:
+        with pytest.raises(CallRefused):
+            cell.call(b"echo")  # type: ignore[arg-type]
         for body, tail in (
             ({"a": "x" * (MAX_FRAME_BODY_BYTES + 1)}, b""),
             ({"a": float("nan")}, b""),
             ({"a": "\ud800"}, b""),
             ({"a": {1, 2}}, b""),
+            ([1], b""),
+            ("{}", b""),
+            (0, b""),
+            ({"a": _nest(MAX_JSON_DEPTH)}, b""),
+            ({"a": _nest(100_000)}, b""),
+            ({"a": [0] * MAX_FRAME_VALUES}, b""),
+            ({"a": 1 << 64}, b""),
+            ({"1": 0, 1: 0}, b""),
+            ({}, "text"),
+            ({}, memoryview(bytes(9))[::2]),
             ({}, memoryview(bytearray(1)).cast("B")[:0].tobytes() + bytes(MAX_FRAME_TAIL_BYTES + 1)),
         ):
             with pytest.raises(CallRefused):

@@ -230,6 +230,63 @@ cell.close()
         application.check_that_all_are_gone()
 
 
+def test_a_child_forked_at_any_moment_of_a_start_has_no_descriptor_of_it() -> None:
+    body = """
+import warnings
+warnings.simplefilter("ignore")
+from ostiary.cell import fork_server, process, running
+seen = {}
+
+def find_own():
+    # the weights are the test's own, and have nobody who closes them in children
+    places = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            places[name] = os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            pass
+    return {name for name, place in places.items() if "memfd" not in place}
+
+before = find_own()
+
+def fork_here(moment):
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writing, b" ".join(sorted(n.encode() for n in find_own() - before - {str(reading), str(writing)})))
+        os._exit(0)
+    os.close(writing)
+    seen[moment] = os.read(reading, 1000).decode()
+    os.close(reading)
+    os.waitpid(pid, 0)
+
+def around(place, name):
+    work = getattr(place, name)
+    def wrapped(*arguments, **options):
+        fork_here("before " + name)
+        try:
+            return work(*arguments, **options)
+        finally:
+            fork_here("after " + name)
+    setattr(place, name, wrapped)
+
+around(fork_server, "spawn_python")
+around(fork_server.ForkServer, "prepare")
+around(fork_server.ForkServer, "begin")
+around(process.CellProcess, "__init__")
+around(process.CellProcess, "start")
+around(process.CellProcess, "load")
+around(process.Loading, "_pass_on")
+cell = open_one()
+fork_here("when it runs")
+cell.close()
+print(len(seen), {moment: left for moment, left in seen.items() if left})
+"""
+    with run_application(body) as application:
+        application.wait_until_up()
+        assert application.end() == (0, "15 {}\n")
+
+
 def test_a_fork_while_other_threads_call_harms_neither() -> None:
     body = """
 cell = open_one()

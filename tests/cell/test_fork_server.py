@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ from cell_tools import (
     signal_worker,
 )
 
-from ostiary._hazmat.pidfd import send_signal, wait_for_end
-from ostiary.cell import fork_server
+from ostiary._hazmat.pidfd import is_stopped, send_signal, wait_for_end
+from ostiary.cell import fork_server, fork_servers
 from ostiary.cell.fork_servers import close_fork_servers, find_fork_server
 from ostiary.cell.program import WorkerProgram, find_search_path, write_settings
 from ostiary.cell.running import RunningCell
@@ -60,22 +61,56 @@ def test_workers_end_with_their_fork_server_and_start_again_from_another() -> No
     assert events.causes == others.causes == ["parent", "closed"]
 
 
-def test_a_stopped_fork_server_keeps_its_workers_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork_server, "MAX_FORK_MS", 300)
-    events = Events()
+def test_a_stopped_fork_server_keeps_its_workers_and_is_replaced_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fork_server, "MAX_FORK_MS", 1_000_000)  # that it is stopped is seen
+    events, others = Events(), Events()
     with open_cell(events) as old:
         server = _server_of(old)
         send_signal(server, signal.SIGSTOP)
-        with pytest.raises(WorkerNotStarted, match="does not answer"):
-            start_cell(make_plan(), events.emit, "c")
-        assert events.refusals == ["WORKER_NOT_STARTED"]
-        assert last_reply(old.call("echo", {"still": "there"})).body == {"still": "there"}
-        with open_cell(Events()) as new:
+        with open_cell(others) as new:
             assert last_reply(new.call("echo")).body == {}
-            assert find_fork_server(new._program).process != server
-    assert events.causes == ["closed"]
+            assert find_fork_server(new._program) is not old._process._server  # type: ignore[union-attr]
+            assert last_reply(old.call("echo", {"still": "there"})).body == {"still": "there"}
+    assert events.causes == others.causes == ["closed"]
     assert wait_for_end(server, PATIENCE)  # with the last of its workers
     os.close(server)
+
+
+def test_one_that_does_not_answer_for_another_reason_is_replaced_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen by a control group, say: nothing shows it."""
+    monkeypatch.setattr(fork_server, "MAX_FORK_MS", 500)
+    monkeypatch.setattr(fork_server, "is_stopped", lambda _process: False)
+    events = Events()
+    with open_cell(Events()) as old:
+        send_signal(server := _server_of(old), signal.SIGSTOP)
+        with open_cell(events) as new:
+            assert last_reply(new.call("echo")).body == {}
+    assert events.kinds == ["cell.started", "cell.ended"]
+    assert wait_for_end(server, PATIENCE)
+    os.close(server)
+
+
+def test_where_the_next_one_does_not_answer_either_the_start_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fork_server.ForkServer, "_wait_for", lambda _server, _birth: False)
+    events = Events()
+    with pytest.raises(WorkerNotStarted, match="does not answer"):
+        start_cell(make_plan(), events.emit, "c")
+    assert events.refusals == ["WORKER_NOT_STARTED"]
+
+
+def test_whether_a_process_is_stopped() -> None:
+    with open_cell(Events()) as cell:
+        server = _server_of(cell)
+        assert not is_stopped(server)
+        send_signal(server, signal.SIGSTOP)
+        end = time.monotonic() + PATIENCE
+        while not is_stopped(server):
+            assert time.monotonic() < end
+        send_signal(server, signal.SIGKILL)
+        assert wait_for_end(server, PATIENCE)
+        assert not is_stopped(server)
+        os.close(server)
+    assert not is_stopped(0)  # which is no descriptor of a process
 
 
 def test_a_worker_of_a_stopped_fork_server_is_known_to_be_gone() -> None:
@@ -86,6 +121,7 @@ def test_a_worker_of_a_stopped_fork_server_is_known_to_be_gone() -> None:
         signal_worker(cell)
         assert events.wait_for(CellEnded).cause == "killed"
         send_signal(server, signal.SIGKILL)
+        assert cell._process._server._pump.join(PATIENCE)  # type: ignore[union-attr]
         os.close(server)
 
 
@@ -205,6 +241,31 @@ def test_programs_that_differ_have_servers_that_differ() -> None:
     with open_cell(Events()) as plain, open_cell(Events(), settings={"a": 1}) as other:
         assert find_fork_server(plain._program) is not find_fork_server(other._program)
     assert write_settings({"b": 1, "a": [None]}) == write_settings({"a": [None], "b": 1}) == '{"a":[null],"b":1}'
+
+
+def test_those_without_workers_end_but_for_the_ones_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fork_servers, "_ASKING_SECONDS", 0.0)
+    close_fork_servers()
+    programs = [WorkerProgram("fake", write_settings({"number": number})) for number in range(4)]
+    with open_cell(Events(), settings={"number": 0}) as cell:
+        find_fork_server(cell._program)
+        servers = [find_fork_server(program) for program in programs[1:]]
+        processes = [os.dup(server.process) for server in servers if server.process is not None]
+        assert wait_for_end(processes[0], PATIENCE)
+        assert [server.is_usable for server in servers] == [False, True, True]
+        assert last_reply(cell.call("echo")).body == {}  # the oldest of all, and it works
+        assert find_fork_server(programs[1]) is not servers[0]
+        assert wait_for_end(processes[1], PATIENCE)
+    close_fork_servers()
+    for process in processes:
+        os.close(process)
+
+
+def test_those_that_somebody_may_be_about_to_ask_stay() -> None:
+    close_fork_servers()
+    servers = [find_fork_server(WorkerProgram("fake", write_settings({"number": n}))) for n in range(4)]
+    assert all(server.is_usable for server in servers)
+    close_fork_servers()
 
 
 def test_many_threads_start_one_server() -> None:

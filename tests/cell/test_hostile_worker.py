@@ -6,7 +6,7 @@ import pytest
 from cell_tools import LINUX_ONLY, Events, count_descriptors, last_reply, open_hostile
 
 from cell.hostile_worker import WRITTEN
-from ostiary.cell import call_book
+from ostiary.cell import call_book, idle, watchdog
 from ostiary.cell.profile import Layer
 from ostiary.errors import SandboxViolation, WorkerSilent
 from ostiary.record.events import CellEnded
@@ -151,6 +151,18 @@ def test_a_flood_of_reports_from_an_idle_worker_ends_it() -> None:
     with open_hostile(events) as cell:
         assert last_reply(cell.call("do", {"what": "flood of usage from a thread"})).body == {}
         assert events.wait_for(CellEnded).cause == "malformed"
+
+
+@pytest.mark.parametrize(("what", "cause"), [("spin in a thread", "cpu"), ("allocate in a thread", "memory")])
+def test_what_goes_on_in_an_idle_worker_ends_it(what: str, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call has limits that would, and without this layer the kernel has none."""
+    monkeypatch.setattr(idle, "MAX_IDLE_CPU_MS", 100 if cause == "cpu" else 10**9)
+    monkeypatch.setattr(watchdog, "_IDLE_INTERVAL_SECONDS", 0.02)
+    events = Events()
+    with open_hostile(events, memory_bytes=600 << 20, without=(Layer.RESOURCES,)) as cell:
+        assert last_reply(cell.call("do", {"what": what})).body == {}
+        assert events.wait_for(CellEnded).cause == cause
+        assert last_reply(cell.call("echo")).body == {}
 
 
 def test_more_json_than_one_call_may_be_answered_with(monkeypatch: pytest.MonkeyPatch) -> None:

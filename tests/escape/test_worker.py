@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -29,7 +30,8 @@ from ostiary.record.events import CellCallDenied, UnsafeUsed
 
 WORKER = str(Path(__file__).with_name("escape_worker.py"))
 WHO = "root" if os.geteuid() == 0 else "user"
-INHERITED = 200
+FIRST_INHERITED = 200
+"""A number that no descriptor of the worker's own has."""
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +50,14 @@ def world() -> Iterator[dict[str, Any]]:
             assert victim.stdout is not None
             address = int(victim.stdout.readline())
             opened = os.open(directory / "secret", os.O_RDONLY)
-            os.dup2(opened, INHERITED)
+            inherited = fcntl.fcntl(opened, fcntl.F_DUPFD, FIRST_INHERITED)  # nobody else's, unlike dup2
             os.close(opened)
             yield {
                 **planted,
                 "directory": str(directory),
                 "victim": victim.pid,
                 "victim_address": address,
-                "inherited": INHERITED,
+                "inherited": inherited,
                 "key_id": 0,
                 "user_id": os.geteuid(),
             }
@@ -63,7 +65,7 @@ def world() -> Iterator[dict[str, Any]]:
             assert {path.name for path in directory.iterdir()} <= _PLANTED, "an attempt left something"
             victim.kill()
             victim.communicate()
-            os.close(INHERITED)
+            os.close(inherited)
     finally:
         shutil.rmtree(directory)
 

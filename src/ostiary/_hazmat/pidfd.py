@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 
 def open_process(pid: int) -> int | None:
@@ -35,6 +36,17 @@ def wait_for_end(process: int, seconds: float) -> bool:
     poll = select.poll()
     poll.register(process, select.POLLIN)
     return bool(poll.poll(max(0, round(seconds * 1000))))
+
+
+def is_stopped(process: int) -> bool:
+    """Whether somebody stopped the process, by a signal or a debugger. False where the system does not tell."""
+    try:
+        told = Path(f"/proc/self/fdinfo/{process}").read_text("ascii")
+        pid = next(int(line.partition(":")[2]) for line in told.splitlines() if line.startswith("Pid:"))
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (OSError, ValueError, StopIteration):
+        return False
+    return stat.rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
 
 
 def reap_orphan(process: int) -> None:

@@ -64,6 +64,8 @@ _OWN_FAULTS: Final = frozenset(
 # Allocations fail a little before the limit: heaps grow in blocks, and the one that failed was never counted.
 _NEAR_THE_LIMIT_BYTES: Final = 64 << 20
 _NEAR_THE_LIMIT_SHARE: Final = 8
+# Of what it held just before the end: the allocation that failed is not held, and some take a fifth of all memory.
+_FULL_SHARE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class Ending:
     is_memory_denied: bool = False
     """Whether the kernel told us that it asked for more memory at once than its limit."""
     peak_bytes: int = 0
-    """The most writable memory that it held, as far as we saw."""
+    """The most memory of its own that it held, as far as we saw."""
+    last_bytes: int = 0
+    """What counted against its limit when we looked last, whether it was written to or not."""
     memory_limit_bytes: int = 0
     """0 where there was none."""
     cpu_seconds: float = 0.0
@@ -132,7 +136,7 @@ def _is_out_of_memory(ending: Ending) -> bool:
         return True
     limit = ending.memory_limit_bytes
     near = min(_NEAR_THE_LIMIT_BYTES, limit // _NEAR_THE_LIMIT_SHARE)
-    return limit > 0 and ending.peak_bytes >= limit - near
+    return limit > 0 and (ending.peak_bytes >= limit - near or ending.last_bytes >= limit - limit // _FULL_SHARE)
 
 
 def explain_ending(cause: Cause, ending: Ending, detail: str = "") -> OstiaryError:

@@ -19,7 +19,7 @@ from itertools import count
 from subprocess import Popen, TimeoutExpired
 from typing import Final
 
-from ostiary._hazmat.pidfd import open_process, reap_orphan, send_signal, wait_for_end
+from ostiary._hazmat.pidfd import is_stopped, open_process, reap_orphan, send_signal, wait_for_end
 from ostiary._hazmat.spawn import spawn_python
 from ostiary.cell import lifetime
 from ostiary.cell.births import Birth, ExitReport
@@ -41,6 +41,7 @@ from ostiary.errors import (
 )
 
 _ENDING_SECONDS: Final = MAX_LAST_WORDS_MS / 1000
+_LOOK_SECONDS: Final = 0.2
 _JOINING_SECONDS: Final = 5 * _ENDING_SECONDS
 
 
@@ -49,6 +50,8 @@ class ForkServer:
 
     def __init__(self, program: WorkerProgram, sock: socket.socket, directory: str) -> None:
         self.program: Final = program
+        self.other_end: socket.socket | None = None
+        """Its own, until it has it."""
         self._socket: Final = sock
         self._directory: Final = directory
         self._pump: Final = Pump(sock, Control, self, "ostiary-forks", takes_descriptors=True)
@@ -70,8 +73,8 @@ class ForkServer:
         return self._is_prepared and not self._is_gone and not self._is_retired
 
     @property
-    def is_gone(self) -> bool:
-        return self._is_gone
+    def has_workers(self) -> bool:
+        return bool(self._births)
 
     @property
     def process(self) -> int | None:
@@ -97,17 +100,19 @@ class ForkServer:
             if not self._is_prepared:
                 raise not_started("its fork server ended" if self._is_gone else "its fork server does not answer")
 
-    def begin(self, channel_end: int, wall: bytes, limits: JsonObject) -> Birth:
-        """A new worker, locked. Takes over the descriptor. Raises WorkerNotStarted, or CellRefused for its wall."""
+    def begin(self, channel_end: socket.socket, wall: bytes, limits: JsonObject) -> Birth:
+        """A new worker, locked. Takes over its end of the channel. Raises WorkerNotStarted, or CellRefused for its
+        wall.
+        """
         with self._changed:
             birth = Birth(next(self._numbers), self._changed, self._ask_to_kill)
             self._births[birth.number] = birth
         try:
             frame = encode_frame(Control.START, birth.number, {"limits": dict(limits)}, wall)
-            self._pump.send(frame, descriptors=(channel_end,))
+            self._pump.send(frame, descriptors=(channel_end.detach(),))
             if not self.is_usable:
                 self._drop(birth, "its fork server ended")
-            is_decided = birth.wait(lambda birth: birth.is_locked or birth.is_over, MAX_FORK_MS / 1000)
+            is_decided = self._wait_for(birth)
         except BaseException:
             self._drop(birth, "interrupted")
             birth.close()
@@ -144,17 +149,41 @@ class ForkServer:
             self._pump.stop()
 
     def close(self) -> None:
-        self._pump.stop()
-        self._pump.join(_JOINING_SECONDS)
+        if self._pump.has_begun:
+            self._pump.stop()
+            self._pump.join(_JOINING_SECONDS)
+        else:
+            self._pump.forget()
 
     def forget(self) -> None:
         self._is_gone = True
         self._pump.forget()
         for birth in self._births.values():
             birth.forget()
-        for descriptor in (*self._arrived, self._process):
-            if descriptor is not None:
-                os.close(descriptor)
+        self._births.clear()
+        if self.other_end is not None:
+            self.other_end.close()
+        self._drop_arrived()
+        process, self._process = self._process, None
+        if process is not None:
+            os.close(process)
+
+    def _drop_arrived(self) -> None:
+        while self._arrived:
+            os.close(self._arrived.popleft())
+
+    def _wait_for(self, birth: Birth) -> bool:
+        """Whether there is a worker behind its wall, or there will be none. A fork server that was stopped is not
+        waited for: another one takes less time than people need to find out.
+        """
+        until = time.monotonic() + MAX_FORK_MS / 1000
+        while True:
+            left = until - time.monotonic()
+            if birth.wait(lambda birth: birth.is_locked or birth.is_over, min(left, _LOOK_SECONDS)):
+                return True
+            process = self._process
+            if left <= 0 or (not birth.pid and process is not None and is_stopped(process)):
+                return False
 
     def _is_decided(self) -> bool:
         return self._is_prepared or self._is_gone or self._failure is not None
@@ -226,14 +255,14 @@ class ForkServer:
             birth.kill()
             if birth.on_end is not None:
                 birth.on_end()
+        self._drop_arrived()
         if self._process is not None:
             if not wait_for_end(self._process, _ENDING_SECONDS):
                 send_signal(self._process, signal.SIGKILL)
                 wait_for_end(self._process, _ENDING_SECONDS)
             reap_orphan(self._process)
             process, self._process = self._process, None
-            with suppress(OSError):  # at the interpreter's end nobody is left who could do anything about it
-                os.close(process)
+            os.close(process)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _find_descriptors(self, body: JsonObject) -> list[int] | None:
@@ -300,6 +329,8 @@ def start_fork_server(program: WorkerProgram) -> ForkServer:
         directory = tempfile.mkdtemp(prefix="ostiary-")
         ours, theirs = socket.socketpair()
         server = ForkServer(program, ours, directory)
+        server.other_end = theirs
+        lifetime.register(server)  # now: another thread may fork this process while it starts
         launched = spawn_python(
             program.write_command(sys.executable, theirs.fileno()),
             environment=program.write_environment(directory),
@@ -323,7 +354,6 @@ def start_fork_server(program: WorkerProgram) -> ForkServer:
         if isinstance(error, RuntimeError):
             raise not_started("the system gives no more threads") from error
         raise
-    lifetime.register(server)
     return server
 
 

@@ -10,17 +10,24 @@ from itertools import count
 from typing import Final, Protocol
 
 
-class Mortal(Protocol):
-    """Something with processes and descriptors behind it."""
+class Forgettable(Protocol):
+    """Something with descriptors behind it."""
+
+    def forget(self) -> None:
+        """In a forked child: close the copies of its descriptors, end nothing, wait for nothing. Any number of
+        times.
+        """
+
+
+class Mortal(Forgettable, Protocol):
+    """Something with processes behind it, too."""
 
     def close(self) -> None:
         """End it. Any number of times, from any thread."""
 
-    def forget(self) -> None:
-        """In a forked child: close the copies of its descriptors, end nothing, wait for nothing."""
-
 
 _alive: Final[dict[int, weakref.ref[Mortal]]] = {}
+_parts: Final[weakref.WeakSet[Forgettable]] = weakref.WeakSet()
 _numbers: Final = count()
 
 
@@ -28,6 +35,11 @@ def register(mortal: Mortal) -> None:
     """Until it is gone by itself. Those registered last are closed first."""
     number = next(_numbers)
     _alive[number] = weakref.ref(mortal, lambda _: _alive.pop(number, None))
+
+
+def register_part(part: Forgettable) -> None:
+    """What is part of a mortal, and has descriptors before anybody can find it by way of that."""
+    _parts.add(part)
 
 
 def close_all() -> None:
@@ -38,10 +50,11 @@ def close_all() -> None:
 
 
 def _forget_all() -> None:
-    for mortal in _find_alive():
+    for forgettable in (*_find_alive(), *_parts):
         with suppress(Exception):
-            mortal.forget()
+            forgettable.forget()
     _alive.clear()
+    _parts.clear()
 
 
 def _find_alive() -> list[Mortal]:

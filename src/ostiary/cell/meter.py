@@ -22,6 +22,8 @@ class Reading:
     """In memory now, and of this process alone."""
     shared_bytes: int
     """In memory now, of files and of what others share."""
+    writable_bytes: int
+    """What the kernel counts against the limit: all that could be written to, in memory yet or not."""
     cpu_milliseconds: int
     """Since it was forked; the kernel counts in steps of ten."""
 
@@ -49,11 +51,16 @@ class LinuxMeter:
             fields = os.pread(self._stat, _MOST_BYTES, 0).rpartition(b")")[2].split()
         except OSError:
             return None
-        if len(sizes) < 3 or len(fields) <= _UTIME + 1:
+        if len(sizes) < 6 or len(fields) <= _UTIME + 1:
             return None
-        resident, shared = int(sizes[1]), int(sizes[2])
+        resident, shared, writable = int(sizes[1]), int(sizes[2]), int(sizes[5])
         ticks = int(fields[_UTIME]) + int(fields[_UTIME + 1])
-        return Reading(max(0, resident - shared) * _PAGE_BYTES, shared * _PAGE_BYTES, ticks * 1000 // _TICKS)
+        return Reading(
+            memory_bytes=max(0, resident - shared) * _PAGE_BYTES,
+            shared_bytes=shared * _PAGE_BYTES,
+            writable_bytes=writable * _PAGE_BYTES,
+            cpu_milliseconds=ticks * 1000 // _TICKS,
+        )
 
 
 class DarwinMeter:
@@ -67,4 +74,4 @@ class DarwinMeter:
         found = read_footprint(self._pid)
         if found is None or self._first is None or found.started != self._first.started:
             return None
-        return Reading(found.memory_bytes, 0, found.cpu_milliseconds)
+        return Reading(found.memory_bytes, 0, found.memory_bytes, found.cpu_milliseconds)

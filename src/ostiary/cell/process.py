@@ -25,6 +25,7 @@ from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
 from ostiary.cell.ending import Cause, Ending, classify_ending, explain_ending
 from ostiary.cell.fork_server import ForkServer, not_started
+from ostiary.cell.idle import IdleAllowance
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.loading import Loading
 from ostiary.cell.machine import count_oom_kills
@@ -32,7 +33,7 @@ from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
 from ostiary.cell.pump import Pump
 from ostiary.cell.syscalls import describe_call
 from ostiary.cell.watchdog import find_watchdog
-from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, Tail, ToWorker, encode_frame
+from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, Tail, ToWorker, encode_call, encode_frame
 from ostiary.core.limits import MAX_LAST_WORDS_MS, MAX_MEMORY_REFUSALS
 from ostiary.core.tickets import SealedModel
 from ostiary.core.values import dataclass
@@ -94,6 +95,7 @@ class CellProcess:
         self._loading: Final = Loading(told.engine, limits.load_seconds)
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
         self._allowance: Final = UsageAllowance(time.monotonic())
+        self._idle: Final = IdleAllowance()
         self._telling: Final = threading.Lock()
         """Held while the record is told of the start or the end, so that they come in order."""
         self._killing: Final = threading.Lock()
@@ -109,6 +111,7 @@ class CellProcess:
         self.is_told = False
         self._is_ended = False
         self._peak_bytes = 0
+        self._writable_bytes = 0
         self._tokens = 0
         self._device_bytes: int | None = None
         self._ended_for: Cause | None = None
@@ -129,11 +132,7 @@ class CellProcess:
             self._pump.start()
             find_watchdog().watch(self)
         except RuntimeError as error:
-            self._is_ended = True
-            self._birth.kill()
-            self._pump.stop()
-            self._pump.forget()
-            self._server.end_birth(self._birth)
+            self._give_up_start()
             raise not_started("the system gives no more threads") from error
         if self._birth.process is not None:
             self._pump.watch(self._birth.process, self._see_end)
@@ -142,6 +141,16 @@ class CellProcess:
         if self._birth.listener is not None:
             self._pump.watch(self._birth.listener, self._see_denied_call)
         self._grant(self._limits.load_seconds * self._limits.threads)
+
+    def _give_up_start(self) -> None:
+        self.kill(Cause.CLOSED)
+        if self._pump.has_begun:  # then it is what ends all
+            self._pump.stop()
+            self._pump.join(_JOINING_SECONDS)
+        else:
+            self._is_ended = True
+            self._pump.forget()
+            self._server.end_birth(self._birth)
 
     def load(self, sealed: SealedModel) -> JsonObject:
         """What the engine says of the model. Raises a WorkerFault, CellRefused, or whatever the vault says."""
@@ -188,8 +197,8 @@ class CellProcess:
     def submit(
         self, operation: str, body: JsonObject, tail: Tail, until: float, on_ready: Callable[[], None] | None
     ) -> CallInFlight | None:
-        """None where the process ended and never heard of it. Raises CallRefused where it does not fit a frame,
-        and WorkerSilent.
+        """None where the process ended and never heard of it. Raises CallRefused where it cannot be sent or would
+        not be read, and WorkerSilent.
         """
         reading = self._read_meter()
         call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, on_ready)
@@ -197,10 +206,10 @@ class CellProcess:
             return None
         find_watchdog().watch(self)
         try:
-            buffers = encode_frame(ToWorker.CALL, call.id, {"operation": operation, "body": dict(body)}, tail)
+            buffers = encode_call(call.id, operation, body, tail)
         except FrameUnfit as error:
             self._calls.forget(call.id)
-            raise CallRefused(WORKER_CALL_REFUSED, f"the call does not fit a frame: {error}") from error
+            raise CallRefused(WORKER_CALL_REFUSED, f"the call cannot be sent: {error}") from error
         if not self._pump.send(buffers, until=until, is_wanted=lambda: self._calls.note_sent(call.id)):
             self._calls.forget(call.id)
             if self._is_ended or not self._pump.is_open:
@@ -268,13 +277,7 @@ class CellProcess:
     def check(self, now: float) -> bool:
         if self._is_ended:
             return False
-        reading = self._read_meter()
-        used = 0
-        if reading is not None:
-            used = reading.cpu_milliseconds
-            self._peak_bytes = max(self._peak_bytes, reading.memory_bytes)
-            if reading.memory_bytes > self._limits.memory_bytes:
-                self.kill(Cause.MEMORY)
+        used = self._meter_it()
         if self._loading.is_overdue(now):
             self.kill(Cause.WALL_TIME, "it did not load the model in time")
         for is_late, started_cpu_milliseconds in self._calls.find_overdue(now):
@@ -282,7 +285,29 @@ class CellProcess:
                 self.kill(Cause.WALL_TIME, "it did not let go of a call whose time was over")
             if used - started_cpu_milliseconds > self._limits.cpu_seconds * 1000:
                 self.kill(Cause.CPU)
-        return not self._loading.is_done or self._calls.in_flight > 0
+        if not self._loading.is_done or self._calls.in_flight > 0:
+            return True
+        self._idle.begin(now, used)
+        return False
+
+    def check_idle(self, now: float) -> bool:
+        used = self._meter_it()
+        if self.is_watched:
+            return True  # it has work by now, and was not looked at since
+        if self._idle.is_used_up(now, used):
+            self.kill(Cause.CPU, "it worked, and nobody had asked it to")
+        return not self._is_ended
+
+    def _meter_it(self) -> int:
+        """Milliseconds of processor time, so far."""
+        reading = self._read_meter()
+        if reading is None:
+            return 0
+        self._peak_bytes = max(self._peak_bytes, reading.memory_bytes)
+        self._writable_bytes = reading.writable_bytes
+        if reading.memory_bytes > self._limits.memory_bytes:
+            self.kill(Cause.MEMORY)
+        return reading.cpu_milliseconds
 
     def extend(self, seconds: float) -> None:
         self._loading.extend(seconds)
@@ -402,6 +427,7 @@ class CellProcess:
             is_call_denied=self._is_call_denied,
             is_memory_denied=time.monotonic() - self._memory_refused_at < _LAST_WORDS_SECONDS,
             peak_bytes=max(self._peak_bytes, report.peak_bytes - shared_bytes if report else 0),
+            last_bytes=self._writable_bytes,
             memory_limit_bytes=self._limits.memory_bytes,
             cpu_seconds=report.cpu_milliseconds / 1000 if report else 0.0,
             cpu_limit_seconds=self._granted_milliseconds // 1000,

@@ -18,6 +18,7 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 from ostiary._hazmat.pass_descriptors import receive_with_descriptors, send_with_descriptors
+from ostiary.cell import lifetime
 from ostiary.cell.interrupts import Condition
 from ostiary.core.frames import Frame, FrameMalformed, FrameReader, Tail
 from ostiary.core.limits import MAX_REPLY_BODY_BYTES, MAX_UNSENT_BYTES
@@ -103,7 +104,7 @@ class _Unsent:
 
 
 class Pump:
-    """Owns the socket from `start` on. If `start` raises, the caller still does."""
+    """Owns the socket from `start` on. If `start` raises, the caller calls `forget`."""
 
     def __init__(
         self, sock: socket.socket, kinds: type[IntEnum], owner: PumpOwner, name: str, *, takes_descriptors: bool
@@ -121,17 +122,14 @@ class Pump:
         self._reactions: Final[dict[int, React]] = {}
         self._new_reactions: Final[deque[tuple[int, React]]] = deque()
         self._waker: Final = Waker()
+        lifetime.register_part(self)
 
     # --- for any thread ---
 
     def start(self) -> None:
         """Raises RuntimeError where the system gives no more threads."""
         self._socket.setblocking(False)
-        try:
-            self._thread.start()
-        except BaseException:
-            self._waker.close()
-            raise
+        self._thread.start()
 
     def watch(self, descriptor: int, react: React) -> None:
         """Until `react` is called with POLLHUP or the pump stops. The descriptor stays the caller's."""
@@ -166,6 +164,11 @@ class Pump:
         return is_queued
 
     @property
+    def has_begun(self) -> bool:
+        """Whether its thread closes the socket and all else; where it never began, `forget` does."""
+        return self._thread.ident is not None
+
+    @property
     def is_open(self) -> bool:
         """Whether anything can still be sent."""
         return self._is_open
@@ -180,17 +183,19 @@ class Pump:
 
     def join(self, seconds: float) -> bool:
         """Whether it finished in time. True for its own thread, which cannot wait for itself."""
-        if threading.current_thread() is not self._thread and self._thread.ident is not None:
+        if threading.current_thread() is not self._thread and self.has_begun:
             self._thread.join(seconds)
             return not self._thread.is_alive()
         return True
 
     def forget(self) -> None:
-        """In a forked child: the thread is not here; let go of the copies of its descriptors."""
+        """Where its thread is not: in a forked child, or as it never began. Lets go of all descriptors."""
         self._socket.close()
         self._waker.forget()
         for unsent in self._unsent:
             unsent.drop_descriptors()
+        self._unsent.clear()
+        self._is_open = False
 
     def _has_room_for(self, unsent: _Unsent) -> bool:
         return not self._unsent or self._unsent_bytes + unsent.size <= MAX_UNSENT_BYTES

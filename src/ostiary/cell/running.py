@@ -84,6 +84,8 @@ class RunningCell:
         self._process: CellProcess | None = None
         self._young: CellProcess | None = None
         """The one that was started last, loaded or not."""
+        self._channel: tuple[socket.socket, ...] = ()
+        """Both ends, of the one that was started last: theirs is closed as soon as it was sent."""
         self._is_closed = False
         self._is_foreign = False
         self._plan: Final = plan
@@ -96,8 +98,8 @@ class RunningCell:
         self._closing: Final = threading.Event()
         self._restart = 0
         self._facts: JsonObject = {}
+        lifetime.register(self)  # before it has a process: another thread may fork this one while it starts
         self._find_process(time.monotonic() + plan.limits.load_seconds)
-        lifetime.register(self)
 
     # --- for the application ---
 
@@ -141,7 +143,7 @@ class RunningCell:
             process = self._find_process(until)
             if time.monotonic() > until:
                 raise WorkerSilent(WORKER_SILENT, "the time of the call was over before the worker was there")
-            call = process.submit(operation, body or {}, tail, until, on_ready)
+            call = process.submit(operation, {} if body is None else body, tail, until, on_ready)
             if call is not None:
                 return call
 
@@ -174,8 +176,11 @@ class RunningCell:
 
     def forget(self) -> None:
         self._is_foreign = True
-        if self._process is not None:
-            self._process.forget()
+        for process in (self._young, self._process):
+            if process is not None:
+                process.forget()
+        for end in self._channel:
+            end.close()
 
     def __enter__(self) -> Self:
         return self
@@ -284,12 +289,12 @@ class RunningCell:
         return process
 
     def _find_birth(self) -> CellProcess:
-        """From a new fork server where the one that was there turns out to be gone."""
+        """From a new fork server where the one that was there turns out to be gone, or stopped."""
         server = find_fork_server(self._program)
         try:
             return self._give_birth(server)
         except WorkerNotStarted:
-            if not server.is_gone:
+            if server.is_usable:
                 raise
         return self._give_birth(find_fork_server(self._program))
 
@@ -305,6 +310,7 @@ class RunningCell:
             ours, theirs = socket.socketpair()
         except OSError as error:
             raise not_started(explain_os_error(error)) from error
+        self._channel = (ours, theirs)
         limits: JsonObject = {
             "memory_bytes": plan.limits.memory_bytes,
             "threads": plan.limits.threads,
@@ -312,7 +318,7 @@ class RunningCell:
             "calls": int(MAX_CALLS_IN_FLIGHT),
         }
         try:
-            birth = server.begin(theirs.detach(), render_wall(wall), limits)
+            birth = server.begin(theirs, render_wall(wall), limits)
         except BaseException:
             ours.close()
             raise

@@ -52,7 +52,7 @@ def _time_wall(server: ForkServer, profile: WallProfile) -> float:
         raise not_started(explain_os_error(error)) from error
     with ours:
         began = time.monotonic()
-        birth = server.begin(theirs.detach(), render_wall(wall), limits)
+        birth = server.begin(theirs, render_wall(wall), limits)
         seconds = time.monotonic() - began
         birth.kill()
         birth.wait(lambda birth: birth.is_over, MAX_LAST_WORDS_MS / 1000)

@@ -1,4 +1,4 @@
-"""One thread that looks after every cell at work: what it uses, and for how long. While all are idle it waits."""
+"""One thread that looks after every cell: what it uses, and for how long. At idle ones it looks only rarely."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 _INTERVAL_SECONDS: Final = 0.02
+_IDLE_INTERVAL_SECONDS: Final = 1.0
 # Who was stopped for longer than this was not watching, and could not have taken an answer either.
 _STOPPED_SECONDS: Final = 1.0
 
@@ -22,7 +23,10 @@ class Watched(Protocol):
     """Written by the watchdog and by whoever gives it something to watch."""
 
     def check(self, now: float) -> bool:
-        """End what exceeds its limits. False: nothing to look after until it is given to `watch` again."""
+        """End what exceeds its limits. False: it is idle until it is given to `watch` again."""
+
+    def check_idle(self, now: float) -> bool:
+        """The same of one that is idle. False: it is gone, and nothing to look after any more."""
 
     def extend(self, seconds: float) -> None:
         """Give all that has a deadline so much more time."""
@@ -36,10 +40,14 @@ class Watchdog:
         self._starting: Final = threading.Lock()
         self._has_thread = False
         self._watched: Final[set[Watched]] = set()
+        self._idle: Final[set[Watched]] = set()
         self._last = 0.0
+        self._last_idle = 0.0
 
     def watch(self, watched: Watched) -> None:
-        """Until its `check` says that there is nothing to do. Raises RuntimeError without a thread to spare."""
+        """Closely, until its `check` says that there is nothing to do. Raises RuntimeError without a thread to
+        spare.
+        """
         if watched.is_watched:
             return
         watched.is_watched = True
@@ -58,42 +66,57 @@ class Watchdog:
         while True:
             self._take_in()
             now = time.monotonic()
-            stopped = now - self._last if now - self._last > _STOPPED_SECONDS else 0.0
-            self._last = now
-            for watched in list(self._watched):
-                if stopped:
-                    watched.extend(stopped)
-                if not self._is_busy(watched, now):
-                    watched.is_watched = False
-                    if self._is_busy(watched, now):  # somebody gave it work and saw that it was watched
-                        watched.is_watched = True
-                    else:
-                        self._watched.discard(watched)
+            if self._watched:
+                self._look(now)
+            if self._idle and now - self._last_idle >= _IDLE_INTERVAL_SECONDS:
+                self._last_idle = now
+                for watched in list(self._idle):
+                    if not _ask(watched.check_idle, now):
+                        self._idle.discard(watched)
+
+    def _look(self, now: float) -> None:
+        stopped = now - self._last if now - self._last > _STOPPED_SECONDS else 0.0
+        self._last = now
+        for watched in list(self._watched):
+            if stopped:
+                watched.extend(stopped)
+            if not _ask(watched.check, now):
+                watched.is_watched = False
+                if _ask(watched.check, now):  # somebody gave it work and saw that it was watched
+                    watched.is_watched = True
+                else:
+                    self._watched.discard(watched)
+                    if not self._idle:
+                        self._last_idle = now
+                    self._idle.add(watched)
 
     def _take_in(self) -> None:
         """Waits for the next look, or for somebody to look after."""
-        until = self._last + _INTERVAL_SECONDS
         while True:
-            left = until - time.monotonic()
-            if self._watched and left <= 0:
+            left = None
+            if self._watched:
+                left = self._last + _INTERVAL_SECONDS - time.monotonic()
+            elif self._idle:
+                left = self._last_idle + _IDLE_INTERVAL_SECONDS - time.monotonic()
+            if left is not None and left <= 0:
                 return
             with suppress(queue.Empty):
-                item = self._inbox.get(timeout=left if self._watched else None)
+                item = self._inbox.get(timeout=left)
                 if callable(item):
                     with suppress(BaseException):
                         item()
                 else:
                     if not self._watched:
                         self._last = time.monotonic()
-                        until = self._last + _INTERVAL_SECONDS
                     self._watched.add(item)
+                    self._idle.discard(item)
 
-    @staticmethod
-    def _is_busy(watched: Watched, now: float) -> bool:
-        """One that cannot be checked does not keep the others from it."""
-        with suppress(BaseException):  # what an application's callback raises, say
-            return watched.check(now)
-        return True
+
+def _ask(check: Callable[[float], bool], now: float) -> bool:
+    """One that cannot be checked does not keep the others from it."""
+    with suppress(BaseException):  # what an application's callback raises, say
+        return check(now)
+    return True
 
 
 _watchdog = [Watchdog()]

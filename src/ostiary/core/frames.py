@@ -130,12 +130,14 @@ class Frame:
 
     def parse_body(self) -> dict[str, JsonValue]:
         """The body, read strictly. An empty one is an object without members."""
-        if not self.body:
-            return {}
-        try:
-            return parse_json_object(self.body, max_bytes=MAX_FRAME_BODY_BYTES, max_values=MAX_FRAME_VALUES)
-        except IntakeRefused as error:
-            raise FrameMalformed(error.message) from error
+        return _parse(self.body) if self.body else {}
+
+
+def _parse(text: bytes) -> dict[str, JsonValue]:
+    try:
+        return parse_json_object(text, max_bytes=MAX_FRAME_BODY_BYTES, max_values=MAX_FRAME_VALUES)
+    except IntakeRefused as error:
+        raise FrameMalformed(error.message) from error
 
 
 class FrameUnfit(ValueError):
@@ -158,11 +160,26 @@ def encode_frame(
             raise FrameUnfit("it cannot be written as JSON") from error
     if len(text) > max_body_bytes:
         raise FrameUnfit(f"{len(text):,} bytes of JSON, the ceiling is {int(max_body_bytes):,}")
-    view = memoryview(tail).cast("B") if isinstance(tail, memoryview) else memoryview(tail)
+    try:
+        view = memoryview(tail).cast("B") if isinstance(tail, memoryview) else memoryview(tail)
+    except TypeError as error:
+        raise FrameUnfit("its data is not bytes in one piece") from error
     if len(view) > MAX_FRAME_TAIL_BYTES:
         raise FrameUnfit(f"{len(view):,} bytes of data, the ceiling is {int(MAX_FRAME_TAIL_BYTES):,}")
     head = _HEADER.pack(len(text), len(view), call_id, kind, 0, 0, 0) + text
     return [head, view] if len(view) else [head]
+
+
+def encode_call(call_id: int, operation: object, body: object, tail: Tail = b"") -> list[Tail]:
+    """A call, which strangers have a part in. Raises FrameUnfit where its worker would not read it."""
+    if not isinstance(operation, str) or not isinstance(body, Mapping):
+        raise FrameUnfit("it is not an operation and an object")
+    buffers = encode_frame(ToWorker.CALL, call_id, {"operation": operation, "body": dict(body)}, tail)
+    try:
+        _parse(bytes(buffers[0])[HEADER_BYTES:])
+    except FrameMalformed as error:
+        raise FrameUnfit(str(error)) from error
+    return buffers
 
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

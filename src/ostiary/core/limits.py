@@ -393,11 +393,15 @@ MAX_UNSENT_BYTES: Final = Ceiling(
 MAX_PREPARE_MS: Final = Ceiling(
     60_000, "milliseconds", "how long a fork server may take to import an engine; a cold disk takes ten seconds"
 )
+MAX_IDLE_FORK_SERVERS: Final = Ceiling(2, "processes", "without a worker; each has a whole engine in memory")
 MAX_FORK_MS: Final = Ceiling(
     10_000, "milliseconds", "how long a worker may take from its fork to its wall; 20 are usual"
 )
 MAX_LAST_WORDS_MS: Final = Ceiling(
     1_000, "milliseconds", "how long an ended worker's exit status is waited for; 5 are usual"
+)
+MAX_IDLE_CPU_MS: Final = Ceiling(
+    5_000, "milliseconds", "processor time of a worker that nobody asked anything; an honest one uses a few"
 )
 CANCEL_GRACE_MS: Final = Ceiling(
     2_000, "milliseconds", "how long a worker may take to let go of a call whose time is over, before it is ended"

@@ -15,6 +15,7 @@ from ostiary._hazmat.file_systems import BTRFS, XFS, read_file_system
 from ostiary.core.tickets import FileEntry, SealMethod
 from ostiary.vault.hold import GoOn, Hold
 from ostiary.vault.hold_by_lease import lease_file
+from ostiary.vault.in_children import register
 from ostiary.vault.place import Place
 
 # Not those over a network, where a server makes the clone and says so.
@@ -28,6 +29,7 @@ class CloneHold:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
+        register(self)
 
     @property
     def descriptor(self) -> int:
@@ -42,6 +44,8 @@ class CloneHold:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    forget = close
 
 
 def hold_by_clone(place: Place, entry: FileEntry, _go_on: GoOn) -> Hold | None:

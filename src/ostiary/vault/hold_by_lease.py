@@ -17,6 +17,7 @@ from ostiary._hazmat.lease import give_back_lease, has_read_lease, take_read_lea
 from ostiary._hazmat.reopen import reopen_read_only
 from ostiary.core.tickets import FileEntry, SealMethod
 from ostiary.vault.hold import GoOn
+from ostiary.vault.in_children import register
 from ostiary.vault.place import Place
 
 # Not those over a network or in a user's program, where a write passes no lease here; not overlay, where the file
@@ -32,6 +33,7 @@ class LeaseHold:
         self.method: Final = method
         self._lease: int | None = lease
         self._descriptor: Final = descriptor
+        register(self)
 
     @property
     def descriptor(self) -> int:
@@ -46,6 +48,11 @@ class LeaseHold:
         if self._lease is not None:
             with contextlib.suppress(OSError):  # closing it does the same, where no child has it
                 give_back_lease(self._lease)
+            self.forget()
+
+    def forget(self) -> None:
+        """Without giving it back: it is one lease, whoever has a descriptor of it."""
+        if self._lease is not None:
             os.close(self._lease)
             os.close(self._descriptor)
             self._lease = None

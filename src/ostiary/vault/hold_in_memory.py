@@ -19,6 +19,7 @@ from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, SealMethod
 from ostiary.errors import VAULT_NO_MEMORY, VaultFailed
 from ostiary.vault.hold import GoOn
+from ostiary.vault.in_children import register
 from ostiary.vault.memory_left import read_memory_left
 from ostiary.vault.place import Place, refuse_changed, tell_unreadable
 
@@ -36,6 +37,7 @@ class MemoryHold:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
+        register(self)
 
     @property
     def descriptor(self) -> int:
@@ -50,6 +52,8 @@ class MemoryHold:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    forget = close
 
 
 def hold_in_memory(place: Place, entry: FileEntry, go_on: GoOn) -> MemoryHold | None:

@@ -17,6 +17,7 @@ from ostiary._hazmat.openat2 import open_beneath
 from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.core.tickets import FileEntry
 from ostiary.errors import INTAKE_UNREADABLE, VAULT_CHANGED, SourceUnreadable, VaultRefused
+from ostiary.vault.in_children import register
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: should the file have become a pipe, open must not wait for a writer.
@@ -33,15 +34,17 @@ class Place:
             is_directory = stat.S_ISDIR(os.stat(named).st_mode)  # noqa: PTH116
             directory = named if is_directory else os.path.dirname(named)  # noqa: PTH120
             self._root: int | None = os.open(directory, _DIRECTORY)
+            self._blobs: int | None = None
+            register(self)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in _OURS:
                 raise _tell_unreadable(Path(named).name, error) from error
             raise _refuse(Path(named).name, "it is no longer there") from error
         try:
             # Where the directory really lies: operators name snapshots of the hub's cache by links to them.
-            self._blobs: Final = open_blobs(self._root, os.path.realpath(directory))
+            self._blobs = open_blobs(self._root, os.path.realpath(directory))
         except OSError as error:
-            os.close(self._root)
+            self.close()
             raise _tell_unreadable(Path(named).name, error) from error
 
     @property
@@ -57,6 +60,8 @@ class Place:
         self._root = None
         if self._blobs is not None:
             os.close(self._blobs)
+
+    forget = close
 
     def open_file(self, entry: FileEntry) -> int:
         """A descriptor of the regular file of that name and size. The caller owns it."""

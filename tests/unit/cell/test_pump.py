@@ -284,22 +284,27 @@ def test_nothing_is_left_open() -> None:
     assert _count_descriptors() == before
 
 
-def test_a_pump_whose_thread_cannot_start_leaves_the_socket_to_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pump_whose_thread_cannot_start_is_forgotten_with_all_that_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    ours, theirs = socket.socketpair()
     before = _count_descriptors()
+    ours, theirs = socket.socketpair()
     pump = Pump(ours, FromWorker, Owner(), "test", takes_descriptors=False)
     with pytest.raises(RuntimeError):
         pump.start()
-    assert _count_descriptors() == before
-    assert ours.fileno() >= 0
+    assert not pump.has_begun
+    assert pump.send([b"never sent"], descriptors=(os.dup(theirs.fileno()),))
     pump.stop()
     assert pump.join(0)
-    ours.close()
+    for _ in range(2):
+        pump.forget()
+    assert not pump.send([b"too late"], descriptors=(os.dup(theirs.fileno()),))
     theirs.close()
+    assert _count_descriptors() == before
 
 
 def test_a_waker_can_be_used_after_it_was_closed() -> None:

@@ -16,8 +16,10 @@ import pytest
 from ostiary._hazmat.footprint import Footprint, parse_footprint, read_footprint
 from ostiary.cell import lifetime
 from ostiary.cell import meter as meters
+from ostiary.cell import watchdog as watchdogs
 from ostiary.cell.births import Birth, ExitReport
 from ostiary.cell.fork_server import ForkServer
+from ostiary.cell.idle import IdleAllowance
 from ostiary.cell.loading import Loading
 from ostiary.cell.meter import DarwinMeter, LinuxMeter
 from ostiary.cell.program import WorkerProgram, write_settings
@@ -41,6 +43,8 @@ class Watched:
         self.looks = 0
         self.more = 0.0
         self.is_done = threading.Event()
+        self.idle_looks = 0
+        self.is_seen_idle = threading.Event()
 
     def check(self, _now: float) -> bool:
         self.looks += 1
@@ -48,6 +52,11 @@ class Watched:
         if self.left <= 0:
             self.is_done.set()
         return self.left > 0
+
+    def check_idle(self, _now: float) -> bool:
+        self.idle_looks += 1
+        self.is_seen_idle.set()
+        return self.idle_looks < 3
 
     def extend(self, seconds: float) -> None:
         self.more += seconds
@@ -101,6 +110,47 @@ def test_work_that_arrives_while_it_lets_go_is_not_forgotten() -> None:
         time.sleep(0.001)
 
 
+def test_one_that_is_idle_is_looked_at_until_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdogs, "_IDLE_INTERVAL_SECONDS", 0.0)
+    watchdog, watched, other = Watchdog(), Watched(1), Watched(1)
+    watchdog.watch(watched)
+    assert watched.is_seen_idle.wait(PATIENCE)
+    end = time.monotonic() + PATIENCE
+    while watchdog._idle:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    watchdog.watch(other)
+    assert other.is_seen_idle.wait(PATIENCE)
+    assert watched.idle_looks == 3  # the third said that it was gone
+
+
+def test_one_that_gets_work_is_not_taken_for_idle_any_more() -> None:
+    watchdog, watched = Watchdog(), Watched(1)
+    watchdog.watch(watched)
+    end = time.monotonic() + PATIENCE
+    while watched not in watchdog._idle:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    watched.left = 1 << 30
+    watchdog.watch(watched)
+    while watched in watchdog._idle:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    watched.left = 1
+
+
+def test_one_that_is_idle_has_seconds_of_processor_time_and_gets_some_more_slowly() -> None:
+    idle = IdleAllowance()
+    assert not idle.is_used_up(0, 100_000)  # it is not idle yet
+    idle.begin(100, 7_000)
+    assert not idle.is_used_up(101, 12_000)
+    assert idle.is_used_up(102, 12_101)
+    idle.begin(200, 13_000)
+    assert not idle.is_used_up(2_000, 18_000)  # it never has more than at first
+    assert not idle.is_used_up(2_100, 23_000)
+    assert idle.is_used_up(2_101, 23_051)
+
+
 def test_what_finalizers_ask_for_is_done_soon() -> None:
     watchdog, done = Watchdog(), threading.Event()
     watchdog.watch(Watched(2))
@@ -124,6 +174,7 @@ def test_a_process_reads_what_it_uses_itself() -> None:
     assert before is not None
     assert after is not None
     assert after.memory_bytes - before.memory_bytes > 16 << 20
+    assert after.writable_bytes - before.writable_bytes > 16 << 20
     assert after.cpu_milliseconds >= 40
     assert before.shared_bytes > 0
     del kept
@@ -134,12 +185,13 @@ def test_a_process_reads_what_it_uses_itself() -> None:
 
 @LINUX
 def test_a_name_with_brackets_and_spaces_is_only_a_name(tmp_path) -> None:
-    (tmp_path / "statm").write_text("100 50 20 0 0 0 0\n")
+    (tmp_path / "statm").write_text("100 50 20 0 0 70 0\n")
     (tmp_path / "stat").write_text("7 (a) 9 9 (b c) S 1 2 3 4 5 6 7 8 9 10 250 50 13 14\n")
     statm, stat = (os.open(tmp_path / name, os.O_RDONLY) for name in ("statm", "stat"))
     reading = LinuxMeter(statm, stat).read()
     assert reading is not None
     assert reading.memory_bytes == 30 * os.sysconf("SC_PAGE_SIZE")
+    assert reading.writable_bytes == 70 * os.sysconf("SC_PAGE_SIZE")
     assert reading.cpu_milliseconds == 300 * 1000 // os.sysconf("SC_CLK_TCK")
     os.close(statm)
     os.close(stat)
