@@ -6,7 +6,8 @@ processes open and close was damaged until both were heeded:
 - Nobody here opens the database's file but SQLite: closing a descriptor of it takes away the locks of every
   connection of the process, and another process then removes the write-ahead log in use.
 - A process that was forked while a connection was open inherits SQLite's belief that its locks are held, but not
-  the locks. Such a process is refused.
+  the locks. So what writes lets go of its connection for the moment of a fork (`let_go_for_forks`); where that
+  cannot be, the child is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakSet
 
 from ostiary.core.limits import MAX_RECORD_WAIT_MS
@@ -49,11 +50,39 @@ _open_at_fork: Final[dict[_Identity, _Connection]] = {}
 """Kept, as closing what the parent opened is as wrong as using it."""
 
 
-def _remember_open() -> None:
+class _LetsGo(Protocol):
+    def let_go(self) -> bool:
+        """Close the connection. False where it is in use."""
+
+    def take_up(self) -> None:
+        """Open it again."""
+
+
+_let_go_for_forks: Final[WeakSet[_LetsGo]] = WeakSet()
+_let_go_now: Final[list[_LetsGo]] = []
+
+
+def let_go_for_forks(holder: _LetsGo) -> None:
+    """As long as somebody holds `holder`."""
+    _let_go_for_forks.add(holder)
+
+
+def _before_fork() -> None:
+    _let_go_now.extend([holder for holder in _let_go_for_forks if holder.let_go()])
+
+
+def _after_fork() -> None:
+    while _let_go_now:
+        _let_go_now.pop().take_up()
+
+
+def _after_fork_in_child() -> None:
+    _let_go_now.clear()
+    _let_go_for_forks.clear()
     _open_at_fork.update({c.identity: c for c in _open if c.identity})
 
 
-os.register_at_fork(after_in_child=_remember_open)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
 
 
 def _identify(database: Path) -> _Identity | None:

@@ -42,6 +42,10 @@ class Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def follow(self, connection: sqlite3.Connection) -> None:
+        """To another connection, when the one that it had was closed."""
+        self._connection = connection
+
     def __enter__(self) -> Self:
         return self
 

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -29,7 +29,7 @@ from ostiary.errors import (
     RecordDamaged,
     RecordUnwritable,
 )
-from ostiary.record.connection import connect, explain_sqlite, sqlite_explained
+from ostiary.record.connection import connect, explain_sqlite, let_go_for_forks, sqlite_explained
 from ostiary.record.entry import MARK_OF_MEMORY, EncodedEvent, place_event, read_time, spell_time
 from ostiary.record.merkle import HASH_BYTES, add_leaf, hash_leaf, list_peaks, root_of_peaks
 from ostiary.record.place import LOCK_FILE
@@ -47,6 +47,7 @@ _INSERT_NEXT: Final = (
 """Violates NOT NULL, and so writes nothing, where the last entry is not the given one."""
 _FIRST_PAUSE_S: Final = 0.0002
 _LAST_PAUSE_S: Final = 0.005
+_FORK_WAIT_S: Final = 1.0
 
 
 def explain_os(error: OSError, doing: str) -> RecordUnwritable:
@@ -79,6 +80,7 @@ class Store:
             )
         except OSError as error:
             raise explain_os(error, "taking its lock") from error
+        self._database: Final = database
         try:
             self._connection = connect(database, mode="mode=rw")
         except BaseException:
@@ -86,22 +88,50 @@ class Store:
             raise
         self._cursor = self._connection.cursor()
         self.reader: Final = Reader(self._connection)
+        self._is_closed = False
         self._mutex = threading.RLock()  # knows whose it is; nobody takes it twice
         self.size = -1
         """Entries in the tree; inside `transaction` only."""
         self.last_time = ""
         """The time of the newest entry; inside `transaction` only."""
         self._peaks: list[bytes] = []
+        let_go_for_forks(self)
 
     def close(self) -> None:
         """Without the lock file: SQLite moves frames here only where no other connection is left to race with."""
+        self._is_closed = True
         try:
             with sqlite_explained("closing it"):
-                # First: a statement that is still held would keep the connection, and its locks, alive.
-                self._cursor.close()
-                self._connection.close()
+                self._disconnect()
         finally:
             os.close(self._lock_file)
+
+    def let_go(self) -> bool:
+        """For the moment of a fork. False where a thread is at work that does not end soon, or this one is."""
+        if self._is_closed or self._mutex._is_owned():  # type: ignore[attr-defined]
+            return False
+        if not self._mutex.acquire(timeout=_FORK_WAIT_S):
+            return False
+        self._disconnect()
+        return True
+
+    def take_up(self) -> None:
+        """What fails is told by whoever writes next: the connection stays closed."""
+        try:
+            if not self._is_closed:
+                self._connection = connect(self._database, mode="mode=rw")
+                self._cursor = self._connection.cursor()
+                self.reader.follow(self._connection)
+        except RecordUnwritable:
+            return
+        finally:
+            self._mutex.release()
+
+    def _disconnect(self) -> None:
+        # First: a statement that is still held would keep the connection, and its locks, alive.
+        with suppress(sqlite3.ProgrammingError):  # what a fork left closed
+            self._cursor.close()
+        self._connection.close()
 
     @property
     def root(self) -> bytes:

@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from record_tools import verify
 
-from ostiary.errors import RecordUnwritable
+from ostiary.errors import RECORD_UNWRITABLE, RecordUnwritable
 from ostiary.record.begin import open_log, open_reader
 from ostiary.record.events import ModelFailed
 
@@ -90,25 +91,69 @@ def test_opening_and_closing_leaves_the_locks_of_others_in_the_process(tmp_path:
     assert locks_of_this_process() == 0
 
 
-@pytest.mark.parametrize("opener", [open_log, open_reader])
-def test_who_was_forked_from_a_process_that_had_it_open_is_refused(tmp_path: Path, opener: object) -> None:
-    """SQLite would believe its parent's locks to be its own. Where the record was closed before, all is well."""
+def in_a_child(act: Callable[[], object]) -> int:
+    """0: done; 1: refused as forked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if not pid:
+        code = 9
+        try:
+            act()
+            code = 0
+        except RecordUnwritable as error:
+            code = 1 if "forked" in error.message else 2
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-    def in_a_child() -> int:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-        if not pid:
-            code = 9
-            try:
-                opener(tmp_path).close()  # type: ignore[operator]
-                code = 0
-            except RecordUnwritable as error:
-                code = 1 if "forked" in error.message else 2
-            finally:
-                os._exit(code)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-    with open_log(tmp_path):
-        assert in_a_child() == 1
-    assert in_a_child() == 0
+EVENT = ModelFailed(correlation_id="x", name="m", code="HOUSE_INTERNAL")
+
+
+def test_a_forked_process_opens_its_own_while_the_other_goes_on(tmp_path: Path) -> None:
+    """SQLite would believe its parent's locks to be its own: the parent has none at the moment of the fork."""
+
+    def write() -> None:
+        with open_log(tmp_path) as own:
+            assert locks_of_this_process() or sys.platform != "linux"
+            own.append(EVENT)
+
+    with open_log(tmp_path) as log:
+        for _ in range(3):
+            log.append(EVENT)
+            assert in_a_child(write) == 0
+        log.append(EVENT)
+        assert in_a_child(lambda: open_reader(tmp_path).close()) == 0
+        log.sign_checkpoint()
+    assert verify(tmp_path).size == 1 + 3 + 3 + 1
+
+
+def test_who_was_forked_in_the_middle_of_writing_or_reading_is_refused(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        log.append(EVENT)
+        with log.change():
+            assert in_a_child(lambda: open_log(tmp_path)) == 1
+        with open_reader(tmp_path):
+            assert in_a_child(lambda: open_reader(tmp_path)) == 1
+        assert in_a_child(lambda: open_log(tmp_path).close()) == 0
+        log.append(EVENT)
+    assert verify(tmp_path).size == 3
+
+
+def test_a_record_that_cannot_be_taken_up_after_a_fork_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_log(tmp_path) as log:
+        log.append(EVENT)
+        monkeypatch.setattr("ostiary.record.store.connect", _refuse)
+        assert in_a_child(int) == 0
+        monkeypatch.undo()
+        with pytest.raises(RecordUnwritable):
+            log.append(EVENT)
+        assert in_a_child(int) == 0
+        assert log.append(EVENT) == 2
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise RecordUnwritable(RECORD_UNWRITABLE, "no")
