@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from attack_cases.base import CORPUS
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As where a shell starts the suite in the background; tests send themselves and others what Ctrl-C sends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
