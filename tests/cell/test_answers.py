@@ -9,7 +9,7 @@ import time
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, Events, last_reply, make_plan, make_sealed, open_cell, signal_worker
 
-from ostiary.cell import call_book, pump
+from ostiary.cell import answers, call_book, pump
 from ostiary.cell.start import start_cell
 from ostiary.core.frames import ReplyKind
 from ostiary.core.limits import (
@@ -152,6 +152,22 @@ def test_what_fails_one_call_fails_no_other(
         if body.get("how") != "panic":  # what no `step` may raise ends all that were in flight
             assert last_reply(before).kind is ReplyKind.RESULT
         assert last_reply(cell.call("echo", {"a": 1})).body == {"a": 1}
+    assert events.causes == ["closed"]
+
+
+def test_a_worker_that_takes_too_much_of_our_time_waits_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MAX_READING_MS", 1)
+    waited, is_left = [], answers.ReadingTime.is_left
+
+    def watch(reading: answers.ReadingTime, now: float) -> bool:
+        waited.append(not is_left(reading, now))
+        return not waited[-1]
+
+    monkeypatch.setattr(answers.ReadingTime, "is_left", watch)
+    events = Events()
+    with open_cell(events) as cell:
+        assert len(list(cell.call("count", {"to": 1_000}))) == 1_001
+    assert any(waited)
     assert events.causes == ["closed"]
 
 

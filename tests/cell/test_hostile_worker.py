@@ -33,7 +33,7 @@ DURING_A_CALL = {
     "not a number": "NaN",
     "the same key twice": "twice in one object",
     "deep JSON": "nested deeper",
-    "many values": "more than 524288 values",
+    "many values": "more than 327680 values",
     "half a surrogate": "half a surrogate pair",
     "an error of the house": KIND,
     "an error of loading": KIND,

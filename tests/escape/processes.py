@@ -272,6 +272,13 @@ def ask_where_another_process_runs(world: World) -> bytes:
     return DONE
 
 
+@attempt(SECCOMP, call="clock_gettime")
+def read_the_processor_time_of_another_process(world: World) -> bytes:
+    """Its clock has its id in its number; nobody is asked for a right."""
+    call("clock_gettime", ~world.victim << 3 | 2, pack("QQ", 0, 0))
+    return DONE
+
+
 @attempt(*OTHERS, root=ALIEN, user=[NAMESPACES], call="move_pages")
 def ask_where_another_process_has_its_memory(world: World) -> bytes:
     status = pack("i", -1)

@@ -198,6 +198,13 @@ def send_many_messages_at_once(world: World) -> bytes:
     return DONE
 
 
+@attempt(SECCOMP, call="sendto", missing=[95])
+def send_out_of_band(world: World) -> bytes:
+    """Which was a way into Linux before 6.15.4 for programs behind filters that let every flag through."""
+    call("sendto", world.kept, b"x", 1, 1, 0, 0)
+    return DONE
+
+
 @attempt(SECCOMP, call="getsockopt")
 def ask_who_is_at_the_other_end(world: World) -> bytes:
     """SO_PEERCRED tells the application's process, user and group."""

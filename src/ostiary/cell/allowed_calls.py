@@ -39,14 +39,14 @@ class CallRule:
 
 PLAIN: Final = (
     # what is open already: the channel, and the weights that come through it
-    "read write pread64 lseek close fstat poll ppoll recvmsg "
+    "read write pread64 lseek close fstat poll ppoll "
     # memory
-    "munmap mremap brk "
+    "munmap brk "
     # threads and signals of its own
     "exit exit_group gettid getpid sched_yield set_robust_list rseq restart_syscall "
     "rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack "
     # time, chance and what it used itself
-    "clock_gettime gettimeofday time clock_nanosleep nanosleep getrandom getrusage"
+    "gettimeofday time nanosleep getrandom getrusage"
 )
 
 PROT_EXEC: Final = 4
@@ -63,6 +63,12 @@ _FUTEX_FLAGS: Final = 128 | 256  # private, real time
 # What pthread_create of the GNU C library asks for, exactly: a thread, never a process.
 _CLONE_THREAD: Final = 0x003D_0F00
 
+_MAY_MOVE: Final = 1
+_DO_NOT_WAIT: Final = 0x40
+_TO_SEND: Final = _DO_NOT_WAIT | 0x4000  # NOSIGNAL
+_TO_RECEIVE: Final = _DO_NOT_WAIT | 0x4000_0000  # CMSG_CLOEXEC
+_CLOCKS: Final = (0, 1, 2, 3, 4, 5, 6, 7, 11)
+_CLOCKS_TO_WAIT_BY: Final = (0, 1, 7)
 _PR_SET_NAME: Final = 15
 _PR_SET_VMA: Final = 0x5356_4D41
 _SET_MODE_FILTER: Final = 1
@@ -78,12 +84,16 @@ RULES: Final = (
     *(CallRule(call) for call in PLAIN.split()),
     CallRule("sendmsg"),  # see `CLOSED_LATER`
     CallRule("seccomp", (Check(0, (_SET_MODE_FILTER,)), Check(1, (_FILTER_ALL_THREADS,)))),  # see `CLOSED_LATER`
-    CallRule("sendto", (Check(4, (0,), WORD),)),  # no address: on connected sockets only
-    CallRule("recvfrom", (Check(4, (0,), WORD),)),
+    # No address: on connected sockets only. No flag but whether to wait: data out of band had a hole in the kernel
+    # that programs behind such a wall came out by.
+    CallRule("sendto", (Check(3, (0,), INT & ~_TO_SEND), Check(4, (0,), WORD))),
+    CallRule("recvfrom", (Check(3, (0,), INT & ~_TO_RECEIVE), Check(4, (0,), WORD))),
+    CallRule("recvmsg", (Check(2, (0,), INT & ~_TO_RECEIVE),)),
     CallRule(
         "mmap",
         (Check(2, (0,), PROT_EXEC), Check(3, (_MAP_PRIVATE | _MAP_ANONYMOUS,), INT & ~_MAP_OTHERS)),
     ),
+    CallRule("mremap", (Check(3, (0, _MAY_MOVE)),)),
     CallRule("mprotect", (Check(2, (0,), PROT_EXEC),)),
     CallRule("madvise", (Check(2, _MADVISE),)),
     CallRule("futex", (Check(1, _FUTEX_PLAIN, INT & ~_FUTEX_FLAGS),)),
@@ -95,6 +105,9 @@ RULES: Final = (
     CallRule("ioctl", (Check(1, (_FIONBIO,)),)),
     # Python asks of every file that it wraps whether it is a terminal.
     CallRule("ioctl", (Check(1, (_TCGETS,)),), error=errno.ENOTTY),
+    # Clocks of the system and of its own: another number is the processor time of another process or thread.
+    CallRule("clock_gettime", (Check(0, _CLOCKS),)),
+    CallRule("clock_nanosleep", (Check(0, _CLOCKS_TO_WAIT_BY),)),
     CallRule("prctl", (Check(0, (_PR_SET_NAME,)),)),
     # The C library names pieces of memory for people who debug.
     CallRule("prctl", (Check(0, (_PR_SET_VMA,)),), error=errno.EINVAL),

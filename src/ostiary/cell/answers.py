@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.core.frames import ErrorName, FrameMalformed, JsonObject
-from ostiary.core.limits import MAX_USAGE_FRAMES
+from ostiary.core.limits import MAX_READING_MS, MAX_USAGE_FRAMES
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import (
     CELL_ARCHITECTURE_NOT_ALLOWED,
@@ -26,6 +26,7 @@ _ON_A_CALL: Final = frozenset({ErrorName.CALL_REFUSED, ErrorName.ENGINE_FAILED, 
 _WHILE_LOADING: Final = frozenset(ErrorName) - {ErrorName.CALL_REFUSED, ErrorName.ENGINE_FAILED}
 _LAST_COUNT: Final = 1 << 62
 _USAGE_FRAMES_PER_SECOND: Final = 20
+_READING_SHARE: Final = 0.25
 
 
 def parse_error(body: JsonObject, *, is_loading: bool) -> OstiaryError:
@@ -81,6 +82,22 @@ class UsageAllowance:
     def note_answer(self) -> None:
         """Each answer may be followed by a report."""
         self._left = min(MAX_USAGE_FRAMES, self._left + 1)
+
+
+class ReadingTime:
+    """Our own processor time that goes into what one worker says. Where it is used up, the worker has to wait."""
+
+    def __init__(self, now: float) -> None:
+        self._left = MAX_READING_MS / 1000
+        self._since = now
+
+    def note(self, seconds: float) -> None:
+        self._left -= seconds
+
+    def is_left(self, now: float) -> bool:
+        self._left = min(MAX_READING_MS / 1000, self._left + (now - self._since) * _READING_SHARE)
+        self._since = now
+        return self._left > 0
 
 
 def _is_count(value: object) -> bool:

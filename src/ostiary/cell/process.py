@@ -6,7 +6,6 @@ belong where it stands ends the process.
 
 from __future__ import annotations
 
-import math
 import signal
 import socket
 import threading
@@ -16,10 +15,9 @@ from collections.abc import Callable, Sequence
 from select import POLLIN
 from typing import Final
 
-from ostiary._hazmat.notify import DeniedCall, answer_no_memory, receive_denied_call
+from ostiary._hazmat.notify import answer_no_memory, receive_denied_call
 from ostiary._hazmat.pidfd import wait_for_end
-from ostiary.cell.allowed_calls import MEMORY_CALLS
-from ostiary.cell.answers import UsageAllowance, parse_usage
+from ostiary.cell.answers import ReadingTime, UsageAllowance, parse_usage
 from ostiary.cell.births import Birth
 from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
@@ -29,12 +27,13 @@ from ostiary.cell.idle import IdleAllowance
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.loading import Loading
 from ostiary.cell.machine import count_oom_kills
+from ostiary.cell.memory_refusals import MemoryRefusals
 from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
 from ostiary.cell.pump import Pump
 from ostiary.cell.syscalls import describe_call
 from ostiary.cell.watchdog import find_watchdog
 from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, Tail, ToWorker, encode_call, encode_frame
-from ostiary.core.limits import MAX_LAST_WORDS_MS, MAX_MEMORY_REFUSALS
+from ostiary.core.limits import MAX_LAST_WORDS_MS
 from ostiary.core.tickets import SealedModel
 from ostiary.core.values import dataclass
 from ostiary.errors import WORKER_CALL_REFUSED, WORKER_SILENT, CallRefused, OstiaryError, WorkerSilent
@@ -96,6 +95,8 @@ class CellProcess:
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
         self._allowance: Final = UsageAllowance(time.monotonic())
         self._idle: Final = IdleAllowance()
+        self._reading: Final = ReadingTime(time.monotonic())
+        self._is_made_to_wait = False
         self._telling: Final = threading.Lock()
         """Held while the record is told of the start or the end, so that they come in order."""
         self._killing: Final = threading.Lock()
@@ -116,8 +117,7 @@ class CellProcess:
         self._device_bytes: int | None = None
         self._ended_for: Cause | None = None
         self._is_call_denied = False
-        self._memory_refusals = 0
-        self._memory_refused_at = -math.inf
+        self._memory_refusals: Final = MemoryRefusals(limits.memory_bytes)
         self._detail = ""
         self._cause = Cause.CRASH
         self._ending = Ending(None, None)
@@ -300,6 +300,8 @@ class CellProcess:
 
     def _meter_it(self) -> int:
         """Milliseconds of processor time, so far."""
+        if self._is_made_to_wait:
+            self._pump.wake()  # perhaps for long enough
         reading = self._read_meter()
         if reading is None:
             return 0
@@ -316,13 +318,20 @@ class CellProcess:
     # --- for the pump ---
 
     def may_read(self) -> bool:
-        return not self._calls.is_full
+        self._is_made_to_wait = not self._reading.is_left(time.monotonic())
+        return not self._calls.is_full and not self._is_made_to_wait
 
     def take_descriptors(self, descriptors: Sequence[int]) -> None:
         """None can come: the pump does not take any."""
 
     def take_frame(self, frame: Frame) -> None:
-        body = frame.parse_body()
+        before = time.thread_time()
+        try:
+            self._take_frame(frame, frame.parse_body())
+        finally:
+            self._reading.note(time.thread_time() - before)
+
+    def _take_frame(self, frame: Frame, body: JsonObject) -> None:
         if frame.kind == FromWorker.USAGE:
             self._allowance.take(time.monotonic())
             self._tokens, self._device_bytes = parse_usage(body)
@@ -379,8 +388,11 @@ class CellProcess:
         if denied is None or listener is None:
             return
         machine, name = describe_call(denied.architecture, denied.number)
-        if self._is_for_memory(name, denied):
-            self._refuse_memory(listener, denied)
+        if self._memory_refusals.is_one(name, denied):
+            if self._memory_refusals.note():
+                answer_no_memory(listener, denied)
+            else:
+                self.kill(Cause.MEMORY, "it keeps asking for more at once than its limit")
             return
         self._is_call_denied = True
         self.kill(Cause.VIOLATION, name)
@@ -402,19 +414,6 @@ class CellProcess:
         except BaseException:  # noqa: BLE001
             self._untold.append(event)
 
-    def _is_for_memory(self, name: str, denied: DeniedCall) -> bool:
-        """Whether the wall would let it through, were it not for so much memory at once."""
-        return name in MEMORY_CALLS and denied.arguments[MEMORY_CALLS[name]] >= self._limits.memory_bytes
-
-    def _refuse_memory(self, listener: int, denied: DeniedCall) -> None:
-        """What follows tells: Python raises MemoryError, MLX ends by a segmentation fault."""
-        self._memory_refusals += 1
-        self._memory_refused_at = time.monotonic()
-        if self._memory_refusals > MAX_MEMORY_REFUSALS:
-            self.kill(Cause.MEMORY, "it keeps asking for more at once than its limit")
-        else:
-            answer_no_memory(listener, denied)
-
     # --- the end ---
 
     def _describe_ending(self) -> Ending:
@@ -425,7 +424,7 @@ class CellProcess:
             status=report.status if report else None,
             ended_for=self._ended_for,
             is_call_denied=self._is_call_denied,
-            is_memory_denied=time.monotonic() - self._memory_refused_at < _LAST_WORDS_SECONDS,
+            is_memory_denied=self._memory_refusals.was_just_now,
             peak_bytes=max(self._peak_bytes, report.peak_bytes - shared_bytes if report else 0),
             last_bytes=self._writable_bytes,
             memory_limit_bytes=self._limits.memory_bytes,

@@ -369,7 +369,7 @@ MAX_FRAME_BODY_BYTES: Final = Ceiling(
     "the JSON of one frame: a prompt that fills the longest usual context, as text, has under 1 MiB",
 )
 MAX_FRAME_VALUES: Final = Ceiling(
-    524_288, "values", "the JSON of one frame: as token ids, the longest usual context has 131,072"
+    327_680, "values", "the JSON of one frame: a prompt of the most token ids, and tools; half a second of reading"
 )
 MAX_FRAME_TAIL_BYTES: Final = Ceiling(
     256 << 20, "bytes", "the tensors of one call or answer, or one small file of a model; those have 64 MiB at most"
@@ -386,6 +386,9 @@ MAX_UNREAD_REPLY_BYTES: Final = Ceiling(
 )
 MAX_USAGE_FRAMES: Final = Ceiling(
     2_000, "frames", "reports of one worker at once, 20 more each second; honest ones send ten a second"
+)
+MAX_READING_MS: Final = Ceiling(
+    2_000, "milliseconds", "of our time for what one worker says, 250 more each second; a piece takes 0.02"
 )
 MAX_UNSENT_BYTES: Final = Ceiling(
     64 << 20, "bytes", "calls that one worker did not take yet; beyond, the caller has to wait"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ostiary.core.values import dataclass
@@ -33,6 +34,7 @@ def seal_model(
     methods: Collection[SealMethod] = ALL_METHODS,
 ) -> Iterator[Sealed]:
     """Raises the first room's no; the record has it then."""
-    verification = verify_model(path, emit, request, start=lambda _: None, advance=lambda _: None)
+    asked = replace(request, defers_weights=True)  # the vault hashes them, once
+    verification = verify_model(path, emit, asked, start=lambda _: None, advance=lambda _: None)
     with open_sealed(path, verification.ticket, emit, verification.correlation_id, methods=methods) as sealed:
         yield Sealed(sealed, verification.correlation_id)

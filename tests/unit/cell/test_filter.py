@@ -147,6 +147,36 @@ def test_messages_go_to_whom_the_channel_is_connected_with(machine: str) -> None
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_messages_are_neither_out_of_band_nor_peeked_at(machine: str) -> None:
+    for bit in range(32):
+        flag = 1 << bit
+        sends, receives = flag in {0x40, 0x4000}, flag in {0x40, 0x4000_0000}
+        assert _answer(machine, "sendto", 3, 1 << 40, 5, flag) == (ALLOW if sends else KILL_PROCESS), hex(flag)
+        assert _answer(machine, "recvfrom", 3, 1 << 40, 5, flag) == (ALLOW if receives else KILL_PROCESS)
+        assert _answer(machine, "recvmsg", 3, 1 << 40, flag) == (ALLOW if receives else KILL_PROCESS)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_clock_of_another_process(machine: str) -> None:
+    for pid in (1, 2, 31337, 1 << 21):
+        for kind in range(8):
+            clock = ((~pid) << 3 | kind) & 0xFFFF_FFFF
+            assert _answer(machine, "clock_gettime", clock, 1 << 40) == KILL_PROCESS
+            assert _answer(machine, "clock_nanosleep", clock, 0, 1 << 40) == KILL_PROCESS
+    for clock in (0, 1, 2, 3, 4, 5, 6, 7, 11):
+        assert _answer(machine, "clock_gettime", clock, 1 << 40) == ALLOW
+    assert [_answer(machine, "clock_nanosleep", clock) == ALLOW for clock in range(4)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_memory_grows_or_moves_and_nothing_else(machine: str) -> None:
+    for flags in (2, 3, 4, 5, 7, 8):
+        assert _answer(machine, "mremap", 1 << 40, 4096, 8192, flags) == KILL_PROCESS
+    for flags in (0, 1):
+        assert _answer(machine, "mremap", 1 << 40, 4096, 8192, flags) == ALLOW
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_no_lock_that_lends_priority(machine: str) -> None:
     for operation in range(16):
         for flags in (0, 128, 256, 384):
