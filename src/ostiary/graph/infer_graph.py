@@ -1,0 +1,89 @@
+"""Holds every node against what it must be: the types of its results follow from its inputs, and are as stated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NoReturn
+
+from ostiary.core.findings import refuse
+from ostiary.core.function_limits import MAX_GRAPH_RANK
+from ostiary.core.limits import MAX_DIMENSION
+from ostiary.graph.call import Call, UnfitError
+from ostiary.graph.primitives import PRIMITIVES
+from ostiary.graph.rules import GRAPH_LYING, GRAPH_TOO_LARGE, GRAPH_UNFIT
+from ostiary.graph.scope import Scope
+from ostiary.graph.shapes import render_shape
+from ostiary.graph.sizes import SizeError, multiply_sizes
+from ostiary.graph.values import Dim, Graph, Node, TensorType
+
+MAX_ELEMENTS: Final = 1 << 40  # far beyond memory, and a product of such numbers stays exact anyway
+
+
+def make_scope(dims: tuple[Dim, ...]) -> Scope:
+    """What is known of sizes that follow `dims`."""
+    return Scope({item.name: (item.min, MAX_DIMENSION if item.max is None else item.max) for item in dims})
+
+
+def infer_node(node: Node, inputs: tuple[TensorType, ...], scope: Scope) -> tuple[TensorType, ...]:
+    """The types of the results. Raises UnfitError where the operation cannot take these inputs."""
+    try:
+        types = PRIMITIVES[node.op].infer(Call(inputs, node.attributes, scope))
+        for item in types:
+            check_type(item, scope)
+    except SizeError as error:
+        raise UnfitError(str(error)) from error
+    return types
+
+
+def check_type(item: TensorType, scope: Scope) -> None:
+    """Raises UnfitError for an array that could never be."""
+    if len(item.shape) > MAX_GRAPH_RANK:
+        raise UnfitError(f"an array has {len(item.shape)} axes, more than {int(MAX_GRAPH_RANK)}")
+    for size in item.shape:
+        if scope.is_surely_below(size, 0):
+            raise UnfitError(f"a size is negative: {size}")
+        if scope.is_surely_below(MAX_DIMENSION, size):
+            raise UnfitError(f"a size is above {int(MAX_DIMENSION)}: {size}")
+    if scope.is_surely_below(MAX_ELEMENTS, multiply_sizes(item.shape)):
+        raise UnfitError(f"an array of shape {render_shape(item.shape)} has more than {MAX_ELEMENTS} elements")
+
+
+def check_graph(graph: Graph) -> None:
+    """Refuses the first node that cannot take its inputs, or gives something else than the graph says."""
+    for _ in check_nodes(graph, make_scope(graph.dims)):
+        pass
+
+
+def check_nodes(graph: Graph, scope: Scope) -> Iterator[tuple[Node, tuple[TensorType, ...]]]:
+    """Every node that passed, with the types of its inputs."""
+    types: list[TensorType] = []
+    for kind, items in (("input", graph.inputs), ("constant", graph.constants)):
+        for number, item in enumerate(items):
+            try:
+                check_type(item.type, scope)
+            except (UnfitError, SizeError) as error:
+                raise refuse(GRAPH_TOO_LARGE, f"{kind} {number}: {error}") from error
+            types.append(item.type)
+    for number, node in enumerate(graph.nodes):
+        inputs = tuple(types[value] for value in node.inputs)
+        try:
+            outputs = infer_node(node, inputs, scope)
+        except UnfitError as error:
+            raise refuse(GRAPH_UNFIT, f"node {number} ({node.op}): {error}") from error
+        if outputs != node.outputs:
+            _refuse_outputs(number, node, outputs)
+        types += outputs
+        yield node, inputs
+
+
+def _refuse_outputs(number: int, node: Node, real: tuple[TensorType, ...]) -> NoReturn:
+    detail = f"{len(node.outputs)} results are stated, and it gives {len(real)}"
+    for stated, item in zip(node.outputs, real, strict=False):
+        if stated != item:
+            detail = f"a result is {_tell(item)}, and {_tell(stated)} is stated"
+            break
+    raise refuse(GRAPH_LYING, f"node {number} ({node.op}): {detail}")
+
+
+def _tell(item: TensorType) -> str:
+    return f"{item.dtype} {render_shape(item.shape)}"
