@@ -63,9 +63,13 @@ class TensorInput:
 
 @dataclass(frozen=True, slots=True)
 class TensorOutput:
+    """One array that comes back, and what nobody is given it without."""
+
     name: str
     datatype: str
     shape: tuple[Size, ...]
+    is_finite: bool = False
+    """Whether every element must be a finite number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,9 +86,7 @@ def _parse_version_1(top: dict[str, JsonValue]) -> FunctionContract:
         for number, item in enumerate(_take_some(top["inputs"], "inputs", MAX_GRAPH_INPUTS))
     )
     outputs = tuple(
-        TensorOutput(
-            *_parse_tensor(_FIELDS.take_object(item, f"output {number}", _TENSOR), f"output {number}", names)
-        )
+        _parse_output(item, f"output {number}", names)
         for number, item in enumerate(_take_some(top["outputs"], "outputs", MAX_GRAPH_OUTPUTS))
     )
     _check_names((item.name for item in inputs), "inputs")
@@ -171,9 +169,7 @@ def _parse_size(number: JsonValue, follows: JsonValue, where: str, dims: frozens
 def _parse_input(value: JsonValue, where: str, dims: frozenset[str]) -> TensorInput:
     fields = _FIELDS.take_object(value, where, _TENSOR, _RULES)
     name, datatype, shape = _parse_tensor(fields, where, dims)
-    is_finite = "finite" in fields
-    if is_finite and (fields["finite"] is not True or not DTYPES[datatype].is_float):
-        raise refuse(CONTRACT_MALFORMED, f"{where}: finite is true, for floats, or not there")
+    is_finite = _parse_finite(fields, datatype, where)
     ends: tuple[float, float] | None = None
     if "range" in fields:
         numbers = _parse_numbers(fields["range"], datatype, f"{where}: range", 2)
@@ -186,6 +182,19 @@ def _parse_input(value: JsonValue, where: str, dims: frozenset[str]) -> TensorIn
         if not allowed or any(a >= b for a, b in zip(allowed, allowed[1:], strict=False)):
             raise refuse(CONTRACT_OUT_OF_RANGE, f"{where}: allowed has no numbers in ascending order")
     return TensorInput(name, datatype, shape, is_finite, ends, allowed)
+
+
+def _parse_output(value: JsonValue, where: str, dims: frozenset[str]) -> TensorOutput:
+    fields = _FIELDS.take_object(value, where, _TENSOR, frozenset({"finite"}))
+    name, datatype, shape = _parse_tensor(fields, where, dims)
+    return TensorOutput(name, datatype, shape, _parse_finite(fields, datatype, where))
+
+
+def _parse_finite(fields: dict[str, JsonValue], datatype: str, where: str) -> bool:
+    is_finite = "finite" in fields
+    if is_finite and (fields["finite"] is not True or not DTYPES[datatype].is_float):
+        raise refuse(CONTRACT_MALFORMED, f"{where}: finite is true, for floats, or not there")
+    return is_finite
 
 
 def _parse_numbers(value: JsonValue, datatype: str, where: str, most: int) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ import json
 from typing import Final
 
 from ostiary.core.json_text import JsonValue
-from ostiary.graph.function_contract import CONTRACT_FORMAT, PLATFORM, FunctionContract, TensorInput
+from ostiary.graph.function_contract import CONTRACT_FORMAT, PLATFORM, FunctionContract, TensorInput, TensorOutput
 from ostiary.graph.hex_float import render_hex_float
 from ostiary.graph.sizes import Expression, Size
 
@@ -29,7 +29,7 @@ def describe_contract(contract: FunctionContract) -> dict[str, JsonValue]:
             item.name: {"min": item.min, "max": item.max, "is_batch": item.is_batch} for item in contract.dims
         },
         "inputs": [_describe_input(item) for item in contract.inputs],
-        "outputs": [_describe_tensor(item.name, item.datatype, item.shape) for item in contract.outputs],
+        "outputs": [_describe_output(item) for item in contract.outputs],
     }
 
 
@@ -41,6 +41,13 @@ def _describe_input(item: TensorInput) -> dict[str, JsonValue]:
         described["range"] = [_describe_number(end) for end in item.range]
     if item.allowed:
         described["allowed"] = [_describe_number(number) for number in item.allowed]
+    return described
+
+
+def _describe_output(item: TensorOutput) -> dict[str, JsonValue]:
+    described = _describe_tensor(item.name, item.datatype, item.shape)
+    if item.is_finite:
+        described["finite"] = True
     return described
 
 
