@@ -60,9 +60,3 @@ ANSWER_NOT_FINITE: Final = declare(
     "Ask with other inputs; if honest ones bring it about, tell whoever signed the model.",
     502,
 )
-ANSWER_RANGE: Final = declare(
-    "ANSWER_RANGE",
-    "The model's answer holds a number that its contract rules out.",
-    "Ask with other inputs; if honest ones bring it about, tell whoever signed the model.",
-    502,
-)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ostiary.contract.fields import is_list, name_type, unfit
-from ostiary.contract.lanes import LANES, Lane, round_half
+from ostiary.core.lanes import LANES, Lane, round_half
 from ostiary.core.limits import MAX_INPUT_ITEMS, MAX_TENSOR_DIMENSIONS
 from ostiary.core.tensors import Tensor
 from ostiary.errors import CONTRACT_RANGE, CONTRACT_SHAPE, CONTRACT_TOO_LONG, CONTRACT_TYPE

@@ -23,7 +23,7 @@ ITEM_BYTES: Final[Mapping[str, int]] = {
     "FP32": 4,
     "FP64": 8,
 }
-"""Of one number, by datatype in the words of the Open Inference Protocol. FP64 is here to be refused by its name."""
+"""Of one number, by datatype in the words of the Open Inference Protocol. FP64 is here to be refused by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,16 @@ class Tensor:
     @property
     def elements(self) -> int:
         return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTensor:
+    """What an output has to be, once the inputs are known."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    is_finite: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
 from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Choice, Operation, Timings, Usage
+from ostiary.core.tensors import ExpectedTensor, Tensor
 from ostiary.core.values import dataclass
 
 
@@ -238,6 +239,24 @@ class CheckedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedTensors:
+    """Tensors that fit a function: every input there, of its datatype, shape and bounds."""
+
+    printed_by: ClassVar[str] = "ostiary.contract"
+
+    body: Mapping[str, JsonValue]
+    """For the engine, as it will travel: what each tensor is, in the order of `buffers`."""
+    buffers: tuple[memoryview, ...]
+    outputs: tuple[ExpectedTensor, ...]
+    """What has to come back."""
+    timeout_seconds: float | None
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(len, self.buffers))
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a model answered, to its end, in the form that was asked for. Nobody vouches for what it says."""
 
@@ -248,3 +267,18 @@ class Answer:
     seed: int
     """With the same seed, settings and machine the same request has the same answer."""
     timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredTensors:
+    """What a function gave for its inputs, of the form that its contract states."""
+
+    printed_by: ClassVar[str] = "ostiary.answer"
+
+    outputs: Mapping[str, Tensor]
+    """In the order of the contract. Their memory is nobody else's."""
+    total_seconds: float
+
+    @property
+    def bytes(self) -> int:
+        return sum(len(tensor.data) for tensor in self.outputs.values())

@@ -7,10 +7,10 @@ The header is a Python literal. NumPy evaluates it; here it has to be of the one
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from ostiary.core.findings import refusal_of
 from ostiary.core.limits import MAX_FRAME_TAIL_BYTES
@@ -47,7 +47,7 @@ _DESCRIPTIONS: Final = {
     "FP16": "<f2",
     "FP32": "<f4",
 }
-_WORDS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_WORDS: Final[Mapping[int, Literal["B", "H", "I", "Q"]]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _ALIGNMENT: Final = 64
 
 

@@ -99,7 +99,7 @@ def decode(lane: Lane, data: bytes) -> float:
     return float(value)
 
 
-_WORDS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_WORDS: Final[Mapping[int, Literal["B", "H", "I", "Q"]]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _FLOATS: Final[Mapping[Lane, tuple[str, bytes]]] = {
     LANES["FP16"]: ("<e", b""),
     LANES["BF16"]: ("<f", b"\0\0"),  # the upper half of a number of 32 bits
