@@ -1,0 +1,20 @@
+"""What the interpreter has for each primitive: something that makes the call to MLX out of a node's attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ostiary.graph.call import Call
+from ostiary.graph.values import TensorType
+
+Run: TypeAlias = Callable[..., Any]
+"""Arrays in, an array out, or a list of arrays where the operation has several results. Nothing is computed yet."""
+
+Make: TypeAlias = Callable[[Call, tuple[TensorType, ...]], Run]
+"""From types without dims: inference took them, so that nothing is judged here."""
+
+
+def plainly(run: Run) -> Make:
+    """Of an operation that has no attributes."""
+    return lambda _call, _outputs: run

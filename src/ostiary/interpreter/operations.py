@@ -1,0 +1,15 @@
+"""The allow-list: every operation that a graph may have, with the call to MLX that does it. Nothing else is reachable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ostiary.interpreter.elementwise import ELEMENTWISE
+from ostiary.interpreter.operation import Make
+from ostiary.interpreter.reducing import REDUCING
+from ostiary.interpreter.shaping import SHAPING
+
+OPERATIONS: Final[Mapping[str, Make]] = MappingProxyType({**ELEMENTWISE, **SHAPING, **REDUCING})
+"""By the name of the primitive. A test holds the names against the table of primitives."""
