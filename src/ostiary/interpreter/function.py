@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import mlx.core as mx
 
@@ -65,6 +65,15 @@ class Function:
         except IntakeRefused as error:
             raise InputUnfit(f"the function does not work for these sizes: {error.message}") from error
         return Plan(bound, self._constants, {})
+
+
+def load_tensors(file: Any) -> dict[str, mx.array]:
+    """All tensors of a safetensors file, read from an open file to its end. Raises GraphUnfit, and what MLX raises."""
+    tensors = mx.load(file, format="safetensors")
+    if not isinstance(tensors, dict):
+        raise GraphUnfit("the file holds no named tensors")
+    mx.eval(list(tensors.values()))
+    return tensors
 
 
 def take_constants(graph: Graph, tensors: Mapping[str, mx.array]) -> list[mx.array]:

@@ -1,4 +1,4 @@
-"""The allow-list: every operation that a graph may have, with the call to MLX that does it. Nothing else is reachable."""
+"""The allow-list: each operation that a graph may have, with the call to MLX that does it. Nothing else can be reached."""
 
 from __future__ import annotations
 

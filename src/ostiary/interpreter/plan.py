@@ -1,4 +1,4 @@
-"""A graph whose sizes are all known, as a list of steps that only call: everything is looked up and judged before."""
+"""A graph whose sizes are all known, as a list of steps that only call: all is looked up and judged before."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import mlx.core as mx
 
@@ -50,10 +50,14 @@ def array_from_bytes(data: Tail, dtype: Dtype, shape: Sequence[int]) -> mx.array
     if not len(data):
         return mx.zeros(tuple(shape), MLX_DTYPES[dtype])
     view = memoryview(data).cast("B")
+    numbers: Any
     if dtype is Dtype.COMPLEX64:
-        pairs = mx.array(view.cast("f"))
+        numbers = view.cast("f")
+        pairs = mx.array(numbers)
         return mx.reshape(mx.view(pairs, mx.complex64), tuple(shape))
-    array = mx.array(view.cast(_CODES[dtype], list(shape)) if shape else view.cast(_CODES[dtype]))
+    code: Any = _CODES[dtype]
+    numbers = view.cast(code, list(shape)) if shape else view.cast(code)
+    array = mx.array(numbers)
     if not shape:
         array = mx.reshape(array, ())
     if dtype is Dtype.BOOL:
@@ -78,9 +82,11 @@ def view_bytes(array: mx.array) -> memoryview:
         array = mx.view(mx.reshape(array, (-1,)), mx.float32)
     elif array.dtype == mx.bool_:
         array = mx.view(array, mx.uint8)
-    view = memoryview(array)
+    buffer: Any = array  # its stubs do not say that it is one
+    view = memoryview(buffer)
     if not view.c_contiguous:
-        view = memoryview(mx.contiguous(array))
+        buffer = mx.contiguous(array)
+        view = memoryview(buffer)
     return view.cast("B")
 
 

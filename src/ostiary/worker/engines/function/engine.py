@@ -13,16 +13,17 @@ from ostiary.core.json_text import JsonValue
 from ostiary.errors import IntakeRefused
 from ostiary.graph.agreement import find_disagreement
 from ostiary.graph.function_contract import FunctionContract
+from ostiary.graph.independence import BatchAxes, find_batch_axes
 from ostiary.graph.parse_contract import parse_contract
 from ostiary.graph.parse_graph import parse_graph
 from ostiary.graph.values import Graph
-from ostiary.interpreter.function import Function
+from ostiary.interpreter.function import Function, load_tensors
 from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
 from ostiary.networks.failures import explain_failure
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, EngineUsage, ModelUnfit, Reply
 from ostiary.worker.engines.fast_cpu.arithmetic import Arithmetic
 from ostiary.worker.engines.fast_cpu.threads import bound_threads, count_threads
-from ostiary.worker.engines.function.group import BatchAxes, pick_group
+from ostiary.worker.engines.function.group import pick_group
 from ostiary.worker.engines.function.infer_call import InferCall, parse_call
 from ostiary.worker.engines.function.runs import Runs
 from ostiary.worker.engines.function.settings import Settings
@@ -50,6 +51,7 @@ class FunctionEngine:
         self._tensors: dict[str, mx.array] = {}
         self._runs: Runs | None = None
         self._axes: BatchAxes | None = None
+        self._most_rows = 1
         self._waiting: list[InferCall] = []
 
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
@@ -71,21 +73,17 @@ class FunctionEngine:
             raise ModelUnfit(ErrorName.LOAD_FAILED, f"a function has its tensors in {TENSORS}, and no other file")
         try:
             with WeightsFile(descriptor, size) as file:
-                tensors = mx.load(file, format="safetensors")
-                if not isinstance(tensors, dict):
-                    raise ModelUnfit(ErrorName.LOAD_FAILED, "the file holds no named tensors")
-                mx.eval(list(tensors.values()))
-        except ModelUnfit:
-            raise
+                self._tensors = load_tensors(file)
+        except GraphUnfit as error:
+            raise ModelUnfit(error.name, str(error)) from error
         except Exception as error:
             raise _not_loaded(error) from error
-        self._tensors = tensors
 
     def finish_load(self) -> JsonObject:
         graph, contract = self._graph, self._contract
         if graph is None or contract is None:
             raise ModelUnfit(ErrorName.LOAD_FAILED, "no graph was sent")
-        threads, reserved = self._choose_threads()
+        threads, _reserved = self._choose_threads()
         weights = sum(array.nbytes for array in self._tensors.values())
         try:
             function = Function(graph, self._tensors)
@@ -95,12 +93,18 @@ class FunctionEngine:
             raise _not_loaded(error) from error
         self._tensors = {}
         self._runs = Runs(function)
+        batch = next((item for item in contract.dims if item.is_batch), None)
+        if batch is not None:
+            self._axes = find_batch_axes(graph, batch.name)
+            self._most_rows = min(self._settings.rows, batch.max or self._settings.rows)
         told: dict[str, JsonValue] = {
             "function": graph.name,
             "nodes": len(graph.nodes),
             "tensor_bytes": weights,
             "library": self._arithmetic.name,
             "threads": threads,
+            "batch": None if batch is None else batch.name,
+            "joins_calls": self._axes is not None and self._most_rows > 1,
         }
         return told
 
@@ -116,12 +120,12 @@ class FunctionEngine:
         """One run, for one call or for several."""
         if self._runs is None or not self._waiting:
             return []
-        group = pick_group(self._waiting, self._axes)
+        group = pick_group(self._waiting, self._axes, self._most_rows)
         picked = {call.id for call in group}
         self._waiting = [call for call in self._waiting if call.id not in picked]
         try:
             answers = self._runs.run(group, self._axes)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  one call is not to fail the others
             if len(group) > 1:  # whose fault it is shows when each is run by itself
                 self._waiting = [replace(call, is_alone=True) for call in group] + self._waiting
                 return []

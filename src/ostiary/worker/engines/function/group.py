@@ -4,43 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ostiary.core.values import dataclass
+from ostiary.graph.independence import BatchAxes
 from ostiary.worker.engines.function.infer_call import InferCall
 
 
-@dataclass(frozen=True, slots=True)
-class BatchAxes:
-    """Where the rows of a call are. None: an array that has no rows and serves all of them."""
-
-    inputs: tuple[int | None, ...]
-    outputs: tuple[int | None, ...]
-    least: int
-    """Rows that one run may have."""
-    most: int
-
-    def count_rows(self, call: InferCall) -> int:
-        """0 where it has none, or where its inputs do not agree on their number."""
-        found = {
-            shape[axis] if axis < len(shape) else 0
-            for shape, axis in zip(call.shapes, self.inputs, strict=True)
-            if axis is not None
-        }
-        return found.pop() if len(found) == 1 else 0
+def count_rows(call: InferCall, axes: BatchAxes) -> int:
+    """0 where it has none, or where its inputs do not agree on their number."""
+    found = {
+        shape[axis] if axis < len(shape) else 0
+        for shape, axis in zip(call.shapes, axes.inputs, strict=True)
+        if axis is not None
+    }
+    return found.pop() if len(found) == 1 else 0
 
 
-def pick_group(waiting: Sequence[InferCall], axes: BatchAxes | None) -> list[InferCall]:
-    """The call that has waited longest, and those that can go with it. Never empty."""
+def pick_group(waiting: Sequence[InferCall], axes: BatchAxes | None, most: int) -> list[InferCall]:
+    """The call that has waited longest, and those that can go with it: together `most` rows at most. Never empty.
+
+    `axes`: where the rows are; None where calls must not share a run.
+    """
     first = waiting[0]
-    rows = 0 if axes is None else axes.count_rows(first)
+    rows = 0 if axes is None else count_rows(first, axes)
     if axes is None or first.is_alone or not rows:
         return [first]
     group = [first]
     for call in waiting[1:]:
-        more = axes.count_rows(call)
-        if more and not call.is_alone and rows + more <= axes.most and _goes_with(call, first, axes):
+        more = count_rows(call, axes)
+        if more and not call.is_alone and rows + more <= most and _goes_with(call, first, axes):
             group.append(call)
             rows += more
-            if rows == axes.most:
+            if rows == most:
                 break
     return group
 

@@ -11,10 +11,11 @@ import mlx.core as mx
 from ostiary.core.frames import Tail
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_FRAME_TAIL_BYTES
+from ostiary.graph.independence import BatchAxes
 from ostiary.interpreter.function import Function
 from ostiary.interpreter.tensor_bytes import array_from_bytes, view_bytes
 from ostiary.interpreter.unfit import InputUnfit
-from ostiary.worker.engines.function.group import BatchAxes
+from ostiary.worker.engines.function.group import count_rows
 from ostiary.worker.engines.function.infer_call import InferCall, describe_outputs
 
 Outcome: TypeAlias = tuple[dict[str, JsonValue], Tail]
@@ -37,7 +38,7 @@ class Runs:
             outputs = self._call(inputs)
             return [self._tell([array.shape for array in outputs], [view_bytes(array) for array in outputs])]
         inputs = [self._join(group, number, axis) for number, axis in enumerate(axes.inputs)]
-        ends = list(accumulate((axes.count_rows(call) for call in group), initial=0))
+        ends = list(accumulate((count_rows(call, axes) for call in group), initial=0))
         parts = [_cut(array, axis, ends) for array, axis in zip(self._call(inputs), axes.outputs, strict=True)]
         return [
             self._tell([part[number][0] for part in parts], [part[number][1] for part in parts])
