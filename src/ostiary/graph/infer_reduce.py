@@ -7,7 +7,6 @@ from typing import Final
 
 from ostiary.graph.call import Call, UnfitError
 from ostiary.graph.dtypes import SIGNED, UNSIGNED, Dtype, at_least_float
-from ostiary.graph.infer_elementwise import check_dtype
 from ostiary.graph.primitive import Infer
 from ostiary.graph.shapes import check_axes, check_axis, check_not_empty, check_rank
 from ostiary.graph.sizes import Size
@@ -102,19 +101,3 @@ def infer_logsumexp(call: Call) -> Types:
     check_rank(call, 0, 1)
     check_not_empty(call.shape(0)[-1], "the last axis")
     return (TensorType(at_least_float(call.dtype(0)), (*call.shape(0)[:-1], 1)),)
-
-
-def infer_hadamard(call: Call) -> Types:
-    """MLX knows the transform for sizes that are a power of two, by 1, 12, 20 or 28."""
-    check_rank(call, 0, 1)
-    check_dtype(call.dtype(0), {Dtype.FLOAT16, Dtype.BFLOAT16, Dtype.FLOAT32})
-    size = call.shape(0)[-1]
-    if not isinstance(size, int):
-        raise UnfitError("the last axis follows a dim")
-    power = size & -size
-    if size <= 0 or size // power not in {1, 3, 5, 7} or (size != power and power < _LEAST_POWER):
-        raise UnfitError(f"the last axis has {size} elements: no power of two, or 12, 20 or 28 times one")
-    return (TensorType(call.dtype(0), call.shape(0)),)
-
-
-_LEAST_POWER: Final = 4

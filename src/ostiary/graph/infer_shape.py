@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from ostiary.core.function_limits import MAX_GRAPH_SPLITS
 from ostiary.graph.call import Call, UnfitError
@@ -65,13 +66,14 @@ def infer_slice(call: Call) -> Types:
     if not len(starts) == len(stops) == len(steps) == len(shape):
         raise UnfitError(f"start, stop and step do not each have {len(shape)} entries")
     sizes = tuple(
-        _slice_axis(call, axis, size, start, stop, step)
-        for axis, (size, start, stop, step) in enumerate(zip(shape, starts, stops, steps, strict=True))
+        _slice_axis(call, axis, (start, stop, step))
+        for axis, (start, stop, step) in enumerate(zip(starts, stops, steps, strict=True))
     )
     return (TensorType(call.dtype(0), sizes),)
 
 
-def _slice_axis(call: Call, axis: int, size: Size, start: Size, stop: Size, step: int) -> Size:
+def _slice_axis(call: Call, axis: int, part: tuple[Size, Size, int]) -> Size:
+    size, (start, stop, step) = call.shape(0)[axis], part
     if step == 0:
         raise UnfitError(f"step 0 along axis {axis}")
     below, low, high, length = call.scope.is_surely_below, start, stop, stop - start
@@ -106,7 +108,7 @@ def infer_split(call: Call) -> Types:
         raise UnfitError(f"more than {int(MAX_GRAPH_SPLITS)} parts")
     ends = (0, *cuts, shape[axis])
     parts = []
-    for start, stop in zip(ends, ends[1:], strict=False):
+    for start, stop in pairwise(ends):
         if call.scope.is_surely_below(stop, start):
             raise UnfitError(f"a part from {start} to {stop} of axis {axis}")
         parts.append(TensorType(call.dtype(0), (*shape[:axis], stop - start, *shape[axis + 1 :])))

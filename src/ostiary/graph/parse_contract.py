@@ -6,6 +6,7 @@ docs/formats/graph.md is the specification. A version that was once read is read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -179,7 +180,7 @@ def _parse_input(value: JsonValue, where: str, dims: frozenset[str]) -> TensorIn
     allowed: tuple[float, ...] = ()
     if "allowed" in fields:
         allowed = _parse_numbers(fields["allowed"], datatype, f"{where}: allowed", MAX_CONTRACT_NUMBERS)
-        if not allowed or any(a >= b for a, b in zip(allowed, allowed[1:], strict=False)):
+        if not allowed or any(a >= b for a, b in pairwise(allowed)):
             raise refuse(CONTRACT_OUT_OF_RANGE, f"{where}: allowed has no numbers in ascending order")
     return TensorInput(name, datatype, shape, is_finite, ends, allowed)
 

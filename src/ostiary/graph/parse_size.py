@@ -9,7 +9,7 @@ from typing import Final
 from ostiary.core.function_limits import MAX_SIZE_CHARACTERS, MAX_SIZE_DEPTH
 from ostiary.graph.sizes import Size, SizeError, dim
 
-_TOKEN: Final = re.compile(r"//|[-+*()]|0|[1-9][0-9]{0,18}|[a-z][a-z0-9_]{0,31}", re.ASCII)
+_WORD: Final = re.compile(r"//|[-+*()]|0|[1-9][0-9]{0,18}|[a-z][a-z0-9_]{0,31}", re.ASCII)
 DIM_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
@@ -17,10 +17,10 @@ def parse_size_text(text: str, dims: Collection[str]) -> Size:
     """Raises SizeError for whatever is not the canonical spelling of a size that follows `dims`."""
     if len(text) > MAX_SIZE_CHARACTERS:
         raise SizeError(f"a size is longer than {int(MAX_SIZE_CHARACTERS)} characters")
-    tokens = _TOKEN.findall(text)
-    if "".join(tokens) != text:
+    words = _WORD.findall(text)
+    if "".join(words) != text:
         raise SizeError("a size holds characters that no size has")
-    reader = _Reader(tokens, dims)
+    reader = _Reader(words, dims)
     size = reader.read_sum(0)
     if reader.peek():
         raise SizeError("a size goes on where it should end")
@@ -30,18 +30,18 @@ def parse_size_text(text: str, dims: Collection[str]) -> Size:
 
 
 class _Reader:
-    def __init__(self, tokens: list[str], dims: Collection[str]) -> None:
-        self._tokens = tokens
+    def __init__(self, words: list[str], dims: Collection[str]) -> None:
+        self._words = words
         self._dims = dims
         self._at = 0
 
     def peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        return self._words[self._at] if self._at < len(self._words) else ""
 
     def take(self) -> str:
-        token = self.peek()
+        word = self.peek()
         self._at += 1
-        return token
+        return word
 
     def read_sum(self, depth: int) -> Size:
         if depth > MAX_SIZE_DEPTH:
@@ -66,8 +66,8 @@ class _Reader:
         return product
 
     def _read_factor(self, depth: int) -> Size:
-        token = self.take()
-        if token == "(":
+        word = self.take()
+        if word == "(":
             inside = self.read_sum(depth + 1)
             if self.take() != ")" or self.take() != "//":
                 raise SizeError("a size has brackets that are no quotient")
@@ -75,10 +75,10 @@ class _Reader:
             if not by.isdigit() or int(by) == 0:
                 raise SizeError("a size is divided by what is no number above 0")
             return inside // int(by)
-        if token.isdigit():
-            return int(token)
-        if token not in self._dims:
-            if DIM_NAME.fullmatch(token):
-                raise SizeError(f"a size follows '{token}', which is no dim of the graph")
+        if word.isdigit():
+            return int(word)
+        if word not in self._dims:
+            if DIM_NAME.fullmatch(word):
+                raise SizeError(f"a size follows '{word}', which is no dim of the graph")
             raise SizeError("a size misses a number or a dim")
-        return dim(token)
+        return dim(word)

@@ -74,6 +74,5 @@ def _multiply(left: Interval, right: Interval) -> Interval:
             return (ends[0], ends[1]) if low > 0 else (ends[1], ends[0])
     low_left, low_right = left[0], right[0]
     if low_left is not None and low_right is not None and low_left >= 0 and low_right >= 0:
-        if left[1] is None or right[1] is None:
-            return low_left * low_right, None
+        return low_left * low_right, None
     return None, None

@@ -34,7 +34,7 @@ def _broadcast_two(left: Shape, right: Shape) -> Shape:
     front = len(longer) - len(shorter)
     result = list(longer[:front])
     for one, other in zip(longer[front:], shorter, strict=True):
-        if one != other and one != 1 and other != 1:
+        if one not in {other, 1} and other != 1:
             raise UnfitError(f"shapes {render_shape(left)} and {render_shape(right)} do not go together")
         result.append(other if one == 1 else one)
     return tuple(result)
