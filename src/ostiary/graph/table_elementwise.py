@@ -91,7 +91,7 @@ ROWS: Final = (
     _binary(
         "floor_divide",
         binary(SAME, INTEGERS),
-        "The quotient of two integers as the processor rounds it, toward zero.",
+        "The quotient of two integers, rounded down.",
         hazards=(Hazard.DIVISION,),
     ),
     _binary(
@@ -107,7 +107,7 @@ ROWS: Final = (
         (),
         binary(SAME, REAL - {Dtype.BOOL}, outputs=2),
         per_output(_CHEAP),
-        "The quotient, rounded, and the remainder.",
+        "The quotient, rounded down, and the remainder, which has the sign of the divisor.",
         (Hazard.DIVISION,),
     ),
     _binary("power", binary(SAME, NUMBERS), "The first to the power of the second.", _DEAR, (Hazard.EXPONENT,)),

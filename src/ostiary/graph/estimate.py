@@ -1,0 +1,153 @@
+"""How much memory and work a call of a graph takes, before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ostiary.core.values import dataclass
+from ostiary.graph.call import Call
+from ostiary.graph.dtypes import Dtype
+from ostiary.graph.primitives import PRIMITIVES
+from ostiary.graph.scope import Scope
+from ostiary.graph.shapes import count_elements
+from ostiary.graph.sizes import Size, multiply_sizes
+from ostiary.graph.values import Graph, Node, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of one call."""
+
+    constant_bytes: int
+    """Weights: they are there once, for all calls."""
+    input_bytes: int
+    output_bytes: int
+    peak_bytes: int
+    """The most that inputs, results and what operations need for themselves take together at one time."""
+    work: int
+    """Multiply-adds, or what takes as long as one."""
+
+
+def estimate_graph(graph: Graph) -> Estimate:
+    """Of a graph that was bound: its sizes are numbers."""
+    types = graph.list_types()
+    sizes = [count_bytes(item) for item in types]
+    inputs = len(graph.inputs)
+    first = inputs + len(graph.constants)
+    roots = _find_roots(graph, len(types), first)
+    last_use = _find_last_uses(graph, roots)
+    live = sum(sizes[:inputs])
+    peak = live
+    work = 0
+    value = first
+    scope = Scope({})
+    for number, node in enumerate(graph.nodes):
+        call = Call(tuple(types[item] for item in node.inputs), node.attributes, scope)
+        work += _number(PRIMITIVES[node.op].work(call, node.outputs))
+        results = range(value, value + len(node.outputs))
+        live += sum(sizes[result] for result in results if roots[result] == result)
+        peak = max(peak, live + count_scratch(node, call))
+        ended = {roots[item] for item in (*node.inputs, *results) if roots[item] >= first}
+        live -= sum(sizes[root] for root in ended if last_use[root] <= number)
+        value += len(node.outputs)
+    return Estimate(
+        constant_bytes=sum(sizes[inputs:first]),
+        input_bytes=sum(sizes[:inputs]),
+        output_bytes=sum(sizes[item.value] for item in graph.outputs),
+        peak_bytes=peak,
+        work=work,
+    )
+
+
+def count_bytes(item: TensorType) -> int:
+    """Of an array whose sizes are numbers."""
+    return _number(count_elements(item.shape)) * item.dtype.bytes
+
+
+def _number(size: Size) -> int:
+    if not isinstance(size, int):
+        raise TypeError("the graph was not bound")
+    return size
+
+
+_VIEWS: Final = frozenset(
+    {"as_strided", "broadcast_to", "expand_dims", "slice", "split", "squeeze", "transpose", "view"}
+)
+"""What looks at the array that it is given. A reshape may have to copy, and counts as if it did."""
+
+
+def _find_roots(graph: Graph, values: int, first: int) -> list[int]:
+    """For each value, the one whose memory it lies in."""
+    roots = list(range(values))
+    value = first
+    for node in graph.nodes:
+        for result in range(value, value + len(node.outputs)):
+            if node.op in _VIEWS:
+                roots[result] = roots[node.inputs[0]]
+        value += len(node.outputs)
+    return roots
+
+
+def _find_last_uses(graph: Graph, roots: list[int]) -> list[int]:
+    """For each value that has memory, the number of the last node that needs it; past the end for outputs."""
+    last = [-1] * len(roots)
+    for number, node in enumerate(graph.nodes):
+        for item in node.inputs:
+            last[roots[item]] = number
+    for output in graph.outputs:
+        last[roots[output.value]] = len(graph.nodes)
+    return last
+
+
+def count_scratch(node: Node, call: Call) -> int:
+    """Memory that an operation needs for itself while it works."""
+    rule = _SCRATCH.get(node.op)
+    return 0 if rule is None else _number(rule(call, node.outputs))
+
+
+def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
+    """A convolution lays its windows side by side, and copies its input, padded."""
+    places = count_elements(outputs[0].shape[:-1])
+    windows = places * multiply_sizes(call.shape(1)[1:]) * call.integer("groups")
+    return (windows + 2 * count_elements(call.shape(0)) + count_elements(call.shape(1))) * Dtype.FLOAT32.bytes
+
+
+def _score(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
+    """Attention has the scores twice, and keys as often as queries have heads."""
+    scores = count_elements(call.shape(0)[:3]) * call.shape(1)[2]
+    return (2 * scores + 2 * count_elements(call.shape(0))) * Dtype.FLOAT32.bytes
+
+
+def _copy(times: int) -> Callable[[Call, tuple[TensorType, ...]], Size]:
+    def count(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
+        total: Size = 0
+        for item in call.inputs:
+            total = total + count_elements(item.shape)
+        return total * times * Dtype.COMPLEX64.bytes
+
+    return count
+
+
+_SCRATCH: Final[Mapping[str, Callable[[Call, tuple[TensorType, ...]], Size]]] = {
+    "addmm": _copy(1),
+    "argpartition": _copy(1),
+    "argsort": _copy(1),
+    "attention": _score,
+    "cholesky": _copy(2),
+    "convolution": _unfold,
+    "eig": _copy(4),
+    "eigh": _copy(4),
+    "fft": _copy(2),
+    "gather_mm": _copy(1),
+    "inverse": _copy(2),
+    "layer_norm": _copy(2),
+    "matmul": _copy(1),
+    "partition": _copy(1),
+    "qr": _copy(3),
+    "quantize": _copy(2),
+    "rms_norm": _copy(2),
+    "rope": _copy(3),
+    "sort": _copy(1),
+    "svd": _copy(6),
+}
