@@ -68,7 +68,7 @@ class Function:
 
 
 def load_tensors(file: Any) -> dict[str, mx.array]:
-    """All tensors of a safetensors file, read from an open file to its end. Raises GraphUnfit, and what MLX raises."""
+    """All tensors of a safetensors file, read now. Raises GraphUnfit, and what MLX raises."""
     tensors = mx.load(file, format="safetensors")
     if not isinstance(tensors, dict):
         raise GraphUnfit("the file holds no named tensors")

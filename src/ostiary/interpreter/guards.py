@@ -42,6 +42,8 @@ def make_guards(row: Primitive, call: Call, proven: Sequence[int]) -> list[Guard
             guard = None if bound.input in proven else _guard_indices(bound, call)
             if guard is not None:
                 guards.append(guard)
+    if row.name == "masked_scatter":
+        guards.append(Guard(_guard_mask, _OUTSIDE))
     if Hazard.DIVISION in row.hazards:
         dtype = promote(call.dtype(0), call.dtype(1))
         if dtype.is_integer:
@@ -85,6 +87,13 @@ def _find_ends(dtype: Dtype) -> tuple[int, int]:
 def _write_bound(numbers: list[int], dtype: Dtype) -> mx.array:
     data = b"".join(number.to_bytes(dtype.bytes, "little", signed=dtype in SIGNED) for number in numbers)
     return array_from_bytes(data, dtype, (len(numbers),) if len(numbers) > 1 else ())
+
+
+def _guard_mask(inputs: list[mx.array]) -> mx.array:
+    """Whether there are values for all places of each row. The operation itself does not go on where they end."""
+    _, mask, values = inputs
+    counts = mx.sum(mx.reshape(mask, (mask.shape[0], -1)), axis=1)
+    return mx.all(mx.less_equal(counts, mx.array(values.shape[1])))
 
 
 def _guard_division(dtype: Dtype) -> Change:

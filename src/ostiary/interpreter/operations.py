@@ -1,4 +1,4 @@
-"""The allow-list: each operation that a graph may have, with the call to MLX that does it. Nothing else can be reached."""
+"""The allow-list: each operation that a graph may have, with the call to MLX that does it. There is no other."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from types import MappingProxyType
 from typing import Final
 
 from ostiary.interpreter.elementwise import ELEMENTWISE
+from ostiary.interpreter.factorising import FACTORISING
+from ostiary.interpreter.fast import FAST
+from ostiary.interpreter.indexing import INDEXING
+from ostiary.interpreter.linear import LINEAR
 from ostiary.interpreter.operation import Make
 from ostiary.interpreter.reducing import REDUCING
 from ostiary.interpreter.shaping import SHAPING
 
-OPERATIONS: Final[Mapping[str, Make]] = MappingProxyType({**ELEMENTWISE, **SHAPING, **REDUCING})
+OPERATIONS: Final[Mapping[str, Make]] = MappingProxyType(
+    {**ELEMENTWISE, **SHAPING, **REDUCING, **INDEXING, **LINEAR, **FACTORISING, **FAST}
+)
 """By the name of the primitive. A test holds the names against the table of primitives."""

@@ -6,6 +6,7 @@ is computed here: one block of Threefry-2x32 (Salmon et al., "Parallel random nu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -14,33 +15,22 @@ import mlx.core as mx
 _ROTATIONS: Final = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY: Final = 0x1BD1_1BDA
 _WORD: Final = (1 << 32) - 1
+_WORD_BYTES: Final = 4
 _CODES: Final = {1: mx.uint8, 2: mx.uint16, 4: mx.uint32}
 
 
-def make_random_bits(key_shape: Sequence[int], shape: Sequence[int], width: int) -> Callable[[mx.array], mx.array]:
-    """`shape` begins with that of `key_shape` without its last axis: as many numbers for each key."""
-    keys = 1
-    for size in key_shape[:-1]:
-        keys *= size
-    total = 1
-    for size in shape:
-        total *= size
-    dtype = _CODES[width]
+def make_random_bits(shape: Sequence[int], width: int) -> Callable[[mx.array], mx.array]:
+    """`width`: bytes of each number."""
+    total, dtype = math.prod(shape), _CODES[width]
     if not total:
         return lambda _key: mx.zeros(tuple(shape), dtype)
-    numbers = total // keys
-    words = -(-numbers * width // 4)
-
-    def draw_one(key: mx.array) -> mx.array:
-        drawn = _draw_words(key, words)
-        return drawn if width == 4 else mx.view(drawn, dtype)[:numbers]
-
-    if len(key_shape) == 1:
-        return lambda key: mx.reshape(draw_one(key), tuple(shape))
+    words = -(-total * width // _WORD_BYTES)
 
     def draw(key: mx.array) -> mx.array:
-        rows = mx.reshape(key, (keys, 2))
-        return mx.reshape(mx.stack([draw_one(rows[row]) for row in range(keys)]), tuple(shape))
+        drawn = _draw_words(key, words)
+        if width != _WORD_BYTES:
+            drawn = mx.view(drawn, dtype)[:total]
+        return mx.reshape(drawn, tuple(shape))
 
     return draw
 
