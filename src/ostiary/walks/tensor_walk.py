@@ -69,6 +69,10 @@ class TensorsInFlight:
         return self._ending.correlation_id
 
     @property
+    def input_bytes(self) -> int:
+        return self._checked.bytes
+
+    @property
     def is_over(self) -> bool:
         """Whether `conclude` has something to say, or nobody wants it any more."""
         return self._answer is not None or self._error is not None or self._is_cancelled
