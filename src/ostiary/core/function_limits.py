@@ -32,3 +32,8 @@ MAX_CONTRACT_BYTES: Final = Ceiling(1 << 20, "bytes", "of contract.json; exporte
 MAX_CONTRACT_NUMBERS: Final = Ceiling(
     1_024, "numbers", "that an input's elements may be; a range says what a longer list would"
 )
+
+# Cards of functions
+MAX_CARD_BYTES: Final = Ceiling(1 << 20, "bytes", "of card.json; exported ones stay below 20 KiB")
+MAX_CARD_VALUES: Final = Ceiling(16_384, "values", "of card.json; a list of dependencies has hundreds")
+MAX_CARD_TEXT_CHARACTERS: Final = Ceiling(65_536, "characters", "one text of a card; a description has a page")

@@ -31,6 +31,9 @@ class FileKind(StrEnum):
     VOCABULARY = "vocabulary"
     CHAT_TEMPLATE = "chat-template"
     ADAPTER_CONFIG = "adapter-config"
+    GRAPH = "graph"
+    CONTRACT = "contract"
+    CARD = "card"
     JSON = "json"
     SIGNATURE = "signature"
     DOCUMENT = "document"
@@ -93,6 +96,23 @@ class Quantization:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """What a function takes and gives, and of what it is made."""
+
+    name: str
+    version: int
+    """Of the format of its graph."""
+    nodes: int
+    primitives: tuple[tuple[str, int], ...]
+    """How often each is used, the most used first."""
+    inputs: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """Name, datatype and sizes; a size is a number or follows dims."""
+    outputs: tuple[tuple[str, str, tuple[str, ...]], ...]
+    dims: tuple[tuple[str, int, int | None], ...]
+    """Name, least and greatest size."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What the model says it is, after it was checked against its own tensors. None: the model does not say."""
 
@@ -110,7 +130,9 @@ class ModelFacts:
     cache_bytes_per_token: int | None
     cache_bytes_at_context: int | None
     layout_checked: bool
-    """Whether every tensor was held against the architecture's own list of names and shapes."""
+    """Whether every tensor was held against the architecture's own list of names and shapes, or a graph's."""
+    function: FunctionFacts | None = None
+    """Where the model is a function; its format is `function` then."""
 
 
 @dataclass(frozen=True, slots=True)
