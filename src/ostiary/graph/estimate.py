@@ -35,8 +35,8 @@ def estimate_graph(graph: Graph) -> Estimate:
     sizes = [count_bytes(item) for item in types]
     inputs = len(graph.inputs)
     first = inputs + len(graph.constants)
-    roots = _find_roots(graph, len(types), first)
-    last_use = _find_last_uses(graph, roots)
+    roots = find_roots(graph, len(types), first)
+    last_use = find_last_uses(graph, roots)
     live = sum(sizes[:inputs])
     peak = live
     work = 0
@@ -77,7 +77,7 @@ _VIEWS: Final = frozenset(
 """What looks at the array that it is given. A reshape may have to copy, and counts as if it did."""
 
 
-def _find_roots(graph: Graph, values: int, first: int) -> list[int]:
+def find_roots(graph: Graph, values: int, first: int) -> list[int]:
     """For each value, the one whose memory it lies in."""
     roots = list(range(values))
     value = first
@@ -89,7 +89,7 @@ def _find_roots(graph: Graph, values: int, first: int) -> list[int]:
     return roots
 
 
-def _find_last_uses(graph: Graph, roots: list[int]) -> list[int]:
+def find_last_uses(graph: Graph, roots: list[int]) -> list[int]:
     """For each value that has memory, the number of the last node that needs it; past the end for outputs."""
     last = [-1] * len(roots)
     for number, node in enumerate(graph.nodes):

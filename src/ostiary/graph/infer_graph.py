@@ -37,6 +37,8 @@ def infer_node(node: Node, inputs: tuple[TensorType, ...], scope: Scope) -> tupl
 
 def check_type(item: TensorType, scope: Scope) -> None:
     """Raises UnfitError for an array that could never be."""
+    if item.shape in scope.checked:
+        return
     if len(item.shape) > MAX_GRAPH_RANK:
         raise UnfitError(f"an array has {len(item.shape)} axes, more than {int(MAX_GRAPH_RANK)}")
     for size in item.shape:
@@ -46,6 +48,7 @@ def check_type(item: TensorType, scope: Scope) -> None:
             raise UnfitError(f"a size is above {int(MAX_DIMENSION)}: {size}")
     if scope.is_surely_below(MAX_ELEMENTS, multiply_sizes(item.shape)):
         raise UnfitError(f"an array of shape {render_shape(item.shape)} has more than {MAX_ELEMENTS} elements")
+    scope.checked.add(item.shape)
 
 
 def check_graph(graph: Graph) -> None:
@@ -70,16 +73,20 @@ def check_nodes(graph: Graph, scope: Scope) -> Iterator[tuple[Node, tuple[Tensor
             outputs = infer_node(node, inputs, scope)
         except UnfitError as error:
             raise refuse(GRAPH_UNFIT, f"node {number} ({node.op}): {error}") from error
-        if outputs != node.outputs:
+        if len(outputs) != len(node.outputs) or any(map(_differs, outputs, node.outputs)):
             _refuse_outputs(number, node, outputs)
         types += outputs
         yield node, inputs
 
 
+def _differs(one: TensorType, other: TensorType) -> bool:
+    return one.dtype is not other.dtype or one.shape != other.shape
+
+
 def _refuse_outputs(number: int, node: Node, real: tuple[TensorType, ...]) -> NoReturn:
     detail = f"{len(node.outputs)} results are stated, and it gives {len(real)}"
     for stated, item in zip(node.outputs, real, strict=False):
-        if stated != item:
+        if _differs(stated, item):
             detail = f"a result is {_tell(item)}, and {_tell(stated)} is stated"
             break
     raise refuse(GRAPH_LYING, f"node {number} ({node.op}): {detail}")

@@ -29,6 +29,7 @@ class ReadAttributes:
         self._dims = dims
         self._scope = scope
         self._sizes: dict[str, Size] = {}
+        self._reach: dict[str, int] = {}
 
     def parse(self, value: JsonValue, row: Primitive, where: str) -> dict[str, AttributeValue]:
         if not isinstance(value, dict):
@@ -51,9 +52,17 @@ class ReadAttributes:
             except SizeError as error:
                 raise refuse(GRAPH_MALFORMED, f"{where}: {error}") from error
             self._sizes[value] = size
-        if self._scope.is_surely_below(size, lowest):
+        reach = self._reach.get(value)
+        if reach is None:
+            reach = self._reach[value] = self._find_reach(size)
+        if reach < lowest:
             raise refuse(GRAPH_ATTRIBUTE, f"{where}: a size is below {lowest}")
         return size
+
+    def _find_reach(self, size: Size) -> int:
+        """The most that the size can be, where that is below 0; else a number that passes."""
+        highest = self._scope.bound(size)[1]
+        return _PASSES if highest is None or highest >= 0 else highest
 
     def _parse_one(self, value: JsonValue, item: Attribute, where: str) -> AttributeValue:
         lowest = 0 if item.lowest is None else item.lowest
@@ -106,3 +115,4 @@ def _take_integer(value: JsonValue, item: Attribute, where: str) -> int:
 
 
 _MAX_INTEGER: Final = (1 << 31) - 1
+_PASSES: Final = 1 << 62

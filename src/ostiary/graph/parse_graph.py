@@ -51,6 +51,7 @@ _NODE: Final = frozenset({"op", "in", "out", "attrs"})
 _TYPE: Final = frozenset({"dtype", "shape"})
 _OUTPUT: Final = frozenset({"name", "value"})
 _DTYPES: Final = {item.value: item for item in Dtype}
+_PLAIN: Final = (int, str)  # neither True nor 1.0, which equal 1
 
 
 def parse_graph(data: bytes) -> Graph:
@@ -135,6 +136,7 @@ class _Reader:
 
     def __init__(self, dims: tuple[Dim, ...]) -> None:
         self._attributes = ReadAttributes(frozenset(item.name for item in dims), make_scope(dims))
+        self._types: dict[tuple[JsonValue, ...], TensorType] = {}
 
     def parse_inputs(self, value: JsonValue) -> tuple[Input, ...]:
         items = _FIELDS.take_list(value, "inputs")
@@ -198,16 +200,22 @@ class _Reader:
         return Node(op, tuple(sources), outputs, attributes)  # type: ignore[arg-type]  # each was looked at
 
     def _parse_type(self, fields: Mapping[str, JsonValue], where: str) -> TensorType:
-        name = fields["dtype"]
+        name, sizes = fields["dtype"], fields["shape"]
+        key = (name, *sizes) if isinstance(sizes, list) and all(type(size) in _PLAIN for size in sizes) else None
+        if key is not None and isinstance(name, str) and (known := self._types.get(key)) is not None:
+            return known
         dtype = _DTYPES.get(name) if isinstance(name, str) else None
         if dtype is None:
             raise refuse(GRAPH_MALFORMED, f"{where}: a dtype is none of the format")
-        shape = _FIELDS.take_list(fields["shape"], f"{where}: a shape")
+        shape = _FIELDS.take_list(sizes, f"{where}: a shape")
         if len(shape) > MAX_GRAPH_RANK:
             raise refuse(
                 GRAPH_TOO_LARGE, f"{where}: a shape has {len(shape)} axes, more than {int(MAX_GRAPH_RANK)}"
             )
-        return TensorType(dtype, tuple(self._attributes.parse_size(size, where) for size in shape))
+        made = TensorType(dtype, tuple(self._attributes.parse_size(size, where) for size in shape))
+        if key is not None:
+            self._types[key] = made
+        return made
 
 
 def _check_count(count: int, most: int, what: str) -> None:

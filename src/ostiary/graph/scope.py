@@ -13,11 +13,13 @@ Interval = tuple[int | None, int | None]
 class Scope:
     """Answers for all bindings of the dims at once: yes, or not surely."""
 
-    __slots__ = ("_dims", "_known")
+    __slots__ = ("_dims", "_known", "checked")
 
     def __init__(self, dims: Mapping[str, Interval]) -> None:
         self._dims = dict(dims)
         self._known: dict[str, Interval] = {}
+        self.checked: set[tuple[Size, ...]] = set()
+        """Shapes that are known to be possible: most of a graph have been there before."""
 
     def is_surely_below(self, left: Size, right: Size) -> bool:
         """Whether left < right, whatever the dims are."""
