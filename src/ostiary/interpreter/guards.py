@@ -6,7 +6,7 @@ all of them are computed with the outputs, and a call in which one of them is fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Final, TypeAlias
 
 import mlx.core as mx
@@ -21,6 +21,7 @@ from ostiary.interpreter.unfit import InputUnfit
 Change: TypeAlias = Callable[[list[mx.array]], mx.array]
 """Changes the inputs of one operation in place, and says whether they were harmless."""
 
+_DIVISOR: Final = 1
 _OUTSIDE: Final = "an index is outside of what it points into"
 _DIVIDES: Final = "an integer is divided by zero, or the lowest by -1"
 _EXPONENT: Final = "an integer is raised to a negative power"
@@ -34,8 +35,8 @@ class Guard:
     """What is wrong where it says no."""
 
 
-def make_guards(row: Primitive, call: Call, proven: Sequence[int]) -> list[Guard]:
-    """`proven`: the inputs whose indices cannot be outside. Raises InputUnfit where every index would be."""
+def make_guards(row: Primitive, call: Call, proven: Collection[int]) -> list[Guard]:
+    """`proven`: the inputs that cannot go wrong. Raises InputUnfit where every index would."""
     guards: list[Guard] = []
     if row.bounds is not None:
         for bound in row.bounds(call):
@@ -44,11 +45,12 @@ def make_guards(row: Primitive, call: Call, proven: Sequence[int]) -> list[Guard
                 guards.append(guard)
     if row.name == "masked_scatter":
         guards.append(Guard(_guard_mask, _OUTSIDE))
-    if Hazard.DIVISION in row.hazards:
+    if Hazard.DIVISION in row.hazards and _DIVISOR not in proven:
         dtype = promote(call.dtype(0), call.dtype(1))
         if dtype.is_integer:
             guards.append(Guard(_guard_division(dtype), _DIVIDES))
-    if Hazard.EXPONENT in row.hazards and call.dtype(1) in SIGNED and not call.dtype(0).is_inexact:
+    is_whole = call.dtype(1) in SIGNED and not call.dtype(0).is_inexact if Hazard.EXPONENT in row.hazards else False
+    if is_whole and _DIVISOR not in proven:
         guards.append(Guard(_guard_exponent(call.dtype(1)), _EXPONENT))
     if Hazard.FACTORISATION in row.hazards:
         guards.append(Guard(_guard_matrix, _NOT_FINITE))

@@ -14,8 +14,9 @@ from ostiary.graph.values import Graph, Node, TensorType
 from ostiary.interpreter.guards import Guard, make_guards
 from ostiary.interpreter.operation import Run
 from ostiary.interpreter.operations import OPERATIONS
+from ostiary.interpreter.schedule import make_schedule
 from ostiary.interpreter.tensor_bytes import MLX_DTYPES, count_bytes
-from ostiary.interpreter.unfit import GraphUnfit
+from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
 
 Values: TypeAlias = list[Any]
 """An array for each value of the graph, once it is made."""
@@ -24,77 +25,94 @@ Step: TypeAlias = Callable[[Values, Flags], None]
 
 
 class Plan:
-    """For one size of each dim. Making arrays with it computes nothing: MLX does that when they are evaluated."""
+    """For one size of each dim."""
 
-    def __init__(self, graph: Graph, constants: Sequence[mx.array], proven: Mapping[int, Collection[int]]) -> None:
-        """`graph` was bound and checked. `proven`: by number of a node, its inputs whose indices need no guard."""
-        self._graph: Final = graph
+    def __init__(
+        self, graph: Graph, constants: Sequence[mx.array], proven: Mapping[int, Collection[int]], budget_bytes: int
+    ) -> None:
+        """`graph` was bound and checked. `proven`: by number of a node, its inputs that need no guard.
+
+        Raises InputUnfit where a call would take more memory than the budget has.
+        """
         self._constants: Final = list(constants)
         self._outputs: Final = [item.value for item in graph.outputs]
+        self._types: Final = graph.list_types()
         self._is_checked = False
-        self.sentences: Final[list[str]] = []
+        self._sentences: Final[list[str]] = []
         """What each flag means where it is false."""
+        self._steps: Final[list[Step]] = []
         first = len(graph.inputs) + len(constants)
-        self._room: Final[Values] = [None] * sum(len(node.outputs) for node in graph.nodes)
-        types = graph.list_types()
-        self._types: Final = types
-        self.output_bytes: Final = sum(count_bytes(types[number]) for number in self._outputs)
-        wanted = _find_wanted(graph, first)
-        self.steps: Final[list[Step]] = []
-        self.nodes: Final[list[int]] = []
-        """Which node each step is of."""
-        value = first
-        for number, node in enumerate(graph.nodes):
-            if number in wanted:
-                inputs = tuple(types[item] for item in node.inputs)
-                call = Call(inputs, node.attributes, Scope({}))
-                guards = make_guards(PRIMITIVES[node.op], call, tuple(proven.get(number, ())))
-                run = OPERATIONS[node.op](call, node.outputs)
-                self.steps.append(_make_step(run, guards, node, value))
-                self.nodes.append(number)
-                self.sentences.extend(guard.sentence for guard in guards)
-            value += len(node.outputs)
+        starts = _number_values(graph, first)
+        self._room: Final[Values] = [None] * (len(self._types) - first)
+        nodes = _find_wanted(graph, starts)
+        self.schedule: Final = make_schedule(graph, nodes, budget_bytes)
+        self.output_bytes: Final = sum(count_bytes(self._types[number]) for number in self._outputs)
+        self._pauses: Final = [
+            (place, self.schedule.pauses[number])
+            for place, number in enumerate(nodes)
+            if number in self.schedule.pauses
+        ]
+        for number in nodes:
+            node = graph.nodes[number]
+            call = Call(tuple(self._types[item] for item in node.inputs), node.attributes, Scope({}))
+            guards = make_guards(PRIMITIVES[node.op], call, proven.get(number, ()))
+            run = OPERATIONS[node.op](call, node.outputs)
+            self._steps.append(_make_step(run, guards, node, starts[number]))
+            self._sentences.extend(guard.sentence for guard in guards)
 
-    def start(self, inputs: Sequence[mx.array]) -> Values:
-        """Room for every value, with those in it that are there from the start."""
-        return [*inputs, *self._constants, *self._room]
-
-    def build(self, inputs: Sequence[mx.array]) -> tuple[list[mx.array], Flags]:
-        """The outputs, not computed yet, and what has to be true of them once they are."""
+    def run(self, inputs: Sequence[mx.array]) -> list[mx.array]:
+        """The outputs, computed. Raises InputUnfit where a guard says no, and what MLX raises."""
         values = [*inputs, *self._constants, *self._room]
         flags: Flags = []
-        for step in self.steps:
+        done = 0
+        for place, pause in self._pauses:
+            for step in self._steps[done:place]:
+                step(values, flags)
+            if not self._is_checked:
+                self._check(values)
+            mx.eval([values[number] for number in pause.needed], flags)
+            for number in pause.ended:
+                values[number] = None
+            done = place
+        for step in self._steps[done:] if done else self._steps:
             step(values, flags)
         if not self._is_checked:
-            self.check(values)
-        return [values[number] for number in self._outputs], flags
+            self._check(values)
+            self._is_checked = True  # sizes stay
+        outputs = [values[number] for number in self._outputs]
+        del values  # what only lies there would be kept until all is computed
+        mx.eval(outputs, flags)
+        for flag, sentence in zip(flags, self._sentences, strict=True):
+            if not flag.item():
+                raise InputUnfit(sentence)
+        return outputs
 
-    def pick_outputs(self, values: Values) -> list[mx.array]:
-        return [values[number] for number in self._outputs]
-
-    def check(self, values: Values) -> None:
-        """Raises GraphUnfit where MLX would make another array than the graph says. Once is enough: sizes stay."""
+    def _check(self, values: Values) -> None:
+        """Raises GraphUnfit where MLX would make another array than the graph says."""
         for item, array in zip(self._types, values, strict=True):
             if array is not None and (array.shape != item.shape or array.dtype != MLX_DTYPES[item.dtype]):
                 raise GraphUnfit("an operation does not give what the table of primitives says")
-        self._is_checked = True
 
 
-def _find_wanted(graph: Graph, first: int) -> set[int]:
-    """The nodes that an output needs."""
-    values = {item.value for item in graph.outputs}
+def _number_values(graph: Graph, first: int) -> list[int]:
+    """The number of the first value of each node."""
     starts = []
-    value = first
     for node in graph.nodes:
-        starts.append(value)
-        value += len(node.outputs)
-    wanted = set()
+        starts.append(first)
+        first += len(node.outputs)
+    return starts
+
+
+def _find_wanted(graph: Graph, starts: Sequence[int]) -> list[int]:
+    """The nodes that an output needs, in their order."""
+    values = {item.value for item in graph.outputs}
+    wanted = []
     for number in range(len(graph.nodes) - 1, -1, -1):
         node, start = graph.nodes[number], starts[number]
         if any(result in values for result in range(start, start + len(node.outputs))):
-            wanted.add(number)
+            wanted.append(number)
             values.update(node.inputs)
-    return wanted
+    return wanted[::-1]
 
 
 def _make_step(run: Run, guards: Sequence[Guard], node: Node, out: int) -> Step:

@@ -17,7 +17,7 @@ from ostiary.graph.independence import BatchAxes, find_batch_axes
 from ostiary.graph.parse_contract import parse_contract
 from ostiary.graph.parse_graph import parse_graph
 from ostiary.graph.values import Graph
-from ostiary.interpreter.function import Function, load_tensors
+from ostiary.interpreter.function import Budget, Function, load_tensors
 from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
 from ostiary.networks.failures import explain_failure
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, EngineUsage, ModelUnfit, Reply
@@ -34,6 +34,8 @@ CONTRACT: Final = "contract.json"
 TENSORS: Final = "graph.safetensors"
 _LEAST_THREADS: Final = 6
 """One that works, four with which files are read, one on which MLX computes. With fewer it hangs, or aborts."""
+_BASE_BYTES: Final = 160 << 20
+"""Interpreter and libraries."""
 
 
 class FunctionEngine:
@@ -83,10 +85,11 @@ class FunctionEngine:
         graph, contract = self._graph, self._contract
         if graph is None or contract is None:
             raise ModelUnfit(ErrorName.LOAD_FAILED, "no graph was sent")
-        threads, _reserved = self._choose_threads()
+        threads, reserved = self._choose_threads()
         weights = sum(array.nbytes for array in self._tensors.values())
+        free = self._limits.memory_bytes - _BASE_BYTES - reserved - weights
         try:
-            function = Function(graph, self._tensors)
+            function = Function(graph, self._tensors, Budget(max(free, 0), self._settings.work))
         except GraphUnfit as error:
             raise ModelUnfit(error.name, str(error)) from error
         except Exception as error:

@@ -58,7 +58,7 @@ class Runs:
         if plan.output_bytes > MAX_FRAME_TAIL_BYTES:
             ceiling = f"the ceiling is {int(MAX_FRAME_TAIL_BYTES):,}"
             raise InputUnfit(f"the outputs would have {plan.output_bytes:,} bytes; {ceiling}")
-        return self._function.run(plan, inputs)
+        return plan.run(inputs)
 
     def _tell(self, shapes: Sequence[tuple[int, ...]], views: Sequence[memoryview]) -> Outcome:
         body = describe_outputs(self._function.graph, shapes, self._out_dtypes)

@@ -10,6 +10,7 @@ from ostiary.worker.engines.fast_cpu.settings import SpeedSettings, parse_speed
 
 _SPEED: Final = frozenset({"arithmetic", "blas"})
 _MOST_ROWS: Final = 1 << 20
+_MOST_WORK: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Settings:
     """How many rows of a batch dimension may be computed at once for several callers; 1: each call by itself."""
     threads: int | None = None
     """How many threads multiply matrices. None: worked out from the machine and the limits."""
+    work: int = 1 << 47
+    """Multiply-adds that one call may take: ten minutes of two hundred thousand million in a second."""
     speed: SpeedSettings = SpeedSettings()
     """How numbers are computed on a processor."""
 
@@ -25,12 +28,14 @@ class Settings:
 def parse_settings(values: JsonObject) -> Settings:
     """Raises ValueError with a sentence of ours."""
     for name in values:
-        if name not in {"rows", "threads", *_SPEED}:
+        if name not in {"rows", "threads", "work", *_SPEED}:
             raise ValueError("the function engine has no such setting")
     rows = _parse_count(values, "rows", _MOST_ROWS)
+    work = _parse_count(values, "work", _MOST_WORK)
     return Settings(
         rows=Settings().rows if rows is None else rows,
         threads=_parse_count(values, "threads", 1_024),
+        work=Settings().work if work is None else work,
         speed=parse_speed(values),
     )
 
