@@ -42,7 +42,7 @@ LINEAR = [
     Case(
         "gather_mm",
         [(2, 3, 4), (3, 4, 5), (2, 2), (2, 2)],
-        lambda a, b, _i, j: mx.stack([mx.stack([a[1] @ b[2], a[0] @ b[0]]), mx.stack([a[0] @ b[1], a[1] @ b[1]])]),
+        lambda a, b, _i, _j: mx.stack([mx.stack([a[1] @ b[2], a[0] @ b[0]]), mx.stack([a[0] @ b[1], a[1] @ b[1]])]),
         {},
         ONE,
         {2: Dtype.UINT32, 3: Dtype.UINT32},

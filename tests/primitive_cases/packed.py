@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
@@ -73,7 +74,7 @@ QUANTIZED = [
     Case(
         "gather_qmm",
         [(2, 1, 64), (3, 5, 8), (3, 5, 2), (3, 5, 2), (2,), (2,)],
-        lambda x, w, s, o, i, j: mx.stack(
+        lambda x, w, s, o, _i, _j: mx.stack(
             [
                 x[1] @ mx.dequantize(w[2], s[2], o[2], group_size=32, bits=4).T,
                 x[0] @ mx.dequantize(w[0], s[0], o[0], group_size=32, bits=4).T,
@@ -111,7 +112,7 @@ FAST = [
     Case(
         "rope",
         [(1, 2, 5, 8), ()],
-        lambda x, o: nn.RoPE(8)(x, offset=3),
+        lambda x, _o: nn.RoPE(8)(x, offset=3),
         {"dims": 8, "traditional": False, "base": 10000.0, "scale": 1.0},
         FLOAT,
         {1: Dtype.INT32},
@@ -121,7 +122,7 @@ FAST = [
     Case(
         "rope",
         [(2, 5, 8), ()],
-        lambda x, o: nn.RoPE(4, traditional=True)(x),
+        lambda x, _o: nn.RoPE(4, traditional=True)(x),
         {"dims": 4, "traditional": True, "base": 10000.0, "scale": 1.0},
         FLOAT,
         {1: Dtype.INT32},
