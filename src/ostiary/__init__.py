@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ostiary.core.requests import Choice, FinishReason, Piece, Timings, TokenLogprob, Usage
     from ostiary.core.tickets import Manifest
     from ostiary.errors import Fault, IntakeRefused, Misuse, OstiaryError, Refusal
+    from ostiary.exporter import Card, Exported, export
     from ostiary.intake import examine_model, read_manifest
     from ostiary.intake.examination import Examination
     from ostiary.library.arguments import Message, OpenProgress, Prompt
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncModel",
     "AsyncStream",
+    "Card",
     "Choice",
     "Examination",
+    "Exported",
     "Fault",
     "Finding",
     "FinishReason",
@@ -56,6 +59,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "examine_model",
+    "export",
     "open_async",
     "read_manifest",
 ]
@@ -63,8 +67,10 @@ __all__ = [
 _HOME: Final = {
     "AsyncModel": "ostiary.library.async_model",
     "AsyncStream": "ostiary.library.async_model",
+    "Card": "ostiary.exporter",
     "Choice": "ostiary.core.requests",
     "Examination": "ostiary.intake.examination",
+    "Exported": "ostiary.exporter",
     "Fault": "ostiary.errors",
     "Finding": "ostiary.core.findings",
     "FinishReason": "ostiary.core.requests",
@@ -87,6 +93,7 @@ _HOME: Final = {
     "Usage": "ostiary.core.requests",
     "Verdict": "ostiary.library.verdict",
     "examine_model": "ostiary.intake",
+    "export": "ostiary.exporter",
     "open": "ostiary.library.model",
     "open_async": "ostiary.library.async_model",
     "read_manifest": "ostiary.intake",

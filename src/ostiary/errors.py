@@ -166,6 +166,19 @@ class EmbedRefused(Refusal):
         self.field: Final = field
 
 
+class ExportRefused(Refusal):
+    """A function cannot become a graph. `operation` and `where` name what of it, "" where it is nothing in its code."""
+
+    codes = "EXPORT_"
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, operation: str = "", where: str = ""
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.operation: Final = operation
+        self.where: Final = where
+
+
 class Fault(OstiaryError):
     """The house could not do its work."""
 

@@ -1,0 +1,140 @@
+"""Writes several traces of one function, made at different sizes, as one graph whose sizes follow its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from ostiary.core.values import dataclass
+from ostiary.exporter.constants import write_constant
+from ostiary.exporter.fit_sizes import SizeFitter
+from ostiary.exporter.refusals import CannotExpress, CannotFollow, UnknownOperation
+from ostiary.exporter.step import Rules, Step, as_type
+from ostiary.exporter.trace import Operation, Trace
+from ostiary.exporter.translate_elementwise import RULES as ELEMENTWISE
+from ostiary.exporter.translate_index import RULES as INDEX
+from ostiary.exporter.translate_kernels import RULES as KERNELS
+from ostiary.exporter.translate_linear import RULES as LINEAR
+from ostiary.exporter.translate_shape import RULES as SHAPE
+from ostiary.exporter.whole import KEPT
+from ostiary.exporter.writer import GraphWriter
+from ostiary.graph.sizes import Size, dim
+from ostiary.graph.values import Dim
+
+PRIMITIVES_OF_MLX: Final[Rules] = {**ELEMENTWISE, **SHAPE, **INDEX, **LINEAR}
+"""What is known of them, by the names that MLX gives them in a trace."""
+_RULES: Final[Rules] = {**PRIMITIVES_OF_MLX, **{KEPT + name: rule for name, rule in KERNELS.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """Which sizes of the inputs are dims, and how large those were in each trace."""
+
+    dims: tuple[Dim, ...]
+    axes: tuple[Mapping[int, str], ...]
+    """For each input, the dims of its axes."""
+    bindings: tuple[Mapping[str, int], ...]
+
+
+class Differs(Exception):
+    """What is computed is not the same at all sizes: the first operation in which two traces differ, if any."""
+
+    def __init__(self, operation: int | None, clause: str) -> None:
+        super().__init__(clause)
+        self.operation = operation
+
+
+def translate(
+    traces: Sequence[Trace], symbols: Symbols, names: Sequence[str], parts: Mapping[int, str | None]
+) -> tuple[GraphWriter, list[int]]:
+    """The graph as it was written, and its outputs. Raises CannotExpress, UnknownOperation, Differs.
+
+    `parts` has the author's name of each constant that has one.
+    """
+    return _Translation(traces, symbols).run(names, parts)
+
+
+class _Translation:
+    def __init__(self, traces: Sequence[Trace], symbols: Symbols) -> None:
+        self._traces = tuple(traces)
+        self._symbols = symbols
+        self._writer = GraphWriter(symbols.dims)
+        self._fitter = SizeFitter(symbols.bindings)
+        self._values: dict[int, int] = {}
+
+    def run(self, names: Sequence[str], parts: Mapping[int, str | None]) -> tuple[GraphWriter, list[int]]:
+        first = self._traces[0]
+        check_alike(self._traces)
+        for number, name in enumerate(names):
+            dtype, shape = first.types[number]
+            self._values[number] = self._writer.add_input(name, as_type(dtype), self._shape_input(number, shape))
+        for position in range(len(first.constants)):
+            arrays = tuple(trace.constants[position] for trace in self._traces)
+            number = first.inputs + position
+            try:
+                value = write_constant(self._writer, self._fitter, arrays, parts.get(position))
+            except CannotFollow as error:
+                raise CannotFollow(str(error), _find_use(first, number)) from error
+            self._values[number] = value
+        for position, operation in enumerate(first.operations):
+            try:
+                results = self._write(position, operation)
+            except CannotExpress as error:
+                raise type(error)(str(error), position) from error
+            self._values |= dict(zip(operation.outputs, results, strict=True))
+        return self._writer, [self._values[value] for value in first.outputs]
+
+    def _shape_input(self, number: int, shape: Sequence[int]) -> list[Size]:
+        axes = self._symbols.axes[number]
+        return [dim(axes[axis]) if axis in axes else size for axis, size in enumerate(shape)]
+
+    def _write(self, position: int, operation: Operation) -> Sequence[int]:
+        rule = _RULES.get(operation.name)
+        if rule is None:
+            raise UnknownOperation(operation.name.removeprefix(KEPT))
+        step = Step(
+            writer=self._writer,
+            fitter=self._fitter,
+            name=operation.name,
+            arguments=tuple(trace.operations[position].arguments for trace in self._traces),
+            inputs=tuple(self._values[value] for value in operation.inputs),
+            input_shapes=tuple(self._list_shapes(value) for value in operation.inputs),
+            output_dtypes=tuple(as_type(self._traces[0].types[value][0]) for value in operation.outputs),
+            output_shapes=tuple(self._list_shapes(value) for value in operation.outputs),
+        )
+        results = rule(step)
+        self._check(step, results)
+        return results
+
+    def _list_shapes(self, value: int) -> tuple[tuple[int, ...], ...]:
+        return tuple(trace.types[value][1] for trace in self._traces)
+
+    def _check(self, step: Step, results: Sequence[int]) -> None:
+        """What the rules of the table say must be what MLX said, at each size."""
+        for value, dtype, shapes in zip(results, step.output_dtypes, step.output_shapes, strict=True):
+            item = self._writer.types[value]
+            seen = tuple(zip(*shapes, strict=True)) if shapes[0] else ()
+            told = tuple(self._fitter.evaluate(size) for size in item.shape)
+            if item.dtype is not dtype or told != seen:
+                raise CannotExpress("MLX gives a result of another type or shape than the table of primitives says")
+
+
+def check_alike(traces: Sequence[Trace]) -> None:
+    """Raises Differs where two traces have not the same operations, on the same values."""
+    first = traces[0]
+    for other in traces[1:]:
+        for position, (one, two) in enumerate(zip(first.operations, other.operations, strict=False)):
+            if (one.name, one.inputs, one.outputs) != (two.name, two.inputs, two.outputs):
+                raise Differs(position, "it does not do the same at all sizes")
+        if len(first.operations) != len(other.operations):
+            shorter = min(len(first.operations), len(other.operations))
+            longest = max(len(first.operations), len(other.operations))
+            raise Differs(shorter if shorter < longest else None, "it does more at some sizes than at others")
+        if first.outputs != other.outputs or len(first.constants) != len(other.constants):
+            raise Differs(None, "it does not give the same at all sizes")
+
+
+def _find_use(trace: Trace, value: int) -> int | None:
+    """The first operation that takes a value."""
+    uses = (place for place, operation in enumerate(trace.operations) if value in operation.inputs)
+    return next(uses, None)
