@@ -23,6 +23,10 @@ MAX_GRAPH_NODES: Final = Ceiling(131_072, "nodes", "of one graph; exported netwo
 MAX_GRAPH_DIMS: Final = Ceiling(16, "dims", "of one graph; exported ones have three at most")
 MAX_GRAPH_INPUTS: Final = Ceiling(256, "arrays", "that go into one graph; networks take a few")
 MAX_GRAPH_OUTPUTS: Final = Ceiling(256, "arrays", "that come out of one graph; networks give a few")
+MAX_GRAPH_SIZES: Final = Ceiling(4_096, "texts", "different sizes that follow dims; exported graphs have below 100")
+MAX_GRAPH_SIZE_WORK: Final = Ceiling(
+    1 << 20, "steps", "of arithmetic on sizes that follow dims; an exported transformer of 100 layers takes 100,000"
+)
 MAX_GRAPH_RANK: Final = Ceiling(8, "axes", "of one array; convolutions in windows of three axes need eight")
 MAX_GRAPH_FAN_IN: Final = Ceiling(4_096, "arrays", "that one node takes; a concatenation takes tens")
 MAX_GRAPH_SPLITS: Final = Ceiling(4_096, "arrays", "that one node gives; a recurrent layer is split step by step")

@@ -23,7 +23,8 @@ def _compare(
 ) -> str | None:
     if len(real) != len(stated):
         return f"the graph has {len(real)} {kind}s and the contract {len(stated)}"
-    for number, ((name, item), claim) in enumerate(zip(real, stated, strict=True)):
+    for number, (name, item) in enumerate(real):
+        claim = stated[number]
         if name != claim.name:
             return f"{kind} {number} has another name in the graph"
         if item.dtype is not DTYPES[claim.datatype]:

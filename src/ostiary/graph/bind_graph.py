@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 from ostiary.core.findings import refuse
-from ostiary.graph.infer_graph import check_nodes
+from ostiary.graph.infer_graph import check_graph
 from ostiary.graph.rules import GRAPH_UNFIT
-from ostiary.graph.scope import Scope
-from ostiary.graph.sizes import Expression, Size, evaluate_size
+from ostiary.graph.sizes import Expression, evaluate_size
 from ostiary.graph.values import AttributeValue, Graph, Input, Node, TensorType
 
 
@@ -31,8 +29,7 @@ def bind_graph(graph: Graph, dims: Mapping[str, int]) -> Graph:
         outputs=graph.outputs,
         version=graph.version,
     )
-    for _ in check_nodes(bound, Scope({})):
-        pass
+    check_graph(bound)
     return bound
 
 
@@ -51,5 +48,5 @@ def _bind_value(value: AttributeValue, dims: Mapping[str, int]) -> AttributeValu
     if isinstance(value, Expression):
         return evaluate_size(value, dims)
     if isinstance(value, tuple):
-        return tuple(evaluate_size(cast(Size, item), dims) for item in value)
+        return tuple(evaluate_size(item, dims) for item in value)
     return value

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, NoReturn
 
 from ostiary.core.findings import refuse
-from ostiary.core.function_limits import MAX_GRAPH_RANK
+from ostiary.core.function_limits import MAX_GRAPH_RANK, MAX_GRAPH_SIZE_WORK
 from ostiary.core.limits import MAX_DIMENSION
 from ostiary.graph.call import Call, UnfitError
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.rules import GRAPH_LYING, GRAPH_TOO_LARGE, GRAPH_UNFIT
 from ostiary.graph.scope import Scope
 from ostiary.graph.shapes import render_shape
-from ostiary.graph.sizes import SizeError, multiply_sizes
+from ostiary.graph.sizes import Expression, SizeError, multiply_sizes
 from ostiary.graph.values import Dim, Graph, Node, TensorType
 
 MAX_ELEMENTS: Final = 1 << 40  # far beyond memory, and a product of such numbers stays exact anyway
@@ -53,30 +52,52 @@ def check_type(item: TensorType, scope: Scope) -> None:
 
 def check_graph(graph: Graph) -> None:
     """Refuses the first node that cannot take its inputs, or gives something else than the graph says."""
-    for _ in check_nodes(graph, make_scope(graph.dims)):
-        pass
-
-
-def check_nodes(graph: Graph, scope: Scope) -> Iterator[tuple[Node, tuple[TensorType, ...]]]:
-    """Every node that passed, with the types of its inputs."""
-    types: list[TensorType] = []
-    for kind, items in (("input", graph.inputs), ("constant", graph.constants)):
-        for number, item in enumerate(items):
-            try:
-                check_type(item.type, scope)
-            except (UnfitError, SizeError) as error:
-                raise refuse(GRAPH_TOO_LARGE, f"{kind} {number}: {error}") from error
-            types.append(item.type)
+    scope = make_scope(graph.dims)
+    types = [item.type for item in graph.inputs] + [item.type for item in graph.constants]
+    for number, item in enumerate(types):
+        try:
+            check_type(item, scope)
+        except (UnfitError, SizeError) as error:
+            raise refuse(GRAPH_TOO_LARGE, f"value {number}, an input or constant: {error}") from error
+    known: dict[tuple[object, ...], tuple[TensorType, ...]] = {}
+    work = 0
     for number, node in enumerate(graph.nodes):
         inputs = tuple(types[value] for value in node.inputs)
-        try:
-            outputs = infer_node(node, inputs, scope)
-        except UnfitError as error:
-            raise refuse(GRAPH_UNFIT, f"node {number} ({node.op}): {error}") from error
+        key = _make_key(node, inputs)
+        outputs = known.get(key)
+        if outputs is None:
+            work += _count_size_work(node, inputs)
+            if work > MAX_GRAPH_SIZE_WORK:
+                raise refuse(GRAPH_TOO_LARGE, f"node {number} ({node.op}): too many sizes follow dims up to here")
+            try:
+                outputs = known[key] = infer_node(node, inputs, scope)
+            except UnfitError as error:
+                raise refuse(GRAPH_UNFIT, f"node {number} ({node.op}): {error}") from error
         if len(outputs) != len(node.outputs) or any(map(_differs, outputs, node.outputs)):
             _refuse_outputs(number, node, outputs)
         types += outputs
-        yield node, inputs
+
+
+def _make_key(node: Node, inputs: tuple[TensorType, ...]) -> tuple[object, ...]:
+    """What inference looks at: nodes that agree in it give the same, and layers repeat."""
+    shapes = tuple((item.dtype, item.shape) for item in inputs)
+    return node.op, shapes, tuple(node.attributes.items())
+
+
+def _count_size_work(node: Node, inputs: tuple[TensorType, ...]) -> int:
+    """How long arithmetic on the sizes around a node can take: expressions are multiplied term by term."""
+    work = 0
+    for item in (*inputs, *node.outputs):
+        for size in item.shape:
+            if isinstance(size, Expression):
+                work += _STEP + len(size.terms) ** 2
+    for value in node.attributes.values():
+        parts: tuple[object, ...] = value if isinstance(value, tuple) else (value,)
+        work += sum(_STEP + len(part.terms) ** 2 for part in parts if isinstance(part, Expression))
+    return work
+
+
+_STEP: Final = 4
 
 
 def _differs(one: TensorType, other: TensorType) -> bool:

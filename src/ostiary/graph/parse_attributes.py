@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.core.findings import refuse
-from ostiary.core.function_limits import MAX_GRAPH_SPLITS
+from ostiary.core.function_limits import MAX_GRAPH_SIZES, MAX_GRAPH_SPLITS
 from ostiary.core.json_text import JsonValue
 from ostiary.core.text import quote_untrusted
 from ostiary.graph.attributes import Attribute, AttributeKind
@@ -14,7 +14,7 @@ from ostiary.graph.fields import MAX_SAFE_INTEGER
 from ostiary.graph.hex_float import parse_hex_float
 from ostiary.graph.parse_size import parse_size_text
 from ostiary.graph.primitive import Primitive
-from ostiary.graph.rules import GRAPH_ATTRIBUTE, GRAPH_MALFORMED
+from ostiary.graph.rules import GRAPH_ATTRIBUTE, GRAPH_MALFORMED, GRAPH_TOO_LARGE
 from ostiary.graph.scope import Scope
 from ostiary.graph.sizes import Size, SizeError
 from ostiary.graph.values import AttributeValue
@@ -47,6 +47,10 @@ class ReadAttributes:
             raise refuse(GRAPH_MALFORMED, f"{where}: a size is neither a whole number nor a string")
         size = self._sizes.get(value)
         if size is None:
+            if len(self._sizes) >= MAX_GRAPH_SIZES:
+                raise refuse(
+                    GRAPH_TOO_LARGE, f"{where}: more than {int(MAX_GRAPH_SIZES)} different sizes follow dims"
+                )
             try:
                 size = parse_size_text(value, self._dims)
             except SizeError as error:

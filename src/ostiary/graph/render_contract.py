@@ -62,4 +62,5 @@ def _describe_tensor(name: str, datatype: str, shape: tuple[Size, ...]) -> dict[
 
 
 def _describe_number(number: float) -> JsonValue:
-    return {"f": render_hex_float(number)} if isinstance(number, float) else number
+    """Integers are floats to a type checker, and not to the format."""
+    return number if type(number) is int else {"f": render_hex_float(number)}

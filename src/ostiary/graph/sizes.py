@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from ostiary.core.function_limits import MAX_SIZE_CHARACTERS, MAX_SIZE_DEGREE, MAX_SIZE_DEPTH, MAX_SIZE_TERMS
 
 _MAX_COEFFICIENT: Final = (1 << 63) - 1
+_REMEMBERED: Final = 4_096  # results: the nodes of a graph ask for the same few again and again
 
 
 class SizeError(Exception):
@@ -175,6 +177,7 @@ def _put_together(terms: dict[_Monomial, int], factors: Mapping[str, Factor]) ->
     return kept[()] if kept.keys() == {()} else Expression(kept, factors)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _sum(left: Size, right: Size, sign: int) -> Size:
     terms, factors = _take_apart(left)
     others, more = _take_apart(right)
@@ -183,6 +186,7 @@ def _sum(left: Size, right: Size, sign: int) -> Size:
     return _put_together(terms, factors | more)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _product(left: Expression, right: Size) -> Size:
     others, more = _take_apart(right)
     if len(left.terms) * len(others) > MAX_SIZE_TERMS**2:
