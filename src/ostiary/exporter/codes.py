@@ -91,6 +91,7 @@ _AXIS_SCATTERS: Final[Mapping[str, Try]] = {
 def _multiply_packed(mode: str) -> Try:
     def multiply(x: mx.array) -> mx.array:
         packed: Any = mx.quantize(mx.zeros((32, 64)), mode=mode)
+        mx.eval(packed)  # how they are packed is not traced in each mode
         multiply_packed: Any = mx.quantized_matmul
         product: mx.array = multiply_packed(mx.broadcast_to(x[0:1, 0:1], (1, 64)), *packed, mode=mode)
         return product

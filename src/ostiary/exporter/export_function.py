@@ -71,7 +71,7 @@ def export(
 ) -> Exported:
     """Writes a function of MLX, or an `nn.Module`, as a model directory that can be signed, checked and run.
 
-    `examples` are its arguments: an array, a tuple of them in order, or a mapping from the names of parameters. What
+    `examples` are its arguments: an array, a tuple of them in order, or a mapping from names of parameters. What
     is no array among them is fixed. `dims` names the sizes that vary from call to call, and `bounds` their ends.
     Raises ExportRefused with what stands against it and where, and Misuse.
     """

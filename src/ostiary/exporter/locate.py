@@ -49,7 +49,7 @@ def locate_error(error: BaseException) -> str:
     step: TracebackType | None = error.__traceback__
     found = ""
     while step is not None:
-        if not _is_foreign(step.tb_frame):
+        if not _is_in(step.tb_frame, _MLX) and not _is_in(step.tb_frame, _OWN):
             found = _name_line(step.tb_frame, step.tb_lineno)
         step = step.tb_next
     return found
@@ -155,11 +155,11 @@ def _list_arrays(value: Any) -> Iterator[mx.array]:
 def _tell(frame: FrameType, line: int, modules: Mapping[int, str]) -> str:
     own: FrameType | None = frame
     module = ""
-    while own is not None and _is_foreign(own):
+    while own is not None and _is_in(own, _MLX):
         module = module or _name_module(own, modules)
         line = own.f_back.f_lineno if own.f_back is not None else line
         own = own.f_back
-    if own is None:
+    if own is None or _is_in(own, _OWN):
         return module
     module = module or _name_module(own, modules)
     where = _name_line(own, line)
@@ -181,9 +181,8 @@ def _name_line(frame: FrameType, line: int) -> str:
     return quote_untrusted(f"{Path(frame.f_code.co_filename).name} line {line}")
 
 
-def _is_foreign(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
-    return file.startswith("<frozen") or str(Path(file).resolve()).startswith((_MLX, _OWN))
+def _is_in(frame: FrameType, directory: str) -> bool:
+    return str(Path(frame.f_code.co_filename).resolve()).startswith(directory)
 
 
 def make_wanted(reference: Trace, operation: int) -> Wanted:

@@ -48,26 +48,28 @@ def _write_scatter_axis(step: Step) -> Sequence[int]:
 def _write_slice_update(step: Step) -> Sequence[int]:
     step.expect(4)
     steps = step.integers(3)
-    start, stop = fit_slice(step, 1, steps)
+    start, stop = fit_slice(step, 1)
     return step.write(
         "slice_update", start=start, stop=stop, step=steps, reduce=name_code("SliceUpdate", step.fixed(0))
     )
 
 
-def fit_slice(step: Step, position: int, steps: Sequence[int]) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
-    """Start and stop, two arguments. MLX counts an end before the first element from the last one."""
-    starts, stops = [], []
-    for arguments, shape in zip(step.arguments, step.input_shapes[0], strict=True):
-        starts.append(tuple(arguments[position]))
-        ends = zip(arguments[position + 1], steps, shape, strict=True)
-        stops.append(tuple(stop + size if by < 0 and stop < 0 else stop for stop, by, size in ends))
-    return step.fit_all(starts), step.fit_all(stops)
+def fit_slice(step: Step, position: int) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
+    """Start and stop, two arguments. Below zero, MLX counts them from the end of the axis."""
+    ends = [
+        [
+            tuple(place + size if place < 0 else place for place, size in zip(arguments[which], shape, strict=True))
+            for arguments, shape in zip(step.arguments, step.input_shapes[0], strict=True)
+        ]
+        for which in (position, position + 1)
+    ]
+    return step.fit_all(ends[0]), step.fit_all(ends[1])
 
 
 def _write_slice(step: Step) -> Sequence[int]:
     step.expect(3)
     steps = step.integers(2)
-    start, stop = fit_slice(step, 0, steps)
+    start, stop = fit_slice(step, 0)
     return step.write("slice", start=start, stop=stop, step=steps)
 
 
