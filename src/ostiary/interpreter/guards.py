@@ -43,7 +43,7 @@ def make_guards(row: Primitive, call: Call, proven: Collection[int]) -> list[Gua
             guard = None if bound.input in proven else _guard_indices(bound, call)
             if guard is not None:
                 guards.append(guard)
-    if row.name == "masked_scatter":
+    if row.name == "masked_scatter" and 0 not in call.shape(1):
         guards.append(Guard(_guard_mask, _OUTSIDE))
     if Hazard.DIVISION in row.hazards and _DIVISOR not in proven:
         dtype = promote(call.dtype(0), call.dtype(1))

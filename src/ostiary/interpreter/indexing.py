@@ -27,6 +27,8 @@ def _make_take_along_axis(call: Call, _outputs: Types) -> Run:
 
 def _make_put_along_axis(call: Call, _outputs: Types) -> Run:
     axis = call.integer("axis")
+    if 0 in call.shape(1):
+        return lambda x, _indices, _values: x
     if call.word("reduce") == "none":
         return partial(mx.put_along_axis, axis=axis)
     shape = read_shape(call.shape(1))
@@ -62,6 +64,8 @@ def _make_scatter(call: Call, _outputs: Types) -> Run:
     front = len(given) - len(call.shape(0))
     rest = tuple(size for axis, size in enumerate(given[front:]) if axis not in axes)
     shape = (*given[:front], *rest)
+    if 0 in shape:
+        return lambda x, *_others: x
 
     def run(x: mx.array, *others: mx.array) -> mx.array:
         *indices, updates = others
@@ -111,6 +115,8 @@ def _make_dynamic_slice(call: Call, _outputs: Types) -> Run:
 
 def _make_dynamic_slice_update(call: Call, _outputs: Types) -> Run:
     axes = call.integers("axes")
+    if 0 in call.shape(1):
+        return lambda x, _update, _start: x
     return lambda x, update, start: mx.slice_update(x, update, start, axes)
 
 
@@ -118,8 +124,6 @@ def _make_masked_scatter(call: Call, _outputs: Types) -> Run:
     """Counts the places as it goes along a row, as MLX's own operation does, which does not look where to stop."""
     shape, last = read_shape(call.shape(0)), read_shape(call.shape(2))[1] - 1
     flat = (shape[0], math.prod(shape[1:]))
-    if 0 in shape:
-        return lambda x, _mask, _values: x
 
     def run(x: mx.array, mask: mx.array, values: mx.array) -> mx.array:
         rows = mx.reshape(mask, flat)

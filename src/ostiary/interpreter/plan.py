@@ -13,7 +13,7 @@ from ostiary.graph.scope import Scope
 from ostiary.graph.values import Graph, Node, TensorType
 from ostiary.interpreter.guards import Guard, make_guards
 from ostiary.interpreter.operation import Run
-from ostiary.interpreter.operations import OPERATIONS
+from ostiary.interpreter.operations import make_run
 from ostiary.interpreter.schedule import make_schedule
 from ostiary.interpreter.tensor_bytes import MLX_DTYPES, count_bytes
 from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
@@ -56,7 +56,7 @@ class Plan:
             node = graph.nodes[number]
             call = Call(tuple(self._types[item] for item in node.inputs), node.attributes, Scope({}))
             guards = make_guards(PRIMITIVES[node.op], call, proven.get(number, ()))
-            run = OPERATIONS[node.op](call, node.outputs)
+            run = make_run(node.op, call, node.outputs)
             self._steps.append(_make_step(run, guards, node, starts[number]))
             self._sentences.extend(guard.sentence for guard in guards)
 
