@@ -82,6 +82,8 @@ def infer_view(call: Call) -> tuple[TensorType, ...]:
         return (TensorType(dtype, shape),)
     if not shape:
         raise UnfitError("an array without axes cannot change its number of elements")
+    if before > after:
+        return (TensorType(dtype, (*shape[:-1], shape[-1] * (before // after))),)
     last = shape[-1] * before
     if not isinstance(last, int):
         raise UnfitError("the last axis follows a dim")
