@@ -253,6 +253,100 @@ def _follow_pad(case: _Case) -> Axis:
     return axis
 
 
+def _follow_product(case: _Case) -> Axis:
+    """Rows of the left, or whole products; a matrix on the right that all share."""
+    left, right = case.types[0].shape, case.types[1].shape
+    if case.axes[1] is None:
+        axis = _only(case)
+        if axis == len(left) - 1:
+            raise _MixedError
+        return axis + len(case.node.outputs[0].shape) - len(left) + (len(right) == 1)
+    rank = len(case.node.outputs[0].shape)
+    if len(left) < _MATRIX or len(right) < _MATRIX or any(axis is not None for axis in case.axes[2:]):
+        raise _MixedError
+    for item, axis in zip(case.types[:2], case.axes[:2], strict=True):
+        if axis is not None and axis >= len(item.shape) - 2:
+            raise _MixedError
+    return _meet(_Case(case.node, case.types[:2], case.axes[:2], case.dim), rank)
+
+
+def _follow_convolution(case: _Case) -> Axis:
+    axis = _only(case)
+    if axis:
+        raise _MixedError
+    return axis
+
+
+def _follow_take(case: _Case) -> Axis:
+    """Either the table has entries beside the axis that is chosen from, or the indices have."""
+    along, rank = case.get("axis"), len(case.types[1].shape)
+    if not isinstance(along, int):
+        raise _MixedError
+    if case.axes[0] is None:
+        return along + _only(case, 1)
+    axis = _only(case)
+    if axis == along:
+        raise _MixedError
+    return axis if axis < along else axis + rank - 1
+
+
+def _follow_gather(case: _Case) -> Axis:
+    front = len(case.node.outputs[0].shape) - case.rank
+    if case.axes[0] is not None:
+        axis = _only(case)
+        if axis in case.numbers("axes"):
+            raise _MixedError
+        return front + axis
+    return _meet(_Case(case.node, case.types[1:], case.axes[1:], case.dim), front)
+
+
+def _follow_lines(case: _Case) -> Axis:
+    """Each line along an axis by itself; every input has the rank of the first."""
+    found = {axis for axis in case.axes if axis is not None}
+    if len(found) != 1 or case.get("axis") in found:
+        raise _MixedError
+    axis = found.pop()
+    if any(other is None and case.types[place].shape[axis] != 1 for place, other in enumerate(case.axes)):
+        raise _MixedError
+    return axis
+
+
+def _follow_update(case: _Case) -> Axis:
+    """A part of each entry is changed, at the same place."""
+    axis = _follow_slice(_Case(case.node, case.types[:1], case.axes[:1], case.dim))
+    if axis is None or case.axes[1] not in {None, axis - case.rank + len(case.types[1].shape)}:
+        raise _MixedError
+    return axis
+
+
+def _follow_transform(case: _Case) -> Axis:
+    axis = _only(case)
+    if axis in case.numbers("axes"):
+        raise _MixedError
+    return axis
+
+
+def _follow_matrices(case: _Case) -> Axis:
+    axis = _only(case)
+    if axis >= case.rank - 2:
+        raise _MixedError
+    return axis
+
+
+def _follow_attention(case: _Case) -> Axis:
+    """Along the first axis of queries, keys and values, and of a mask that has it."""
+    if any(axis not in {None, 0} for axis in case.axes) or set(case.axes[:3]) != {0}:
+        raise _MixedError
+    if len(case.axes) > 3 and case.axes[3] == 0 and len(case.types[3].shape) != case.rank:
+        raise _MixedError
+    return 0
+
+
+def _follow_rope(case: _Case) -> Axis:
+    """Positions are the last axis but one."""
+    return _follow_matrices(case)
+
+
 def _follow_number_of_elements(case: _Case) -> Axis:
     """A number that is no number of entries is the same for all of them."""
     if any(case.follows(case.types[0].shape[axis]) for axis in case.numbers("axes")):
@@ -263,7 +357,8 @@ def _follow_number_of_elements(case: _Case) -> Axis:
 Rule: TypeAlias = Callable[[_Case], Axis]
 
 _FAMILIES: Final[Mapping[str, Rule]] = {"elementwise": _follow_elements}
-_KNOWS_DIM: Final = frozenset({"reshape", "slice"})
+_MATRIX: Final = 2
+_KNOWS_DIM: Final = frozenset({"reshape", "slice", "slice_update"})
 """Operations whose rules look at every attribute that follows the dim."""
 _RULES: Final[Mapping[str, Rule]] = {
     "number_of_elements": _follow_number_of_elements,
@@ -279,5 +374,19 @@ _RULES: Final[Mapping[str, Rule]] = {
     **dict.fromkeys(("sum", "prod", "min", "max", "all", "any"), _follow_reduction),
     **dict.fromkeys(("argmin", "argmax", "sort", "argsort", "partition", "argpartition"), _follow_along),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"), _follow_along),
-    **dict.fromkeys(("softmax", "logsumexp"), _follow_last),
+    **dict.fromkeys(("softmax", "logsumexp", "layer_norm", "rms_norm", "hadamard_transform"), _follow_last),
+    "matmul": _follow_product,
+    "addmm": _follow_product,
+    "quantized_matmul": _follow_product,
+    "convolution": _follow_convolution,
+    "take": _follow_take,
+    "gather": _follow_gather,
+    "take_along_axis": _follow_lines,
+    "put_along_axis": _follow_lines,
+    "slice_update": _follow_update,
+    "fft": _follow_transform,
+    "quantize": _follow_last,
+    **dict.fromkeys(("inverse", "cholesky", "qr", "svd", "eigh", "eig"), _follow_matrices),
+    "attention": _follow_attention,
+    "rope": _follow_rope,
 }
