@@ -41,3 +41,6 @@ MAX_CONTRACT_NUMBERS: Final = Ceiling(
 MAX_CARD_BYTES: Final = Ceiling(1 << 20, "bytes", "of card.json; exported ones stay below 20 KiB")
 MAX_CARD_VALUES: Final = Ceiling(16_384, "values", "of card.json; a list of dependencies has hundreds")
 MAX_CARD_TEXT_CHARACTERS: Final = Ceiling(65_536, "characters", "one text of a card; a description has a page")
+USUAL_DIM: Final = Ceiling(
+    64, "entries", "of a dim that has no end: default limits are worked out for so many; larger calls may not fit"
+)

@@ -110,6 +110,8 @@ class FunctionFacts:
     outputs: tuple[tuple[str, str, tuple[str, ...]], ...]
     dims: tuple[tuple[str, int, int | None], ...]
     """Name, least and greatest size."""
+    call_bytes: int = 0
+    """Memory that the largest call takes beside the tensors; dims without an end count as `USUAL_DIM`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ostiary.core.function_limits import USUAL_DIM
 from ostiary.core.values import dataclass
+from ostiary.errors import IntakeRefused
+from ostiary.graph.bind_graph import bind_graph
 from ostiary.graph.call import Call
 from ostiary.graph.dtypes import Dtype
 from ostiary.graph.primitives import PRIMITIVES
@@ -13,6 +16,9 @@ from ostiary.graph.scope import Scope
 from ostiary.graph.shapes import count_elements
 from ostiary.graph.sizes import Size, multiply_sizes
 from ostiary.graph.values import Graph, Node, TensorType
+
+_COPIES_AROUND: Final = 2
+"""Of inputs and outputs: as they travel, and as arrays of several callers put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,18 @@ def estimate_graph(graph: Graph) -> Estimate:
         peak_bytes=peak,
         work=work,
     )
+
+
+def estimate_call_bytes(graph: Graph) -> int:
+    """Memory of the largest call, beside the constants. 0 where no such sizes go together."""
+    dims = {item.name: max(item.min, USUAL_DIM) if item.max is None else item.max for item in graph.dims}
+    for sizes in (dims, {item.name: item.min for item in graph.dims}):
+        try:
+            estimate = estimate_graph(bind_graph(graph, sizes))
+        except IntakeRefused:
+            continue
+        return estimate.peak_bytes + _COPIES_AROUND * (estimate.input_bytes + estimate.output_bytes)
+    return 0
 
 
 def count_bytes(item: TensorType) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ostiary.core.tickets import FunctionFacts
+from ostiary.graph.estimate import estimate_call_bytes
 from ostiary.graph.function_contract import DATATYPES
 from ostiary.graph.values import Graph, TensorType
 
@@ -21,6 +22,7 @@ def describe_function(graph: Graph) -> FunctionFacts:
         inputs=tuple(_describe(item.name, item.type) for item in graph.inputs),
         outputs=tuple(_describe(item.name, types[item.value]) for item in graph.outputs),
         dims=tuple((item.name, item.min, item.max) for item in graph.dims),
+        call_bytes=estimate_call_bytes(graph),
     )
 
 
