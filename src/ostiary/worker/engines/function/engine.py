@@ -34,6 +34,8 @@ CONTRACT: Final = "contract.json"
 TENSORS: Final = "graph.safetensors"
 _LEAST_THREADS: Final = 6
 """One that works, four with which files are read, one on which MLX computes. With fewer it hangs, or aborts."""
+_SHARE_OF_WAITING: Final = 8
+"""One part in so many of the memory is for inputs of calls that wait."""
 _BASE_BYTES: Final = 160 << 20
 """Interpreter and libraries."""
 
@@ -87,7 +89,8 @@ class FunctionEngine:
             raise ModelUnfit(ErrorName.LOAD_FAILED, "no graph was sent")
         threads, reserved = self._choose_threads()
         weights = sum(array.nbytes for array in self._tensors.values())
-        free = self._limits.memory_bytes - _BASE_BYTES - reserved - weights
+        waiting = self._limits.memory_bytes // _SHARE_OF_WAITING
+        free = self._limits.memory_bytes - _BASE_BYTES - reserved - weights - waiting
         try:
             function = Function(graph, self._tensors, Budget(max(free, 0), self._settings.work))
         except GraphUnfit as error:
@@ -114,7 +117,11 @@ class FunctionEngine:
     def submit(self, call: Call) -> None:
         if self._graph is None or self._runs is None:
             raise CallUnfit("the function is not loaded")
-        self._waiting.append(parse_call(call, self._graph))
+        found = parse_call(call, self._graph)
+        waiting = sum(item.bytes for item in self._waiting)
+        if self._waiting and waiting + found.bytes > self._limits.memory_bytes // _SHARE_OF_WAITING:
+            raise CallUnfit("the calls that wait already have as much memory as calls may have")
+        self._waiting.append(found)
 
     def cancel(self, call_id: int) -> None:
         self._waiting = [call for call in self._waiting if call.id != call_id]

@@ -28,7 +28,11 @@ class InferCall:
     shapes: tuple[tuple[int, ...], ...]
     buffers: tuple[memoryview, ...]
     is_alone: bool = False
-    """Whether it may share a run with others."""
+    """Whether it must not share a run with others."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(len, self.buffers))
 
 
 def parse_call(call: Call, graph: Graph) -> InferCall:
