@@ -20,7 +20,7 @@ NOT_COVERED: Final = {
     "QuantizedShardedToAllLinear": _DISTRIBUTED,
     "ShardedToAllLinear": _DISTRIBUTED,
     "fully_shard": _DISTRIBUTED,
-    "QQLinear": "MLX does not tell what its conversion to eight-bit floats does, so it cannot be traced",
+    "QQLinear": "MLX computes it on graphics processors only, and does not tell what it does there",
 }
 """With the reason."""
 NOT_LAYERS: Final = {

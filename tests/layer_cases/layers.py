@@ -22,9 +22,7 @@ def _list_convolutions() -> Iterator[Case]:
 
 def _list_convolutions_of(layer: str, shape: tuple[int, ...], axes: int) -> Iterator[Case]:
     yield case(layer, lambda _mx, nn: getattr(nn, layer)(4, 6, 3), shape)
-    yield case(
-        layer, lambda _mx, nn: getattr(nn, layer)(4, 6, 3, stride=2, padding=1), shape, variant="strided"
-    )
+    yield case(layer, lambda _mx, nn: getattr(nn, layer)(4, 6, 3, stride=2, padding=1), shape, variant="strided")
     yield case(layer, lambda _mx, nn: getattr(nn, layer)(4, 6, 2, dilation=2, bias=False), shape, variant="dilated")
     if layer in {"Conv1d", "Conv2d"}:
         yield case(layer, lambda _mx, nn: getattr(nn, layer)(4, 6, 3, groups=2), shape, variant="groups")
@@ -93,5 +91,11 @@ LAYERS: Final = (
     _norm("SinusoidalPositionalEncoding", (2, 5), "", 8),
     _norm("SinusoidalPositionalEncoding", (2, 5), "cosine-first", 6, cos_first=True, full_turns=True),
     _norm("ALiBi", (2, 4, 5, 5), ""),
-    case("ALiBi", lambda _mx, nn: nn.ALiBi(), (2, 3, 5, 5), variant="any-length", dims={"attention_scores": ["batch", None, "length", "length"]}),
+    case(
+        "ALiBi",
+        lambda _mx, nn: nn.ALiBi(),
+        (2, 3, 5, 5),
+        variant="any-length",
+        dims={"attention_scores": ["batch", None, "length", "length"]},
+    ),
 )

@@ -11,10 +11,13 @@ import mlx.core as mx
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import EXPORT_VALUE, USAGE, ExportRefused, Misuse
+from ostiary.exporter.trace import name_dtype
+from ostiary.graph.dtypes import Dtype
 
 Examples: TypeAlias = Any
 """An array, several as a tuple or list, or a mapping from names of parameters to them; each may be nested."""
 
+_DTYPES: Final = frozenset(Dtype)
 _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), mx.Dtype)
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -120,6 +123,12 @@ class _Reading:
         )
 
     def _keep(self, name: str, array: mx.array) -> _Slot:
+        if name_dtype(array.dtype) not in _DTYPES:
+            raise ExportRefused(
+                EXPORT_VALUE,
+                f"the example for '{quote_untrusted(name)}' is {name_dtype(array.dtype)}, which graphs do not have",
+                hint="Take float32: x.astype(mx.float32).",
+            )
         self.names.append(name)
         self.arrays.append(array)
         return _Slot(len(self.arrays) - 1)

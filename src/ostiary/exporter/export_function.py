@@ -12,7 +12,7 @@ import mlx.core as mx
 
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.errors import EXPORT_DIFFERS, EXPORT_OPERATION, USAGE, ExportRefused, Misuse
+from ostiary.errors import EXPORT_DIFFERS, EXPORT_OPERATION, USAGE, ExportRefused, Misuse, OstiaryError
 from ostiary.exporter.card import Card, make_card
 from ostiary.exporter.contract import Range, Wishes, make_contract
 from ostiary.exporter.directory import (
@@ -25,15 +25,15 @@ from ostiary.exporter.directory import (
     written_whole,
 )
 from ostiary.exporter.examples import Examples, read_examples
-from ostiary.exporter.make_graph import Names, make_graph
+from ostiary.exporter.make_graph import Names, explained, make_graph
 from ostiary.exporter.parts import find_parts
 from ostiary.exporter.request import Bounds, Dims, check_input, name_inputs, name_outputs, read_dims
+from ostiary.exporter.subject import Subject
 from ostiary.exporter.tensors import write_tensors
-from ostiary.exporter.trials import Subject
 from ostiary.exporter.try_out import compute_examples, try_out
 from ostiary.exporter.writer import Written
 from ostiary.graph.fields import NAME
-from ostiary.graph.function_contract import FunctionContract
+from ostiary.graph.function_contract import FunctionContract, TensorInput, TensorOutput
 from ostiary.graph.render_contract import render_contract
 from ostiary.graph.render_graph import render_graph
 from ostiary.graph.values import Graph
@@ -50,6 +50,11 @@ class Exported:
     """How many numbers its tensors hold."""
     difference: float
     """The greatest between a result of the graph and of the function, as a part of the result's greatest number."""
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(_tell_tensor(item) for item in self.contract.inputs)
+        outputs = ", ".join(_tell_tensor(item) for item in self.contract.outputs)
+        return f"<{self.graph.name}: {inputs} -> {outputs}; {self.parameters:,} numbers>"
 
 
 def export(
@@ -75,6 +80,8 @@ def export(
     is no array among them is fixed. `dims` names the sizes that vary from call to call, and `bounds` their ends.
     Raises ExportRefused with what stands against it and where, and Misuse.
     """
+    if not callable(function):
+        raise Misuse(USAGE, "what is exported is a function or a module, something to be called")
     place = Path(path)
     title = _read_name(name, place)
     check_place(place, overwrite=overwrite)
@@ -85,12 +92,13 @@ def export(
         check_input(asked, arguments, what)
     described = make_card(title, function, card, when)
     subject = Subject(function, arguments, find_parts(function), sizes.axes)
-    results = compute_examples(subject)
+    with explained(subject, [sizes.example]):
+        results = compute_examples(subject)
     names = Names(title, name_inputs(arguments), name_outputs([item for item, _ in results], outputs))
     wishes = wishes.rename(dict(zip(arguments.names, names.inputs, strict=True)))
 
-    def write(whole: bool) -> Exported:
-        written = make_graph(subject, sizes, names, whole=whole)
+    def write(subject: Subject) -> Exported:
+        written = make_graph(subject, sizes, names)
         contract = make_contract(written.graph, wishes)
         with written_whole(place, overwrite=overwrite) as draft:
             write_file(draft / GRAPH, render_graph(written.graph))
@@ -102,11 +110,19 @@ def export(
         return Exported(place, written.graph, contract, parameters, difference)
 
     try:
-        return write(whole=True)
+        return write(subject)
     except ExportRefused as error:
         if error.code not in {EXPORT_OPERATION.name, EXPORT_DIFFERS.name}:
             raise
-    return write(whole=False)  # where a kernel cannot stay whole, what MLX makes of it may do
+    except OstiaryError:
+        raise
+    except Exception:  # noqa: BLE001, S110  what the function raised; if it was not for the kernels, it does again
+        pass
+    return write(Subject(function, arguments, subject.parts, sizes.axes, keeps_whole=False))
+
+
+def _tell_tensor(item: TensorInput | TensorOutput) -> str:
+    return f"{item.name} {item.datatype}[{', '.join(map(str, item.shape))}]"
 
 
 def _name_tensors(written: Written) -> dict[str, mx.array]:

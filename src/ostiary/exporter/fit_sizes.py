@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Final, TypeAlias
 
 from ostiary.graph.sizes import Size, SizeError, dim, evaluate_size
@@ -35,13 +35,23 @@ class SizeFitter:
         """The size that was `seen`; None where it is none of those that are looked for."""
         if len(set(seen)) == 1:
             return seen[0]
-        try:
-            found = self._known.get(seen) or self._express_linear(seen) or self._express_of_two(seen)
-            if found is None:
-                found = self._express_quotient(seen)
-        except SizeError:
-            return None
-        return found if found is not None and self.evaluate(found) == seen else None
+        for look in (
+            self._find,
+            self._express_linear,
+            self._express_product,
+            self._express_quotient,
+            self._express_sum,
+        ):
+            try:
+                found = look(seen)
+            except SizeError:
+                continue
+            if found is not None and self.evaluate(found) == seen:
+                return found
+        return None
+
+    def _find(self, seen: Seen) -> Size | None:
+        return self._known.get(seen)
 
     def _express_linear(self, seen: Seen) -> Size | None:
         """A known size, so many times, and a number."""
@@ -56,37 +66,40 @@ class SizeFitter:
                 return factor * size + (seen[0] - factor * known[0])
         return None
 
-    def _express_of_two(self, seen: Seen) -> Size | None:
-        """Two known sizes, multiplied with each other and a number, or added."""
-        sizes = list(self._known.items())
-        for place, (left, one) in enumerate(sizes):
-            if all(left) and not any(number % part for number, part in zip(seen, left, strict=True)):
-                rest = tuple(number // part for number, part in zip(seen, left, strict=True))
-                if rest in self._known:
-                    return one * self._known[rest]
-                ratios = self._find_ratio(rest, sizes)
-                if ratios is not None:
-                    return one * ratios
-            for right, other in sizes[place:]:
-                offsets = {total - a - b for total, a, b in zip(seen, left, right, strict=True)}
-                if len(offsets) == 1:
-                    return one + other + offsets.pop()
-        for left, one in sizes:
-            for right, other in sizes:
-                offsets = {total - a + b for total, a, b in zip(seen, left, right, strict=True)}
-                if len(offsets) == 1:
-                    return one - other + offsets.pop()
+    def _express_product(self, seen: Seen) -> Size | None:
+        """Two or three known sizes, multiplied with each other and a number."""
+        for known, size in self._known.items():
+            rest = self._divide(seen, known)
+            if rest is None:
+                continue
+            other = self._find_multiple(rest)
+            if other is not None:
+                return size * other
+            for second, another in self._known.items():
+                last = self._divide(rest, second)
+                third = None if last is None else self._find_multiple(last)
+                if third is not None:
+                    return size * another * third
         return None
 
-    def _find_ratio(self, seen: Seen, sizes: Sequence[tuple[Seen, Size]]) -> Size | None:
-        for known, size in sizes:
-            if all(known) and not seen[0] % known[0]:
-                factor = seen[0] // known[0]
-                if all(number == factor * part for number, part in zip(seen, known, strict=True)):
-                    return factor * size
-            rest = self._divide(seen, known)
-            if rest is not None and rest in self._known:
-                return size * self._known[rest]
+    def _find_multiple(self, seen: Seen) -> Size | None:
+        """A known size, so many times; or a number."""
+        if len(set(seen)) == 1:
+            return seen[0]
+        for known, size in self._known.items():
+            quotient = self._divide(seen, known)
+            if quotient is not None and len(set(quotient)) == 1:
+                return quotient[0] * size
+        return None
+
+    def _express_sum(self, seen: Seen) -> Size | None:
+        """Two known sizes, added or one taken from the other, and a number."""
+        sizes = list(self._known.items())
+        for (left, one), (right, other) in product(sizes, sizes):
+            for sign in (1, -1):
+                offsets = {whole - a - sign * b for whole, a, b in zip(seen, left, right, strict=True)}
+                if len(offsets) == 1:
+                    return one + sign * other + offsets.pop()
         return None
 
     @staticmethod

@@ -16,12 +16,10 @@ import mlx.core as mx
 
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.exporter.parts import held_still, nn
+from ostiary.exporter.parts import nn
 from ostiary.exporter.refusals import UnknownOperation
-from ostiary.exporter.still import SEEDS, settled
-from ostiary.exporter.trace import Trace, trace
-from ostiary.exporter.trials import Subject
-from ostiary.exporter.whole import keep_whole, put_back
+from ostiary.exporter.subject import Subject
+from ostiary.exporter.trace import Trace
 
 _MLX: Final = str(Path(nn.__file__).resolve().parents[1])
 _OWN: Final = str(Path(__file__).resolve().parents[1])
@@ -61,7 +59,7 @@ class _Search:
     def __init__(self, subject: Subject, binding: Mapping[str, int], wanted: Wanted, name: str) -> None:
         self._subject = subject
         self._modules = {id(module): title for title, module in subject.parts.modules}
-        self._shapes = subject.shape_inputs(binding)
+        self._binding = binding
         self._wanted = wanted
         self._name = name
         self._sights: list[_Sight] = []
@@ -90,11 +88,6 @@ class _Search:
             return False
 
     def _trace(self, count: int) -> Trace:
-        arrays = [
-            mx.zeros(shape, array.dtype)
-            for shape, array in zip(self._shapes, self._subject.arguments.arrays, strict=True)
-        ]
-
         def watched(*given: mx.array) -> list[mx.array]:
             self._sights = []
             watch = _Watch(self._sights, self._modules, count)
@@ -106,9 +99,7 @@ class _Search:
                 sys.settrace(before)
             return [sight.array for sight in self._sights] or list(given)
 
-        parts = self._subject.parts
-        with held_still(parts), settled(SEEDS[0]), keep_whole(fast=True) as notes:
-            return put_back(trace(watched, arrays), notes)
+        return self._subject.trace_other(watched, self._binding)
 
 
 class _Watch:

@@ -133,26 +133,54 @@ def held_still(parts: Parts) -> Iterator[None]:
     mx.eval([item.array for item in parts.arrays])
     for _, module in parts.modules:
         module.train(False)
-    before = [dict(module) for _, module in parts.modules]
+    before = [_Snapshot(name, module) for name, module in parts.modules]
     try:
         yield
-        for (name, module), contents in zip(parts.modules, before, strict=True):
-            key = _find_change(module, contents)
+        for snapshot in before:
+            key = snapshot.find_change()
             if key is not None:
-                raise CannotTrace(
-                    f"it changes '{_below(name, key)}' while it runs, and a graph keeps nothing between calls"
-                )
+                raise CannotTrace(f"it changes '{key}' while it runs, and a graph keeps nothing between calls")
     finally:
-        for (_, module), contents in zip(parts.modules, before, strict=True):
-            if _find_change(module, contents) is not None:
-                module.clear()
-                dict.update(module, contents)
+        for snapshot in before:
+            snapshot.put_back()
         for (_, module), flag in zip(parts.modules, flags, strict=True):
             module.train(flag)  # each before what it contains, which then gets its own
 
 
-def _find_change(module: Any, contents: Mapping[str, Any]) -> str | None:
-    for key in sorted(module.keys() | contents.keys()):
-        if key not in module or key not in contents or module[key] is not contents[key]:
-            return str(key)
-    return None
+class _Snapshot:
+    """What one module held, and what its own lists and mappings did."""
+
+    def __init__(self, name: str, module: Any) -> None:
+        self._name = name
+        self._module = module
+        self._contents = dict(module)
+        self._attributes = dict(vars(module))
+        self._lists = [(key, value, list(value)) for key, value in module.items() if isinstance(value, list)]
+        self._mappings = [(key, value, dict(value)) for key, value in module.items() if type(value) is dict]
+
+    def find_change(self) -> str | None:
+        now = self._module
+        for key in sorted(now.keys() | self._contents.keys(), key=str):
+            if key not in now or key not in self._contents or now[key] is not self._contents[key]:
+                return _below(self._name, str(key))
+        for key, value, copy in self._lists:
+            if len(value) != len(copy) or any(one is not other for one, other in zip(value, copy, strict=True)):
+                return _below(self._name, str(key))
+        for key, mapping, held in self._mappings:
+            if mapping.keys() != held.keys() or any(mapping[item] is not held[item] for item in held):
+                return _below(self._name, str(key))
+        return None
+
+    def put_back(self) -> None:
+        if self.find_change() is not None:
+            self._module.clear()
+            dict.update(self._module, self._contents)
+            for _, value, copy in self._lists:
+                value[:] = copy
+            for _, mapping, held in self._mappings:
+                mapping.clear()
+                mapping.update(held)
+        attributes = vars(self._module)
+        for key in attributes.keys() - self._attributes.keys():
+            del attributes[key]
+        attributes.update(self._attributes)

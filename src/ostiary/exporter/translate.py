@@ -37,10 +37,15 @@ class Symbols:
 
 
 class Differs(Exception):
-    """What is computed is not the same at all sizes: the first operation in which two traces differ, if any."""
+    """What is computed is not the same in two traces, the first one and `other`.
 
-    def __init__(self, operation: int | None, clause: str) -> None:
-        super().__init__(clause)
+    `operation` is the first one that only one of them has, or has in this way: a number in `shown`, one of the two.
+    """
+
+    def __init__(self, other: int, shown: int, operation: int) -> None:
+        super().__init__()
+        self.other = other
+        self.shown = shown
         self.operation = operation
 
 
@@ -122,16 +127,19 @@ class _Translation:
 def check_alike(traces: Sequence[Trace]) -> None:
     """Raises Differs where two traces have not the same operations, on the same values."""
     first = traces[0]
-    for other in traces[1:]:
-        for position, (one, two) in enumerate(zip(first.operations, other.operations, strict=False)):
-            if (one.name, one.inputs, one.outputs) != (two.name, two.inputs, two.outputs):
-                raise Differs(position, "it does not do the same at all sizes")
-        if len(first.operations) != len(other.operations):
-            shorter = min(len(first.operations), len(other.operations))
-            longest = max(len(first.operations), len(other.operations))
-            raise Differs(shorter if shorter < longest else None, "it does more at some sizes than at others")
+    for number, other in enumerate(traces[1:], 1):
+        names = [[operation.name for operation in item.operations] for item in (first, other)]
+        for position, (one, two) in enumerate(zip(*names, strict=False)):
+            if one != two:
+                raise Differs(number, number, position)
+        if len(names[0]) != len(names[1]):
+            shorter = min(map(len, names))
+            raise Differs(number, number if len(names[1]) > shorter else 0, shorter)
+        for position, (before, now) in enumerate(zip(first.operations, other.operations, strict=True)):
+            if (before.inputs, before.outputs) != (now.inputs, now.outputs):
+                raise Differs(number, number, position)
         if first.outputs != other.outputs or len(first.constants) != len(other.constants):
-            raise Differs(None, "it does not give the same at all sizes")
+            raise Differs(number, number, len(names[1]) - 1)
 
 
 def _find_use(trace: Trace, value: int) -> int | None:

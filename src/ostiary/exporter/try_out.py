@@ -12,10 +12,8 @@ from ostiary.errors import EXPORT_DIFFERS, EXPORT_SIZE, ExportRefused, IntakeRef
 from ostiary.exporter.compare import find_worst
 from ostiary.exporter.directory import CONTRACT, GRAPH, TENSORS
 from ostiary.exporter.examples import flatten_results
-from ostiary.exporter.parts import held_still
 from ostiary.exporter.request import Sizes
-from ostiary.exporter.still import SEEDS, settled
-from ostiary.exporter.trials import Subject
+from ostiary.exporter.subject import Subject
 from ostiary.graph.agreement import find_disagreement
 from ostiary.graph.parse_contract import parse_contract
 from ostiary.graph.parse_graph import parse_graph
@@ -28,7 +26,7 @@ _NO_CEILING: Final = Budget(memory_bytes=1 << 62, work=1 << 62)
 
 def compute_examples(subject: Subject) -> tuple[tuple[str, mx.array], ...]:
     """What the function gives for the examples, by the names in what it returns. Raises what it raises."""
-    with held_still(subject.parts), settled(SEEDS[0]):
+    with subject.held():
         arguments = subject.arguments
         results = flatten_results(arguments.call(subject.function, arguments.arrays))
         mx.eval([array for _, array in results])
@@ -83,7 +81,7 @@ def _hold(function: Function, inputs: Sequence[mx.array], results: Sequence[mx.a
 def _try_at(function: Function, subject: Subject, binding: Mapping[str, int]) -> float:
     inputs = _resize(subject, binding)
     sizes = ", ".join(f"{name} {size}" for name, size in binding.items())
-    with held_still(subject.parts), settled(SEEDS[0]):
+    with subject.held():
         try:
             results = subject.compute(inputs)
             mx.eval(results)
@@ -93,7 +91,14 @@ def _try_at(function: Function, subject: Subject, binding: Mapping[str, int]) ->
                 f"the function takes no inputs of {sizes}, which the bounds of its dims allow",
                 hint="Say which sizes it takes: bounds={'name': (least, greatest)}.",
             ) from error
-    return _hold(function, inputs, results, f" at {sizes}")
+    try:
+        return _hold(function, inputs, results, f" at {sizes}")
+    except ExportRefused as error:
+        raise ExportRefused(
+            EXPORT_SIZE,
+            f"{error.message}; it does not at the examples' sizes",
+            hint="Say which sizes it takes: bounds={'name': (least, greatest)}; or leave the dim out.",
+        ) from error
 
 
 def _try_grown(function: Function, subject: Subject, sizes: Sizes, binding: Mapping[str, int]) -> float:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import mlx.core as mx
 
 from ostiary.core.values import dataclass
+from ostiary.exporter.refusals import CannotExpress
 from ostiary.exporter.trace import Operation, Trace
 
 KEPT: Final = "kept:"
@@ -100,15 +101,24 @@ def keep_whole(*, fast: bool) -> Iterator[list[Note]]:
     """Notes of the calls of this thread, by their numbers. Without `fast`, only what cannot be told otherwise."""
     notes: list[Note] = []
     kernels = (*_SILENT, *_FAST) if fast else _SILENT
-    originals = [getattr(kernel.owner, kernel.attribute) for kernel in kernels]
     thread = threading.get_ident()
+    names: list[tuple[Any, str]] = [(kernel.owner, kernel.attribute) for kernel in kernels]
+    originals = [getattr(owner, name) for owner, name in names]
+    checkpoint = mx.checkpoint
     try:
         for kernel, original in zip(kernels, originals, strict=True):
             setattr(kernel.owner, kernel.attribute, _stand_in(kernel, original, notes, thread))
+        setattr(mx, "checkpoint", _compute_plainly)  # noqa: B010  mypy: it is a function
         yield notes
     finally:
-        for kernel, original in zip(kernels, originals, strict=True):
-            setattr(kernel.owner, kernel.attribute, original)
+        setattr(mx, "checkpoint", checkpoint)  # noqa: B010
+        for (owner, name), original in zip(names, originals, strict=True):
+            setattr(owner, name, original)
+
+
+def _compute_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`mx.checkpoint` saves memory in training, and MLX does not tell what is within it."""
+    return function
 
 
 def _stand_in(kernel: Kernel, original: Callable[..., Any], notes: list[Note], thread: int) -> Callable[..., Any]:
@@ -137,10 +147,6 @@ def _bind(kernel: Kernel, positional: tuple[Any, ...], named: Mapping[str, Any])
     if len(positional) > len(kernel.parameters) or not given.keys() <= set(kernel.parameters):
         return None
     return {name: given[name] if name in given else kernel.defaults.get(name) for name in kernel.parameters}
-
-
-class MappedOver(Exception):
-    """A call was given other shapes than the graph has there: something around it maps it over an axis."""
 
 
 def put_back(trace: Trace, notes: Sequence[Note]) -> Trace:
@@ -188,5 +194,5 @@ def _read_tie(trace: Trace, operation: Operation, notes: Sequence[Note]) -> Oper
         return None
     note, inputs = notes[number], operation.inputs[1:-1]
     if tuple(trace.types[value][1] for value in (*inputs, *operation.outputs)) != note.shapes:
-        raise MappedOver
+        raise CannotExpress("a fast kernel is mapped over an axis")
     return Operation(KEPT + note.name, (note.plain, note.arrays), inputs, operation.outputs)
