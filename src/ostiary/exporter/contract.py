@@ -56,7 +56,12 @@ def make_contract(graph: Graph, wishes: Wishes) -> FunctionContract:
         dims=tuple(ContractDim(item.name, item.min, item.max, item.name == batch) for item in graph.dims),
         inputs=tuple(_make_input(item.name, item.type, wishes) for item in graph.inputs),
         outputs=tuple(
-            TensorOutput(item.name, _name_datatype(f"result '{item.name}'", found), found.shape)
+            TensorOutput(
+                item.name,
+                _name_datatype(f"result '{item.name}'", found),
+                found.shape,
+                wishes.finite is True and found.dtype.is_float,
+            )
             for item, found in ((item, types[item.value]) for item in graph.outputs)
         ),
     )
