@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from ostiary.graph.dtypes import FLOATS, INTEGERS, Dtype
+from ostiary.graph.dtypes import INTEGERS, Dtype
 from ostiary.graph.primitives import PRIMITIVES
 
 F32, F16, I32, U32, C64, BOOL = Dtype.FLOAT32, Dtype.FLOAT16, Dtype.INT32, Dtype.UINT32, Dtype.COMPLEX64, Dtype.BOOL
 Shape = tuple[int, ...]
 ALL = tuple(Dtype)
+FLOATS = (F16, Dtype.BFLOAT16, F32)
 
 
 @dataclass(frozen=True)

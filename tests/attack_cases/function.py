@@ -598,7 +598,7 @@ CASES: list[Case] = [
         "inputs",
         0,
         "shape",
-        ["(batch)//0", 8],
+        ["((batch)//0)", 8],
     ),
     _graph(
         "constant_follows",

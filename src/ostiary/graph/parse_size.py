@@ -1,4 +1,4 @@
-"""Reads sizes as the format spells them: numbers, or texts such as `4*batch`, `seq+1` and `(h+1)//2`."""
+"""Reads sizes as the format spells them: numbers, or texts such as `4*batch`, `seq+1` and `((h+1)//2)`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ class _Reader:
         self._at += 1
         return word
 
+    def _expect(self, word: str) -> None:
+        if self.take() != word:
+            raise SizeError("a size has brackets that are no quotient")
+
     def read_sum(self, depth: int) -> Size:
         if depth > MAX_SIZE_DEPTH:
             raise SizeError(f"a size nests more than {int(MAX_SIZE_DEPTH)} quotients")
@@ -68,10 +72,12 @@ class _Reader:
     def _read_factor(self, depth: int) -> Size:
         word = self.take()
         if word == "(":
+            self._expect("(")
             inside = self.read_sum(depth + 1)
-            if self.take() != ")" or self.take() != "//":
-                raise SizeError("a size has brackets that are no quotient")
+            self._expect(")")
+            self._expect("//")
             by = self.take()
+            self._expect(")")
             if not by.isdigit() or int(by) == 0:
                 raise SizeError("a size is divided by what is no number above 0")
             return inside // int(by)
