@@ -135,6 +135,10 @@ def test_dims_are_named_in_several_ways(dims: Any, shape: str, tmp_path: Path) -
     assert "[" + ",".join(map(str, exported.contract.outputs[0].shape)) + "]" == shape
 
 
+def _tell(shape: tuple[object, ...]) -> str:
+    return ",".join(map(str, shape)).replace("(", "").replace(")", "")
+
+
 def test_sizes_of_results_follow_the_dims(tmp_path: Path) -> None:
     def function(x: mx.array) -> dict[str, mx.array]:
         return {
@@ -152,7 +156,7 @@ def test_sizes_of_results_follow_the_dims(tmp_path: Path) -> None:
     exported = ostiary.export(
         function, mx.ones((2, 6)), path, dims={"x": ["batch", "length"]}, bounds={"length": (2, None)}
     )
-    shapes = {item.name: ",".join(map(str, item.shape)) for item in exported.contract.outputs}
+    shapes = {item.name: _tell(item.shape) for item in exported.contract.outputs}
     assert shapes == {
         "mean": "batch",
         "last": "batch",
@@ -230,7 +234,10 @@ def test_random_numbers_follow_from_a_key(tmp_path: Path) -> None:
 
 
 def test_checkpoints_of_training_are_not_in_the_way(tmp_path: Path) -> None:
-    exported = ostiary.export(lambda x: mx.checkpoint(lambda y: mx.sin(y) * 2)(x), X, tmp_path / "net")
+    def function(x: mx.array) -> mx.array:
+        return mx.checkpoint(lambda y: mx.sin(y) * 2)(x)
+
+    exported = ostiary.export(function, X, tmp_path / "net")
     assert ops(exported) == ["sin", "multiply"]
 
 

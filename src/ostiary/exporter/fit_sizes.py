@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise, product
 from typing import Final, TypeAlias
 
@@ -31,15 +31,18 @@ class SizeFitter:
     def evaluate(self, size: Size) -> Seen:
         return tuple(evaluate_size(size, binding) for binding in self._bindings)
 
-    def express(self, seen: Seen) -> Size | None:
-        """The size that was `seen`; None where it is none of those that are looked for."""
+    def express(self, seen: Seen, near: Collection[Size] = ()) -> Size | None:
+        """The size that was `seen`; None where it is none of those that are looked for.
+
+        `near` has the sizes that it most likely follows.
+        """
         if len(set(seen)) == 1:
             return seen[0]
         for look in (
             self._find,
             self._express_linear,
             self._express_product,
-            self._express_quotient,
+            lambda number: self._express_quotient(number, near),
             self._express_sum,
         ):
             try:
@@ -108,12 +111,14 @@ class SizeFitter:
             return None
         return tuple(number // part for number, part in zip(seen, known, strict=True))
 
-    def _express_quotient(self, seen: Seen) -> Size | None:
-        """A known size divided by a small number, rounded down or up, and a number."""
-        for size in list(self._known.values()):
+    def _express_quotient(self, seen: Seen, near: Collection[Size]) -> Size | None:
+        """A known size divided by a small number, rounded down or up, and a number: the plainest that agrees."""
+        found: list[tuple[tuple[bool, int, int, int], Size]] = []
+        for place, size in enumerate(self._known.values()):
             for by in _DIVISORS:
                 for rounded in (size // by, (size + (by - 1)) // by):
                     offsets = {number - part for number, part in zip(seen, self.evaluate(rounded), strict=True)}
                     if len(offsets) == 1:
-                        return rounded + offsets.pop()
-        return None
+                        offset = offsets.pop()
+                        found.append(((size not in near, abs(offset), by, place), rounded + offset))
+        return min(found, key=lambda item: item[0])[1] if found else None

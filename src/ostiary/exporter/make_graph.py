@@ -71,11 +71,9 @@ def explained(
 def _tell_difference(error: Differs, dims: Sequence[str]) -> str:
     if not dims:
         return "the function does something else each time"
-    if error.other <= len(dims):
-        return (
-            f"what the function does depends on how large '{dims[error.other - 1]}' is: "
-            "by a loop over it, or a choice"
-        )
+    if error.other <= len(dims) or len(dims) == 1:
+        name = dims[min(error.other, len(dims)) - 1]
+        return f"what the function does depends on how large '{name}' is: by a loop over it, or a choice"
     return "what the function does depends on the sizes of its dims: by a loop over one, or a choice"
 
 

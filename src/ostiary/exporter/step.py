@@ -57,7 +57,8 @@ class Step:
         return tuple(self.fit(numbers) for numbers in zip(*seen, strict=True))
 
     def fit(self, seen: Sequence[int]) -> Size:
-        found = self.fitter.express(tuple(seen))
+        near = {size for value in self.inputs for size in self.writer.types[value].shape}
+        found = self.fitter.express(tuple(seen), near)
         if found is None:
             raise CannotFollow(_FOLLOWS)
         return found

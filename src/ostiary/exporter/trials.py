@@ -13,12 +13,12 @@ from ostiary.graph.values import Dim
 _STEPS: Final = (1, 2, 4, 8, 16, 32, 64)
 _LEAST: Final = 3
 """Sizes 1 and 2 hide things: what is stretched from one element looks as if it had the size."""
-_OFFSETS: Final = (0, 17, 37, 58)
-"""So far apart that halves, quarters and sixteenths of them differ, and not by the same."""
+_OFFSETS: Final = (0, 17, 37, 58, 75)
+"""So far apart that halves and sixteenths of them differ, and with every remainder that four leaves."""
 
 
 def choose_bindings(subject: Subject, example: Mapping[str, int], dims: Sequence[Dim]) -> list[dict[str, int]]:
-    """Sizes of the dims to trace at: each changes alone once, and all together twice. Raises CannotTrace."""
+    """Sizes of the dims to trace at: each changes alone once, and all together three times. Raises CannotTrace."""
     if not example:
         return [{}, {}]
     taken = {
@@ -33,7 +33,7 @@ def choose_bindings(subject: Subject, example: Mapping[str, int], dims: Sequence
         taken |= set(numbers[dim.name])
     base = {name: found[0] for name, found in numbers.items()}
     bindings = [base, *({**base, name: found[1]} for name, found in numbers.items())]
-    bindings += [{name: found[place % len(found)] for name, found in numbers.items()} for place in (2, 3)]
+    bindings += [{name: found[place % len(found)] for name, found in numbers.items()} for place in (2, 3, 4)]
     ends = {dim.name: dim.max or numbers[dim.name][-1] for dim in dims}
     if ends not in bindings:  # what a function does otherwise at great sizes shows there, if somewhere
         bindings.append(ends)
