@@ -262,10 +262,10 @@ def _follow_product(case: _Case) -> Axis:
             raise _MixedError
         return axis + len(case.node.outputs[0].shape) - len(left) + (len(right) == 1)
     rank = len(case.node.outputs[0].shape)
-    if len(left) < _MATRIX or len(right) < _MATRIX or any(axis is not None for axis in case.axes[2:]):
+    if len(left) < _MATRIX or len(right) < _MATRIX or any(other is not None for other in case.axes[2:]):
         raise _MixedError
-    for item, axis in zip(case.types[:2], case.axes[:2], strict=True):
-        if axis is not None and axis >= len(item.shape) - 2:
+    for item, place in zip(case.types[:2], case.axes[:2], strict=True):
+        if place is not None and place >= len(item.shape) - 2:
             raise _MixedError
     return _meet(_Case(case.node, case.types[:2], case.axes[:2], case.dim), rank)
 

@@ -95,7 +95,12 @@ def _measure(graph: Graph, constants: Sequence[mx.array]) -> dict[int, tuple[int
         if mx.issubdtype(array.dtype, mx.integer) and 0 < array.size <= _MOST_MEASURED
     }
     mx.eval(list(ends.values()))
-    return {number: (int(low.item()), int(high.item())) for number, (low, high) in ends.items()}
+    return {number: (_read_integer(low), _read_integer(high)) for number, (low, high) in ends.items()}
+
+
+def _read_integer(array: mx.array) -> int:
+    value: Any = array.item()
+    return int(value)
 
 
 def load_tensors(file: Any) -> dict[str, mx.array]:

@@ -135,6 +135,10 @@ def _make_masked_scatter(call: Call, _outputs: Types) -> Run:
     return run
 
 
+def _make_searchsorted(call: Call, _outputs: Types) -> Run:
+    return partial(mx.searchsorted, side="right" if call.flag("right") else "left")
+
+
 INDEXING: Final[Mapping[str, Make]] = {
     "take": _make_take,
     "take_along_axis": _make_take_along_axis,
@@ -145,4 +149,5 @@ INDEXING: Final[Mapping[str, Make]] = {
     "dynamic_slice": _make_dynamic_slice,
     "dynamic_slice_update": _make_dynamic_slice_update,
     "masked_scatter": _make_masked_scatter,
+    "searchsorted": _make_searchsorted,
 }

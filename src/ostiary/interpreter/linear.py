@@ -49,7 +49,7 @@ def _make_fft(call: Call, outputs: Types) -> Run:
     if not call.flag("inverse"):
         return partial(mx.fft.rfftn, axes=axes)
     shape = read_shape(outputs[0].shape)
-    return partial(mx.fft.irfftn, s=[shape[axis] for axis in axes], axes=axes)
+    return partial(mx.fft.irfftn, s=tuple(shape[axis] for axis in axes), axes=axes)
 
 
 def _read_packing(call: Call) -> dict[str, Any]:
@@ -69,11 +69,12 @@ def _make_quantized_matmul(call: Call, _outputs: Types) -> Run:
 
 
 def _make_gather_qmm(call: Call, _outputs: Types) -> Run:
-    options = {**_read_packing(call), "transpose": call.flag("transpose")}
+    options: dict[str, Any] = {**_read_packing(call), "transpose": call.flag("transpose")}
 
-    def run(x: mx.array, *others: mx.array) -> mx.array:
-        *packed, left, right = others
-        return mx.gather_qmm(x, *packed, lhs_indices=left, rhs_indices=right, **options)
+    def run(x: mx.array, words: mx.array, scales: mx.array, *others: mx.array) -> mx.array:
+        *offsets, left, right = others
+        biases = offsets[0] if offsets else None
+        return mx.gather_qmm(x, words, scales, biases, lhs_indices=left, rhs_indices=right, **options)
 
     return run
 
