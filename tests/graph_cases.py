@@ -256,6 +256,10 @@ def index_samples() -> Iterator[Sample]:
     yield _ok("dynamic_slice_update", x, (F32, (2, 5, 3)), (I32, (2,)), axes=(0, 2))
     yield _no("dynamic_slice_update", x, (F32, (2, 6, 3)), (I32, (2,)), axes=(0, 2))
     yield _no("dynamic_slice_update", x, (F16, (2, 5, 3)), (I32, (2,)), axes=(0, 2))
+    for dtype in ALL:
+        yield _ok("searchsorted", (dtype, (5,)), (F32, (2, 3)), right=False)
+    yield _ok("searchsorted", (F32, (0,)), (F32, ()), right=True)
+    yield _no("searchsorted", (F32, (2, 5)), (F32, (3,)), right=True)
     yield _ok("masked_scatter", (F32, (2, 5)), (BOOL, (2, 5)), (F32, (2, 3)))
     yield _no("masked_scatter", (F32, (2, 5)), (BOOL, (2, 4)), (F32, (2, 3)))
     yield _no("masked_scatter", (F32, (2, 5)), (I32, (2, 5)), (F32, (2, 3)))

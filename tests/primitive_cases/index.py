@@ -85,6 +85,17 @@ INDEX = [
         )
         for kind in _INDEX_TYPES
     ],
+    *[
+        Case(
+            "searchsorted",
+            [(4,), (2, 3)],
+            lambda s, v, side=side: mx.searchsorted(s, v, side=side),
+            {"right": side == "right"},
+            FLOAT,
+            values={0: [1, 2, 2, 5], 1: [0, 2, 5, 1, 7, 3]},
+        )
+        for side in ("left", "right")
+    ],
     Case("take", [(5,), ()], lambda x, _i: x[4], {"axis": 0}, ALL, {1: Dtype.INT32}, {1: [-1]}),
     Case("take", [(5, 2), (0,)], lambda x, _i: mx.zeros((0, 2), x.dtype), {"axis": 0}, FLOAT, {1: Dtype.INT32}),
     *[

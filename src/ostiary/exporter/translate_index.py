@@ -98,6 +98,11 @@ def _write_masked_scatter(step: Step) -> Sequence[int]:
     return step.write("masked_scatter")
 
 
+def _write_searchsorted(step: Step) -> Sequence[int]:
+    step.expect(1)
+    return step.write("searchsorted", right=bool(step.fixed(0)))
+
+
 RULES: Final[Rules] = {
     "DynamicSlice": _write_dynamic_slice,
     "DynamicSliceUpdate": _write_dynamic_slice_update,
@@ -106,6 +111,7 @@ RULES: Final[Rules] = {
     "MaskedScatter": _write_masked_scatter,
     "Scatter": _write_scatter,
     "ScatterAxis": _write_scatter_axis,
+    "SearchSorted": _write_searchsorted,
     "Slice": _write_slice,
     "SliceUpdate": _write_slice_update,
 }

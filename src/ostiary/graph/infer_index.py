@@ -99,6 +99,12 @@ def infer_masked_scatter(call: Call) -> Types:
     return (TensorType(call.dtype(0), call.shape(0)[:rank]),)
 
 
+def infer_searchsorted(call: Call) -> Types:
+    """Where each value belongs: from 0 to the size of the sequence, whether that is in order or not."""
+    check_rank(call, 0, 1, 1)
+    return (TensorType(Dtype.UINT32, call.shape(1)),)
+
+
 def _check_index(call: Call, position: int, size: Size) -> None:
     check_dtype(call.dtype(position), INTEGERS, f"input {position}, which holds indices,")
     check_not_empty(size, "the axis that indices point into")

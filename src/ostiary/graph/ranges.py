@@ -204,8 +204,14 @@ def _follow_elements(node: Node, kinds: list[TensorType], scope: Scope) -> Range
     return _follow_size(count_elements(tuple(kinds[0].shape[axis] for axis in axes)), scope)  # type: ignore[index]
 
 
+def _follow_place(_node: Node, kinds: list[TensorType], scope: Scope) -> Range | None:
+    highest = scope.bound(kinds[0].shape[0])[1]
+    return None if highest is None else (0, highest)
+
+
 _FROM_SIZES: Final[Mapping[str, Callable[[Node, list[TensorType], Scope], Range | None]]] = {
     "arange": _follow_arange,
+    "searchsorted": _follow_place,
     "size_value": _follow_size_value,
     "number_of_elements": _follow_elements,
 }

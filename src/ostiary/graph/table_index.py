@@ -80,6 +80,15 @@ ROWS: Final = (
         "x with such parts changed; values have the shape that a gather gives.",
     ),
     Primitive(
+        "searchsorted",
+        _FAMILY,
+        ("sequence", "values"),
+        (Attribute("right", AttributeKind.BOOL, "whether equal elements lie before the place, and not behind it"),),
+        rules.infer_searchsorted,
+        per_output(32),
+        "For each value, how many elements of an ascending sequence lie before it.",
+    ),
+    Primitive(
         "slice_update",
         _FAMILY,
         ("x", "values"),
