@@ -160,7 +160,7 @@ def test_sizes_of_results_follow_the_dims(tmp_path: Path) -> None:
     assert shapes == {
         "mean": "batch",
         "last": "batch",
-        "half": "batch,((length)//2)",
+        "half": "batch,length//2",
         "flat": "batch*length",
         "twice": "batch,2*length",
         "place": "batch,length",

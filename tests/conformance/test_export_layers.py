@@ -21,7 +21,7 @@ from ostiary.exporter.examples import flatten_results, read_examples  # noqa: E4
 from ostiary.exporter.make_graph import Names, make_graph  # noqa: E402
 from ostiary.exporter.parts import find_parts  # noqa: E402
 from ostiary.exporter.request import name_inputs, read_dims  # noqa: E402
-from ostiary.exporter.trials import Subject  # noqa: E402
+from ostiary.exporter.subject import Subject  # noqa: E402
 from ostiary.graph.parse_graph import parse_graph  # noqa: E402
 from ostiary.graph.render_graph import render_graph  # noqa: E402
 from ostiary.interpreter.function import Budget, Function  # noqa: E402
@@ -110,7 +110,7 @@ def test_a_layer_computes_the_same_in_half_precision(case: Case, dtype: Any) -> 
     subject = Subject(function, arguments, find_parts(function), sizes.axes)
     count = len(flatten_results(function(*arguments.arrays)))
     names = Names("layer", name_inputs(arguments), tuple(f"y{number}" for number in range(count)))
-    written = make_graph(subject, sizes, names, whole=True)
+    written = make_graph(subject, sizes, names)
     graph = parse_graph(render_graph(written.graph))
     tensors = {item.tensor: array for item, array in zip(graph.constants, written.arrays, strict=True)}
     check(case, function, Function(graph, tensors, _BUDGET), dtype)

@@ -14,6 +14,7 @@ from ostiary.exporter.writer import GraphWriter
 from ostiary.graph.dtypes import Dtype
 from ostiary.graph.sizes import Size
 
+_NEAR: Final = 2.0**-6
 _MOST_EXACT: Final = 1 << 24
 """Whole numbers up to here are themselves in float32."""
 
@@ -72,10 +73,9 @@ def _write_number(writer: GraphWriter, fitter: SizeFitter, arrays: Sequence[mx.a
         if size is not None:
             (value,) = writer.add_node("size_value", (), {"size": size, "dtype": dtype})
             return writer.add_node("negative", (value,), {})[0]
-        if dtype.is_float and all(reals):
-            size = _fit(fitter, [round(1 / real) for real in reals])
-            if size is not None and _is_one_divided(arrays, fitter.evaluate(size)):
-                return _write_one_divided(writer, size, dtype)
+        size = _fit_one_divided(fitter, arrays, reals) if dtype.is_float else None
+        if size is not None:
+            return _write_one_divided(writer, size, dtype)
     raise CannotFollow("a number in it follows a size of the inputs in a way that a graph cannot say")
 
 
@@ -83,6 +83,19 @@ def _fit(fitter: SizeFitter, reals: Sequence[float]) -> Size | None:
     if any(real < 0 or real > _MOST_EXACT or real != int(real) for real in reals):
         return None
     return fitter.express(tuple(int(real) for real in reals))
+
+
+def _fit_one_divided(fitter: SizeFitter, arrays: Sequence[mx.array], reals: Sequence[float]) -> Size | None:
+    """Half precision leaves many sizes that look alike, so known ones are tried before one is computed."""
+    for known in fitter.known:
+        if _is_near(fitter.evaluate(known), reals) and _is_one_divided(arrays, fitter.evaluate(known)):
+            return known
+    computed = _fit(fitter, [round(1 / real) if real else -1 for real in reals])
+    return computed if computed is not None and _is_one_divided(arrays, fitter.evaluate(computed)) else None
+
+
+def _is_near(sizes: Sequence[int], reals: Sequence[float]) -> bool:
+    return all(abs(size * real - 1) < _NEAR for size, real in zip(sizes, reals, strict=True))
 
 
 def _is_one_divided(arrays: Sequence[mx.array], sizes: Sequence[int]) -> bool:

@@ -28,6 +28,11 @@ class SizeFitter:
         if not isinstance(size, int):
             self._known.setdefault(self.evaluate(size), size)
 
+    @property
+    def known(self) -> tuple[Size, ...]:
+        """The last one first."""
+        return tuple(reversed(self._known.values()))
+
     def evaluate(self, size: Size) -> Seen:
         return tuple(evaluate_size(size, binding) for binding in self._bindings)
 

@@ -8,7 +8,7 @@ from typing import Final
 from ostiary.core.values import dataclass
 from ostiary.exporter.constants import write_constant
 from ostiary.exporter.fit_sizes import SizeFitter
-from ostiary.exporter.refusals import CannotExpress, CannotFollow, UnknownOperation
+from ostiary.exporter.refusals import CannotExpress, UnknownOperation
 from ostiary.exporter.step import Rules, Step, as_type
 from ostiary.exporter.trace import Operation, Trace
 from ostiary.exporter.translate_elementwise import RULES as ELEMENTWISE
@@ -50,44 +50,45 @@ class Differs(Exception):
 
 
 def translate(
-    traces: Sequence[Trace], symbols: Symbols, names: Sequence[str], parts: Mapping[int, str | None]
+    traces: Sequence[Trace], symbols: Symbols, names: Sequence[str], parts: Mapping[int, str]
 ) -> tuple[GraphWriter, list[int]]:
     """The graph as it was written, and its outputs. Raises CannotExpress, UnknownOperation, Differs.
 
     `parts` has the author's name of each constant that has one.
     """
-    return _Translation(traces, symbols).run(names, parts)
+    return _Translation(traces, symbols, parts).run(names)
 
 
 class _Translation:
-    def __init__(self, traces: Sequence[Trace], symbols: Symbols) -> None:
+    def __init__(self, traces: Sequence[Trace], symbols: Symbols, parts: Mapping[int, str]) -> None:
         self._traces = tuple(traces)
+        self._parts = parts
         self._symbols = symbols
         self._writer = GraphWriter(symbols.dims)
         self._fitter = SizeFitter(symbols.bindings)
         self._values: dict[int, int] = {}
 
-    def run(self, names: Sequence[str], parts: Mapping[int, str | None]) -> tuple[GraphWriter, list[int]]:
+    def run(self, names: Sequence[str]) -> tuple[GraphWriter, list[int]]:
         first = self._traces[0]
         check_alike(self._traces)
         for number, name in enumerate(names):
             dtype, shape = first.types[number]
             self._values[number] = self._writer.add_input(name, as_type(dtype), self._shape_input(number, shape))
-        for position in range(len(first.constants)):
-            arrays = tuple(trace.constants[position] for trace in self._traces)
-            number = first.inputs + position
-            try:
-                value = write_constant(self._writer, self._fitter, arrays, parts.get(position))
-            except CannotFollow as error:
-                raise CannotFollow(str(error), _find_use(first, number)) from error
-            self._values[number] = value
         for position, operation in enumerate(first.operations):
             try:
                 results = self._write(position, operation)
             except CannotExpress as error:
                 raise type(error)(str(error), position) from error
             self._values |= dict(zip(operation.outputs, results, strict=True))
-        return self._writer, [self._values[value] for value in first.outputs]
+        return self._writer, [self._find_value(value) for value in first.outputs]
+
+    def _find_value(self, value: int) -> int:
+        """The writer's number of a value. A constant is written once it is used, as it may follow sizes."""
+        if value not in self._values:
+            position = value - self._traces[0].inputs
+            arrays = tuple(trace.constants[position] for trace in self._traces)
+            self._values[value] = write_constant(self._writer, self._fitter, arrays, self._parts.get(position))
+        return self._values[value]
 
     def _shape_input(self, number: int, shape: Sequence[int]) -> list[Size]:
         axes = self._symbols.axes[number]
@@ -102,7 +103,7 @@ class _Translation:
             fitter=self._fitter,
             name=operation.name,
             arguments=tuple(trace.operations[position].arguments for trace in self._traces),
-            inputs=tuple(self._values[value] for value in operation.inputs),
+            inputs=tuple(self._find_value(value) for value in operation.inputs),
             input_shapes=tuple(self._list_shapes(value) for value in operation.inputs),
             output_dtypes=tuple(as_type(self._traces[0].types[value][0]) for value in operation.outputs),
             output_shapes=tuple(self._list_shapes(value) for value in operation.outputs),
@@ -140,9 +141,3 @@ def check_alike(traces: Sequence[Trace]) -> None:
                 raise Differs(number, number, position)
         if first.outputs != other.outputs or len(first.constants) != len(other.constants):
             raise Differs(number, number, len(names[1]) - 1)
-
-
-def _find_use(trace: Trace, value: int) -> int | None:
-    """The first operation that takes a value."""
-    uses = (place for place, operation in enumerate(trace.operations) if value in operation.inputs)
-    return next(uses, None)

@@ -106,6 +106,7 @@ def _write_reduce(step: Step) -> Sequence[int]:
     axes = tuple(sorted(step.integers(1)))
     if not axes:
         raise CannotExpress("a reduction along no axis")
+    step.fitter.note(multiply_sizes(step.shape(0)[axis] for axis in axes))  # a mean is divided by it
     return step.write(name_code("Reduce", step.fixed(0)), axes=axes, keepdims=True)
 
 
