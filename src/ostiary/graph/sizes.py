@@ -1,8 +1,8 @@
 """Sizes: whole numbers, or polynomials over dims and over quotients of those, in one canonical form.
 
-Two sizes that are the same polynomial are equal here. `((2*h+2)//2)` becomes `h+1` and `((((h+1)//2)+1)//2)` becomes
-`((h+3)//4)`, so the quotients that layers with strides make meet in one spelling. Sizes that are equal for another
-reason stay different: whoever asks is told no, never a wrong yes.
+Two sizes that are the same polynomial are equal here. `((2*h+2)//2)` becomes `h+1` and `((((h+1)//2)+1)//2)`
+becomes `((h+3)//4)`, so the quotients that layers with strides make meet in one spelling. Sizes that are equal
+for another reason stay different: whoever asks is told no, never a wrong yes.
 """
 
 from __future__ import annotations
