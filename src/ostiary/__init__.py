@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ostiary.core.requests import Choice, FinishReason, Piece, Timings, TokenLogprob, Usage
     from ostiary.core.tickets import Manifest
     from ostiary.errors import Fault, IntakeRefused, Misuse, OstiaryError, Refusal
-    from ostiary.exporter import Card, Exported, export
+    from ostiary.exporter.card import Card
+    from ostiary.exporter.export import export
+    from ostiary.exporter.exported import Exported
     from ostiary.intake import examine_model, read_manifest
     from ostiary.intake.examination import Examination
     from ostiary.library.arguments import Message, OpenProgress, Prompt
@@ -67,10 +69,10 @@ __all__ = [
 _HOME: Final = {
     "AsyncModel": "ostiary.library.async_model",
     "AsyncStream": "ostiary.library.async_model",
-    "Card": "ostiary.exporter",
+    "Card": "ostiary.exporter.card",
     "Choice": "ostiary.core.requests",
     "Examination": "ostiary.intake.examination",
-    "Exported": "ostiary.exporter",
+    "Exported": "ostiary.exporter.exported",
     "Fault": "ostiary.errors",
     "Finding": "ostiary.core.findings",
     "FinishReason": "ostiary.core.requests",
@@ -93,7 +95,7 @@ _HOME: Final = {
     "Usage": "ostiary.core.requests",
     "Verdict": "ostiary.library.verdict",
     "examine_model": "ostiary.intake",
-    "export": "ostiary.exporter",
+    "export": "ostiary.exporter.export",
     "open": "ostiary.library.model",
     "open_async": "ostiary.library.async_model",
     "read_manifest": "ostiary.intake",

@@ -6,10 +6,3 @@ Trusts: the function, which runs in the process of whoever exports it
 Refuses: ExportRefused
 Emits: nothing
 """
-
-from __future__ import annotations
-
-from ostiary.exporter.card import Card
-from ostiary.exporter.export_function import Exported, export
-
-__all__ = ["Card", "Exported", "export"]

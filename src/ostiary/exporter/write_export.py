@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import EXPORT_DIFFERS, EXPORT_OPERATION, USAGE, ExportRefused, Misuse, OstiaryError
 from ostiary.exporter.card import Card, make_card
-from ostiary.exporter.contract import Range, Wishes, make_contract
+from ostiary.exporter.contract import Wishes, make_contract
 from ostiary.exporter.directory import (
     CARD,
     CONTRACT,
@@ -25,6 +24,7 @@ from ostiary.exporter.directory import (
     written_whole,
 )
 from ostiary.exporter.examples import Examples, read_examples
+from ostiary.exporter.exported import Exported
 from ostiary.exporter.make_graph import Names, explained, make_graph
 from ostiary.exporter.parts import find_parts
 from ostiary.exporter.request import Bounds, Dims, check_input, name_inputs, name_outputs, read_dims
@@ -33,74 +33,47 @@ from ostiary.exporter.tensors import write_tensors
 from ostiary.exporter.try_out import compute_examples, try_out
 from ostiary.exporter.writer import Written
 from ostiary.graph.fields import NAME
-from ostiary.graph.function_contract import FunctionContract, TensorInput, TensorOutput
 from ostiary.graph.render_contract import render_contract
 from ostiary.graph.render_graph import render_graph
-from ostiary.graph.values import Graph
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """What was written, and how near it comes to the function."""
+class Order:
+    """The arguments of `ostiary.export`, which explains them."""
 
-    path: Path
-    graph: Graph
-    contract: FunctionContract
-    parameters: int
-    """How many numbers its tensors hold."""
-    difference: float
-    """The greatest between a result of the graph and of the function, as a part of the result's greatest number."""
+    function: Callable[..., Any]
+    examples: Examples
+    place: Path
+    name: str | None
+    dims: Dims | None
+    bounds: Bounds | None
+    outputs: str | Sequence[str] | None
+    wishes: Wishes
+    card: Card | None
+    when: datetime | str | None
+    overwrite: bool
 
-    def __repr__(self) -> str:
-        inputs = ", ".join(_tell_tensor(item) for item in self.contract.inputs)
-        outputs = ", ".join(_tell_tensor(item) for item in self.contract.outputs)
-        return f"<{self.graph.name}: {inputs} -> {outputs}; {self.parameters:,} numbers>"
 
-
-def export(
-    function: Callable[..., Any],
-    examples: Examples,
-    path: str | os.PathLike[str],
-    *,
-    name: str | None = None,
-    dims: Dims | None = None,
-    bounds: Bounds | None = None,
-    batch: str | None = None,
-    outputs: str | Sequence[str] | None = None,
-    ranges: Mapping[str, Range] | None = None,
-    allowed: Mapping[str, Sequence[float]] | None = None,
-    finite: bool | Collection[str] = False,
-    card: Card | None = None,
-    when: datetime | str | None = None,
-    overwrite: bool = False,
-) -> Exported:
-    """Writes a function of MLX, or an `nn.Module`, as a model directory that can be signed, checked and run.
-
-    `examples` are its arguments: an array, a tuple of them in order, or a mapping from names of parameters. What
-    is no array among them is fixed. `dims` names the sizes that vary from call to call, and `bounds` their ends.
-    Raises ExportRefused with what stands against it and where, and Misuse.
-    """
-    if not callable(function):
-        raise Misuse(USAGE, "what is exported is a function or a module, something to be called")
-    place = Path(path)
-    title = _read_name(name, place)
-    check_place(place, overwrite=overwrite)
-    arguments = read_examples(function, examples)
-    sizes = read_dims(dims, bounds, arguments)
-    wishes = Wishes(batch, ranges or {}, allowed or {}, finite)
-    for what, asked in wishes.list_inputs():
+def write_export(order: Order) -> Exported:
+    """Step by step. Raises ExportRefused, Misuse, OutputUnwritable, or what the function raises."""
+    place, function = order.place, order.function
+    title = _read_name(order.name, place)
+    check_place(place, overwrite=order.overwrite)
+    arguments = read_examples(function, order.examples)
+    sizes = read_dims(order.dims, order.bounds, arguments)
+    for what, asked in order.wishes.list_inputs():
         check_input(asked, arguments, what)
-    described = make_card(title, function, card, when)
+    described = make_card(title, function, order.card, order.when)
     subject = Subject(function, arguments, find_parts(function), sizes.axes)
     with explained(subject, [sizes.example]):
         results = compute_examples(subject)
-    names = Names(title, name_inputs(arguments), name_outputs([item for item, _ in results], outputs))
-    wishes = wishes.rename(dict(zip(arguments.names, names.inputs, strict=True)))
+    names = Names(title, name_inputs(arguments), name_outputs([item for item, _ in results], order.outputs))
+    wishes = order.wishes.rename(dict(zip(arguments.names, names.inputs, strict=True)))
 
     def write(subject: Subject) -> Exported:
         written = make_graph(subject, sizes, names)
         contract = make_contract(written.graph, wishes)
-        with written_whole(place, overwrite=overwrite) as draft:
+        with written_whole(place, overwrite=order.overwrite) as draft:
             write_file(draft / GRAPH, render_graph(written.graph))
             write_file(draft / CONTRACT, render_contract(contract))
             write_file(draft / CARD, described)
@@ -119,10 +92,6 @@ def export(
     except Exception:  # noqa: BLE001, S110  what the function raised; if it was not for the kernels, it does again
         pass
     return write(Subject(function, arguments, subject.parts, sizes.axes, keeps_whole=False))
-
-
-def _tell_tensor(item: TensorInput | TensorOutput) -> str:
-    return f"{item.name} {item.datatype}[{', '.join(map(str, item.shape))}]"
 
 
 def _name_tensors(written: Written) -> dict[str, mx.array]:
