@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1735689600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test check format docs lock fuzz bench soak-record soak-cell soak-vault soak-engine soak-requests clean
+.PHONY: help demo examples test check format docs lock fuzz bench memcheck soak-record soak-cell soak-vault soak-engine soak-requests clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -54,6 +54,9 @@ fuzz: $(VENV)/installed ## fuzz every parser, SECONDS_EACH long (300)
 
 bench: $(VENV)/installed ## measure, side by side with peers
 	@for b in bench/*.py; do echo "== $$b"; $(BIN)/python "$$b" || exit 1; done
+
+memcheck: $(VENV)/installed ## run hostile graphs under valgrind, which has to be installed
+	$(BIN)/python tests/memcheck/check.py
 
 soak-record: $(VENV)/installed ## kill writers of the record, ROUNDS times (5000)
 	$(BIN)/python tests/record_kill/soak.py --rounds $${ROUNDS:-5000}
