@@ -83,7 +83,10 @@ def find_not_allowed(data: memoryview, lane: Lane, allowed: Collection[float]) -
     known = frozenset(code for value in allowed for code in _encode(lane, value))
     words = data.cast(_WORDS[lane.bytes])
     step = _PIECE_BYTES // lane.bytes
+    every = bytes(sorted(known)) if lane.bytes == 1 else None
     for start in range(0, len(words), step):
+        if every is not None and not bytes(data[start : start + step]).translate(None, every):
+            continue  # nothing is left of it: a hundred times as fast
         piece = words[start : start + step].tolist()
         if not known.issuperset(piece):
             return start + next(place for place, code in enumerate(piece) if code not in known)
