@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from mlx import nn  # noqa: E402
 
 import ostiary  # noqa: E402
 from ostiary.errors import ExportRefused  # noqa: E402
+from ostiary.exporter.translate import PRIMITIVES_OF_MLX  # noqa: E402
+from ostiary.exporter.untraced import UNTRACED  # noqa: E402
 
 pytestmark = pytest.mark.mlx
 
@@ -63,6 +66,26 @@ def test_an_unknown_operation_is_named_with_its_line_and_its_module(tmp_path: Pa
     assert error.operation == "ToFP8"
     assert error.where == f"{FILE} line {find_line('# here')}, in layers.1.layers.1 (Packing)"
     assert error.message.endswith(f"({error.where})")
+
+
+def test_every_primitive_of_the_library_is_known_or_said_not_to_be() -> None:
+    headers = Path(mx.__file__).parent / "include" / "mlx"
+    names: set[str] = set()
+    for header in ("primitives.h", "fast_primitives.h"):
+        text = (headers / header).read_text(encoding="utf-8")
+        names |= set(
+            re.findall(
+                r"^class (?:MLX_API )?(\w+) (?:final )?: public \w*(?:Primitive|Custom)\b", text, re.MULTILINE
+            )
+        )
+    assert len(names) > 100
+    assert names - PRIMITIVES_OF_MLX.keys() - UNTRACED.keys() == {"UnaryPrimitive"}
+    assert not PRIMITIVES_OF_MLX.keys() & UNTRACED.keys()
+
+
+def test_an_unknown_operation_comes_with_what_to_do(tmp_path: Path) -> None:
+    error = refuse(lambda x: mx.linalg.solve(x, x, stream=mx.cpu), tmp_path, mx.eye(4))
+    assert (error.operation, error.hint) == ("LUF", UNTRACED["LUF"])
 
 
 def test_an_operation_within_a_layer_of_the_library_is_told_by_the_line_that_calls_it(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ostiary.exporter.subject import Subject
 from ostiary.exporter.trace import Trace
 from ostiary.exporter.translate import Differs, Symbols, translate
 from ostiary.exporter.trials import choose_bindings
+from ostiary.exporter.untraced import UNTRACED
 from ostiary.exporter.whole import KEPT
 from ostiary.exporter.writer import Written
 from ostiary.graph.fields import TENSOR_NAME
@@ -54,7 +55,8 @@ def explained(
     except UnknownOperation as error:
         where = locate_operation(subject, bindings[0], _make_named(error.name), error.name)
         name = quote_untrusted(error.name)
-        raise _refuse(EXPORT_OPERATION, f"graphs have no operation '{name}'", where, name) from error
+        clause, hint = f"graphs have no operation '{name}'", UNTRACED.get(error.name)
+        raise _refuse(EXPORT_OPERATION, clause, where, name, hint) from error
     except CannotExpress as error:
         name, where = _find(subject, bindings[0], traces[:1], error.operation)
         code = EXPORT_SIZE if isinstance(error, CannotFollow) else EXPORT_OPERATION
@@ -77,8 +79,9 @@ def _tell_difference(error: Differs, dims: Sequence[str]) -> str:
     return "what the function does depends on the sizes of its dims: by a loop over one, or a choice"
 
 
-def _refuse(code: Code, clause: str, where: str, operation: str) -> ExportRefused:
-    return ExportRefused(code, f"{clause} ({where})" if where else clause, operation=operation, where=where)
+def _refuse(code: Code, clause: str, where: str, operation: str, hint: str | None = None) -> ExportRefused:
+    message = f"{clause} ({where})" if where else clause
+    return ExportRefused(code, message, hint=hint, operation=operation, where=where)
 
 
 def _find(
