@@ -58,7 +58,7 @@ def check_graph(graph: Graph) -> None:
         try:
             check_type(item, scope)
         except (UnfitError, SizeError) as error:
-            raise refuse(GRAPH_TOO_LARGE, f"value {number}, an input or constant: {error}") from error
+            raise refuse(GRAPH_TOO_LARGE, _cut(f"value {number}, an input or constant: {error}")) from error
     known: dict[tuple[object, ...], tuple[TensorType, ...]] = {}
     work = 0
     for number, node in enumerate(graph.nodes):
@@ -72,7 +72,7 @@ def check_graph(graph: Graph) -> None:
             try:
                 outputs = known[key] = infer_node(node, inputs, scope)
             except UnfitError as error:
-                raise refuse(GRAPH_UNFIT, f"node {number} ({node.op}): {error}") from error
+                raise refuse(GRAPH_UNFIT, _cut(f"node {number} ({node.op}): {error}")) from error
         if len(outputs) != len(node.outputs) or any(map(_differs, outputs, node.outputs)):
             _refuse_outputs(number, node, outputs)
         types += outputs
@@ -110,7 +110,15 @@ def _refuse_outputs(number: int, node: Node, real: tuple[TensorType, ...]) -> No
         if _differs(stated, item):
             detail = f"a result is {_tell(item)}, and {_tell(stated)} is stated"
             break
-    raise refuse(GRAPH_LYING, f"node {number} ({node.op}): {detail}")
+    raise refuse(GRAPH_LYING, _cut(f"node {number} ({node.op}): {detail}"))
+
+
+def _cut(detail: str) -> str:
+    """Sizes that follow dims can be long; a message is one line to read."""
+    return detail if len(detail) <= _LONGEST else f"{detail[:_LONGEST]}..."
+
+
+_LONGEST: Final = 400
 
 
 def _tell(item: TensorType) -> str:

@@ -44,6 +44,7 @@ def refusal_of(value: object) -> IntakeRefused:
     with pytest.raises(IntakeRefused) as caught:
         parse_graph(value if isinstance(value, bytes) else spell(value))
     assert "\n" not in str(caught.value)
+    assert len(caught.value.message) < 600
     return caught.value
 
 
@@ -192,6 +193,17 @@ def test_work_on_sizes_has_a_ceiling() -> None:
     assert (refusal.findings[0].rule, "node 1" in refusal.message) == (rules.GRAPH_TOO_LARGE, True)
     del value["nodes"][1]
     parse_graph(spell(value))
+
+
+def test_long_sizes_are_cut_short_in_messages() -> None:
+    long = "+".join(f"{10**12}*{name}" for name in "abcdefghijklmno")
+    value = small_json()
+    value["dims"] = {name: {"min": 1, "max": None} for name in "abcdefghijklmno"}
+    value["constants"] = []
+    value["inputs"] = [{"name": f"x{n}", "dtype": "float32", "shape": [f"{long}+{n}"]} for n in (1, 2)]
+    node = {"op": "add", "in": [0, 1], "out": [{"dtype": "float32", "shape": [long]}], "attrs": {}}
+    value["nodes"], value["outputs"] = [node], [{"name": "y", "value": 0}]
+    assert refusal_of(value).message.endswith("...")
 
 
 FLOATS = ("0x1p+1", "-0x1.8p-3", "0x0p+0", "-0x0p+0", "0x0.0000000000001p-1022", "0x1.fffffffffffffp+1023")
