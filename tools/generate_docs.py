@@ -21,6 +21,8 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
+from layers_page import render_layers
+
 import ostiary
 from ostiary import errors
 from ostiary.cli.main import build_parser
@@ -308,6 +310,7 @@ PAGES = {
     REFERENCE / "architectures.md": render_architectures,
     REFERENCE / "engine-failures.md": render_engine_failures,
     REFERENCE / "primitives.md": render_primitives,
+    REFERENCE / "layers.md": lambda: HEADER + "\n" + render_layers(),
     ROOT / "ARCHITECTURE.md": render_architecture,
 }
 

@@ -10,7 +10,14 @@ from layer_cases.layers import LAYERS
 from layer_cases.losses import LOSSES
 from layer_cases.networks import NETWORKS
 
-CASES: Final = (*ACTIVATIONS, *LAYERS, *NETWORKS, *LOSSES)
+GROUPS: Final = {
+    "Activations": ACTIVATIONS,
+    "Layers": LAYERS,
+    "Networks and quantized layers": NETWORKS,
+    "Losses": LOSSES,
+}
+"""As docs/reference/layers.md has them."""
+CASES: Final = tuple(case for group in GROUPS.values() for case in group)
 
 _DISTRIBUTED: Final = "it is a part of a model that lies on several machines; join the parts before you export"
 NOT_COVERED: Final = {
@@ -32,4 +39,4 @@ NOT_LAYERS: Final = {
     "value_and_grad": "a step of training",
 }
 
-__all__ = ["CASES", "NOT_COVERED", "NOT_LAYERS", "Case", "Given"]
+__all__ = ["CASES", "GROUPS", "NOT_COVERED", "NOT_LAYERS", "Case", "Given"]
