@@ -112,6 +112,17 @@ def test_arithmetic_that_wraps_around_proves_nothing() -> None:
     assert take_is_proven(build, build.add("as_type", 1, dtype=I64), {1: (0, 500)})
 
 
+def test_what_wrapped_around_once_is_not_known_later() -> None:
+    """200 as a signed byte is -56; 100 more than that is 44 and not 300, and 100 more than -128 is no index at all."""
+    build = Build((F32, (301, 2)), (I32, (3,)), (I32, ()))
+    small = build.add("as_type", 1, dtype=Dtype.INT8)
+    more = build.add("add", small, 2)
+    assert not take_is_proven(build, build.add("as_type", more, dtype=U32), {1: (0, 200), 2: (100, 100)})
+    build = Build((F32, (301, 2)), (I32, (3,)), (I32, ()))
+    more = build.add("add", 1, 2)
+    assert take_is_proven(build, build.add("as_type", more, dtype=U32), {1: (0, 200), 2: (100, 100)})
+
+
 def test_floats_prove_nothing() -> None:
     build = Build((F32, (10, 2)), (F32, (3,)))
     assert not take_is_proven(build, build.add("as_type", 1, dtype=I32))
