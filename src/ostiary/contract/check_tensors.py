@@ -145,14 +145,13 @@ def _check_numbers(tensor: Tensor, rule: TensorInput) -> None:
         if place is not None:
             at = _show_place(place, tensor.shape)
             raise unfit_rule(CONTRACT_RANGE, rule.name, f"is neither true nor false {at}", "range", "[0, 1]")
-    if rule.is_finite:
-        place = find_not_finite(tensor.data, lane)
-        if place is not None:
-            at = _show_place(place, tensor.shape)
-            raise unfit_rule(CONTRACT_NOT_FINITE, rule.name, f"holds no finite number {at}", "finite", "true")
+    if rule.is_finite and rule.range is None:
+        _check_finite(tensor, rule, find_not_finite(tensor.data, lane))
     if rule.range is not None:
         place = find_outside(tensor.data, lane, *rule.range)
         if place is not None:
+            if rule.is_finite:  # what is not finite is within no bounds either
+                _check_finite(tensor, rule, find_not_finite(tensor.data, lane))
             limit = f"[{rule.range[0]:g}, {rule.range[1]:g}]"
             at = _show_place(place, tensor.shape)
             raise unfit_rule(CONTRACT_RANGE, rule.name, f"is outside of {limit} {at}", "range", limit)
@@ -163,6 +162,12 @@ def _check_numbers(tensor: Tensor, rule: TensorInput) -> None:
             limit = listed + (", ..." if len(rule.allowed) > _MAX_LISTED else "")
             at = _show_place(place, tensor.shape)
             raise unfit_rule(CONTRACT_RANGE, rule.name, f"is none of {limit} {at}", "allowed", limit)
+
+
+def _check_finite(tensor: Tensor, rule: TensorInput, place: int | None) -> None:
+    if place is not None:
+        at = _show_place(place, tensor.shape)
+        raise unfit_rule(CONTRACT_NOT_FINITE, rule.name, f"holds no finite number {at}", "finite", "true")
 
 
 def _misshapen(tensor: Tensor, rule: TensorInput) -> Exception:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ostiary.core.values import dataclass
 
@@ -19,8 +19,7 @@ _PIECE_BYTES: Final = 1 << 15
 """Stays in the processor's nearest memory, with all that is made of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """How a datatype writes one number."""
 
     bits: int
@@ -54,8 +53,7 @@ def find_outside(data: memoryview, lane: Lane, low: float | None, high: float | 
 
     What is not a number, or infinite, is outside whatever the bounds. `data` is contiguous bytes, little-endian.
     """
-    least = _find_code(lane, lambda value: low is None or value >= low)
-    most = _find_code(lane, lambda value: high is not None and value > high) - 1
+    least, most = _find_bounds(lane, low, high)
     if least > most:
         return 0 if len(data) else None
     start = 0
@@ -137,6 +135,13 @@ def _turn(lane: Lane, word: int, *, is_code: bool) -> int:
         return word ^ sign
     is_negative = (word & sign == 0) if is_code else (word & sign != 0)
     return word ^ ((sign << 1) - 1 if is_negative else sign)
+
+
+@lru_cache(maxsize=256)
+def _find_bounds(lane: Lane, low: float | None, high: float | None) -> tuple[int, int]:
+    """The codes of the least and of the greatest number within; where none is, the first is above the second."""
+    least = _find_code(lane, lambda value: low is None or value >= low)
+    return least, _find_code(lane, lambda value: high is not None and value > high) - 1
 
 
 def _find_code(lane: Lane, is_reached: Callable[[float], bool]) -> int:
