@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -46,6 +47,7 @@ def estimate_graph(graph: Graph) -> Estimate:
     live = sum(sizes[:inputs])
     peak = live
     work = 0
+    going: deque[int] = deque()
     value = first
     scope = Scope({})
     for number, node in enumerate(graph.nodes):
@@ -55,7 +57,9 @@ def estimate_graph(graph: Graph) -> Estimate:
         live += sum(sizes[result] for result in results if roots[result] == result)
         peak = max(peak, live + count_scratch(node, call))
         ended = {roots[item] for item in (*node.inputs, *results) if roots[item] >= first}
-        live -= sum(sizes[root] for root in ended if last_use[root] <= number)
+        going.append(sum(sizes[root] for root in ended if last_use[root] <= number))
+        if len(going) > _IN_FLIGHT:
+            live -= going.popleft()
         value += len(node.outputs)
     return Estimate(
         constant_bytes=sum(sizes[inputs:first]),
@@ -76,6 +80,10 @@ def estimate_call_bytes(graph: Graph) -> int:
             continue
         return estimate.peak_bytes + _COPIES_AROUND * (estimate.input_bytes + estimate.output_bytes)
     return 0
+
+
+_IN_FLIGHT: Final = 10
+"""MLX makes room for so many operations before the first of them is done, and frees what they needed after it."""
 
 
 def count_bytes(item: TensorType) -> int:
@@ -132,9 +140,9 @@ def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
 
 
 def _score(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
-    """Attention has the scores twice, and keys as often as queries have heads."""
+    """Attention has the scores up to three times, and keys as often as queries have heads."""
     scores = count_elements(call.shape(0)[:3]) * call.shape(1)[2]
-    return (2 * scores + 2 * count_elements(call.shape(0))) * Dtype.FLOAT32.bytes
+    return (3 * scores + 2 * count_elements(call.shape(0))) * Dtype.FLOAT32.bytes
 
 
 def _copy(times: int) -> Callable[[Call, tuple[TensorType, ...]], Size]:
@@ -142,7 +150,8 @@ def _copy(times: int) -> Callable[[Call, tuple[TensorType, ...]], Size]:
         total: Size = 0
         for item in call.inputs:
             total = total + count_elements(item.shape)
-        return total * times * Dtype.COMPLEX64.bytes
+        widest = max(item.dtype.bytes for item in call.inputs)
+        return total * times * max(widest, Dtype.FLOAT32.bytes)
 
     return count
 
