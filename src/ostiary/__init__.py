@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ostiary.intake.examination import Examination
     from ostiary.library.arguments import Message, OpenProgress, Prompt
     from ostiary.library.async_model import AsyncModel, AsyncStream, open_async
+    from ostiary.library.function import Outputs, TensorInfo
     from ostiary.library.model import Model, Stream
     from ostiary.library.model import open as open  # noqa: A004  as `io.open` and others
     from ostiary.library.result import Result
@@ -48,6 +49,7 @@ __all__ = [
     "Model",
     "OpenProgress",
     "OstiaryError",
+    "Outputs",
     "Piece",
     "Prompt",
     "Refusal",
@@ -55,6 +57,7 @@ __all__ = [
     "Rule",
     "Severity",
     "Stream",
+    "TensorInfo",
     "Timings",
     "TokenLogprob",
     "Usage",
@@ -83,6 +86,7 @@ _HOME: Final = {
     "Model": "ostiary.library.model",
     "OpenProgress": "ostiary.library.arguments",
     "OstiaryError": "ostiary.errors",
+    "Outputs": "ostiary.library.function",
     "Piece": "ostiary.core.requests",
     "Prompt": "ostiary.library.arguments",
     "Refusal": "ostiary.errors",
@@ -90,6 +94,7 @@ _HOME: Final = {
     "Rule": "ostiary.core.findings",
     "Severity": "ostiary.core.findings",
     "Stream": "ostiary.library.model",
+    "TensorInfo": "ostiary.library.function",
     "Timings": "ostiary.core.requests",
     "TokenLogprob": "ostiary.core.requests",
     "Usage": "ostiary.core.requests",

@@ -119,6 +119,13 @@ def publish_two(place: Path, contract: FunctionContract) -> dict[str, Any]:
     return {"model": model, "key": sign_model(model), "state": place / "state"}
 
 
+@pytest.mark.mlx
+def test_settings_of_language_models(tmp_path: Path) -> None:
+    pytest.importorskip("mlx.core")
+    with pytest.raises(Misuse, match="a function: it has no adapter"):
+        ostiary.open(**publish(tmp_path), adapter="style")
+
+
 def test_after_it_was_closed(tmp_path: Path) -> None:
     with FakeEngine():
         model = ostiary.open(**publish(tmp_path))

@@ -27,7 +27,7 @@ from ostiary.record.events import CellEnded, Emit, Event, ModelSealed, ModelVeri
 from ostiary.record.place import find_state_directory
 from ostiary.trust.verify import UnsafeAllowances
 from ostiary.walks.model_walk import VerifyRequest
-from ostiary.walks.open_model import OpenModel, OpenRequest, open_model
+from ostiary.walks.open_model import FUNCTION_FILE, OpenModel, OpenRequest, open_model
 from ostiary.walks.request_walk import AnswerInFlight, ask_model
 from ostiary.walks.tensor_walk import TensorsInFlight, ask_function
 
@@ -199,7 +199,15 @@ def open_here(model: PathName, options: OpenOptions) -> Opened:
         )
         walk = open_model(model, watcher.emit, request, start=watcher.start, advance=watcher.advance)
         at_work = stack.enter_context(walk)
+        _check_settings(at_work, options)
         opened = Opened(stack.pop_all(), log, at_work, watcher, options)
     watcher.tell("ready")
     lifetime.register(opened)
     return opened
+
+
+def _check_settings(opened: OpenModel, options: OpenOptions) -> None:
+    """What only a language model has a use for is not passed over."""
+    unused = options.engine.settings.keys() & {"adapter", "context_tokens"}
+    if FUNCTION_FILE in opened.contents and unused:
+        raise Misuse(USAGE, f"this is a function: it has no {min(unused)}")
