@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import mlx.core as mx
 
+from ostiary.exporter.array_bytes import is_same
 from ostiary.exporter.fit_sizes import SizeFitter
 from ostiary.exporter.refusals import CannotFollow
 from ostiary.exporter.writer import GraphWriter
@@ -17,33 +17,6 @@ from ostiary.graph.sizes import Size
 _NEAR: Final = 2.0**-6
 _MOST_EXACT: Final = 1 << 24
 """Whole numbers up to here are themselves in float32."""
-
-
-def read_bytes(array: mx.array) -> memoryview:
-    """The elements, row by row, as they lie in memory."""
-    flat = mx.contiguous(mx.reshape(array, (-1,)))
-    if flat.dtype == mx.bool_:
-        flat = flat.astype(mx.uint8)
-    raw: Any = mx.view(flat, mx.uint8) if flat.size else mx.zeros((0,), mx.uint8)
-    mx.eval(raw)
-    return memoryview(raw)
-
-
-def is_same(one: mx.array, other: mx.array) -> bool:
-    """Whether the two have the same bytes; one place in memory answers for large ones."""
-    if one.dtype != other.dtype or one.shape != other.shape:
-        return False
-    place = find_place(one)
-    return bool(place and place == find_place(other)) or read_bytes(one) == read_bytes(other)
-
-
-def find_place(array: mx.array) -> int:
-    """Where it lies in memory; 0 of an array that is not in one piece, or empty."""
-    held: Any = array
-    try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(memoryview(held)))
-    except (TypeError, ValueError, BufferError, RuntimeError):
-        return 0
 
 
 def write_constant(writer: GraphWriter, fitter: SizeFitter, arrays: Sequence[mx.array], name: str | None) -> int:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import EXPORT_FUNCTION, EXPORT_OPERATION, EXPORT_SIZE, Code, ExportRefused
-from ostiary.exporter.constants import find_place, is_same
+from ostiary.exporter.array_bytes import find_place, is_same
 from ostiary.exporter.locate import Wanted, locate_error, locate_operation, make_wanted
 from ostiary.exporter.parts import Parts
 from ostiary.exporter.refusals import CannotExpress, CannotFollow, CannotTrace, UnknownOperation

@@ -14,7 +14,7 @@ from typing import Final
 
 import mlx.core as mx
 
-from ostiary.exporter.constants import read_bytes
+from ostiary.exporter.array_bytes import read_bytes
 
 _ALIGNMENT: Final = 64
 _DTYPES: Final = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import mlx.core as mx
 
@@ -36,6 +37,9 @@ from ostiary.graph.fields import NAME
 from ostiary.graph.render_contract import render_contract
 from ostiary.graph.render_graph import render_graph
 
+_ONE_AT_A_TIME: Final = threading.RLock()
+"""While one is traced, names in MLX lead elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -55,7 +59,12 @@ class Order:
 
 
 def write_export(order: Order) -> Exported:
-    """Step by step. Raises ExportRefused, Misuse, OutputUnwritable, or what the function raises."""
+    """Step by step, one at a time. Raises ExportRefused, Misuse, OutputUnwritable, or what the function raises."""
+    with _ONE_AT_A_TIME:
+        return _write_export(order)
+
+
+def _write_export(order: Order) -> Exported:
     place, function = order.place, order.function
     title = _read_name(order.name, place)
     check_place(place, overwrite=order.overwrite)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import mlx.core as mx
 
 from ostiary.core.values import dataclass
+from ostiary.exporter.array_bytes import read_bytes
 from ostiary.exporter.refusals import CannotExpress
 from ostiary.graph.call import UnfitError
 from ostiary.graph.dtypes import Dtype
@@ -39,6 +41,7 @@ class GraphWriter:
         self.types: list[TensorType] = []
         self._inputs: dict[int, Input] = {}
         self._constants: dict[int, _Constant] = {}
+        self._by_content: dict[tuple[TensorType, str], int] = {}
         self._nodes: list[tuple[Node, tuple[int, ...]]] = []
         self._makers: dict[int, Node] = {}
 
@@ -48,8 +51,13 @@ class GraphWriter:
         return number
 
     def add_constant(self, array: mx.array, name: str | None = None) -> int:
-        """`name` as its author calls it, None where nobody does."""
-        number = self._add(TensorType(Dtype(str(array.dtype).rpartition(".")[2]), tuple(array.shape)))
+        """`name` as its author calls it; None where nobody does, then one of the same bytes is as good."""
+        item = TensorType(Dtype(str(array.dtype).rpartition(".")[2]), tuple(array.shape))
+        key = (item, name or hashlib.sha256(read_bytes(array)).hexdigest())
+        known = self._by_content.get(key)
+        if known is not None and name is None:
+            return known
+        number = self._by_content[key] = self._add(item)
         self._constants[number] = _Constant(name, array)
         return number
 
