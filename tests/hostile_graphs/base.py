@@ -12,7 +12,6 @@ from graph_builder import GraphBuilder
 class End(StrEnum):
     UNREADABLE = "the graph is refused as it is read"
     CALL_REFUSED = "the graph is taken and the call refused"
-    FAILED = "the call fails, the worker goes on"
     HARMLESS = "it does what it says"
 
 

@@ -190,7 +190,9 @@ BY_DATA = (
         )
     ],
     Hostile("the inverse of a matrix that has none", _factorise("inverse", triangular=False, upper=False),
-            [((2, 2), [1, 2, 2, 4])], End.FAILED),
+            [((2, 2), [1, 2, 2, 4])]),
+    Hostile("the inverse of a triangle that has none", _factorise("inverse", triangular=True, upper=True),
+            [((2, 2), [1, 2, 0, 0])]),
     Hostile("the inverse of infinity", _factorise("inverse", triangular=False, upper=False), [((2, 2), [INF, 1, 1, 2])]),
     Hostile("places among what is no number", lambda b: b.output(b.add("argsort", b.input(F, 64), axis=0)),
             [((64,), [NAN, 1.0, INF, -INF] * 16)], End.HARMLESS),

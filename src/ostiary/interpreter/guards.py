@@ -25,6 +25,7 @@ _DIVISOR: Final = 1
 _OUTSIDE: Final = "an index is outside of what it points into"
 _DIVIDES: Final = "an integer is divided by zero, or the lowest by -1"
 _EXPONENT: Final = "an integer is raised to a negative power"
+_SINGULAR: Final = "a matrix has no inverse"
 _NOT_FINITE: Final = "a matrix to be factorised is not finite"
 
 
@@ -54,6 +55,9 @@ def make_guards(row: Primitive, call: Call, proven: Collection[int]) -> list[Gua
         guards.append(Guard(_guard_exponent(call.dtype(1)), _EXPONENT))
     if Hazard.FACTORISATION in row.hazards:
         guards.append(Guard(_guard_matrix, _NOT_FINITE))
+    if row.name == "inverse":
+        is_triangular = call.flag("triangular")
+        guards.append(Guard(_guard_triangle if is_triangular else _guard_inverse, _SINGULAR))
     return guards
 
 
@@ -128,9 +132,30 @@ def _guard_exponent(dtype: Dtype) -> Change:
 
 
 def _guard_matrix(inputs: list[mx.array]) -> mx.array:
+    return _use_or_replace(inputs, mx.all(mx.isfinite(inputs[0])))
+
+
+def _guard_inverse(inputs: list[mx.array]) -> mx.array:
+    """A matrix without an inverse shows in its LU form, which MLX takes of the matrix as it lies, or mirrored.
+
+    MLX would raise; and each error that it raises while it computes leaves a task behind that never ends: after some
+    hundred of them it waits for ever.
+    """
+    given = inputs[0]
+    good = mx.array(True)
+    for matrix in (given, mx.swapaxes(given, -1, -2)):
+        packed, _ = mx.linalg.lu_factor(matrix, stream=mx.cpu)
+        good = mx.logical_and(good, mx.all(mx.not_equal(mx.diagonal(packed, 0, -2, -1), mx.array(0.0))))
+    return _use_or_replace(inputs, good)
+
+
+def _guard_triangle(inputs: list[mx.array]) -> mx.array:
+    good = mx.all(mx.not_equal(mx.diagonal(inputs[0], 0, -2, -1), mx.array(0.0)))
+    return _use_or_replace(inputs, good)
+
+
+def _use_or_replace(inputs: list[mx.array], good: mx.array) -> mx.array:
     """A unit matrix can be factorised in every way."""
     given = inputs[0]
-    good = mx.all(mx.isfinite(given))
-    unit = mx.eye(given.shape[-2], given.shape[-1], dtype=given.dtype)
-    inputs[0] = mx.where(good, given, unit)
+    inputs[0] = mx.where(good, given, mx.eye(given.shape[-2], given.shape[-1], dtype=given.dtype))
     return good
