@@ -630,6 +630,15 @@ CASES: list[Case] = [
         "name",
         "x",
     ),
+    _graph(
+        "dim_of_nothing",
+        "a dim that no input tells the size of",
+        MALFORMED,
+        "graph.malformed",
+        "dims",
+        "rows",
+        {"min": 1, "max": None},
+    ),
     _graph("empty_dim", "a dim that may be zero", MALFORMED, "graph.malformed", "dims", "batch", "min", 0),
     _files(
         "not_canonical",

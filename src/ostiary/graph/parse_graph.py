@@ -40,6 +40,7 @@ from ostiary.graph.rules import (
     GRAPH_UNKNOWN_PRIMITIVE,
     GRAPH_VERSION_UNKNOWN,
 )
+from ostiary.graph.sizes import Expression
 from ostiary.graph.values import GRAPH_FORMAT, Constant, Dim, Graph, Input, Node, Output, TensorType
 
 _FIELDS: Final = Fields(GRAPH_MALFORMED)
@@ -68,6 +69,7 @@ def parse_graph(data: bytes) -> Graph:
     if render_graph(graph) != data:
         raise refuse(GRAPH_NOT_CANONICAL, "its bytes are not the canonical spelling of what they say")
     check_graph(graph)
+    _check_dims(graph)
     return graph
 
 
@@ -111,6 +113,14 @@ def _parse_dims(value: JsonValue) -> tuple[Dim, ...]:
             raise refuse(GRAPH_MALFORMED, f"{where} has bounds that no size lies within")
         dims.append(Dim(name, low, high))
     return tuple(sorted(dims, key=lambda item: item.name))
+
+
+def _check_dims(graph: Graph) -> None:
+    """A dim that is no axis of an input by itself could not be told from the arrays of a call."""
+    told = {size.text for item in graph.inputs for size in item.type.shape if isinstance(size, Expression)}
+    for item in graph.dims:
+        if item.name not in told:
+            raise refuse(GRAPH_MALFORMED, f"no axis of an input is the dim {item.name} by itself")
 
 
 def _parse_outputs(value: JsonValue, values: int) -> tuple[Output, ...]:

@@ -120,6 +120,7 @@ BROKEN: tuple[tuple[Change, Rule, str], ...] = (
     (_set("nodes", 1, "attrs", "axes", to=1), rules.GRAPH_ATTRIBUTE, "node 1 (sum): attribute axes is no list"),
     (_set("nodes", 1, "attrs", "keepdims", to=0), rules.GRAPH_ATTRIBUTE, "node 1 (sum): attribute keepdims"),
     (_set("outputs", to=[]), rules.GRAPH_MALFORMED, "there is no output"),
+    (_set("dims", "rows", to={"min": 1, "max": 2}), rules.GRAPH_MALFORMED, "no axis of an input is the dim rows"),
     (_set("outputs", 0, "value", to=4), rules.GRAPH_REFERENCE, "output 0 is value 4, and there are 4"),
     (_set("outputs", 0, "value", to=-1), rules.GRAPH_REFERENCE, "output 0 is value -1"),
     (_set("outputs", to=[{"name": "y", "value": 3}] * 2), rules.GRAPH_DUPLICATE_NAME, "two outputs are called 'y'"),
@@ -182,6 +183,7 @@ def test_work_on_sizes_has_a_ceiling() -> None:
     value = small_json()
     value["dims"] = {name: {"min": 1, "max": None} for name in "abcdefghijkl"}
     value["inputs"][0]["shape"] = [long]
+    value["inputs"] += [{"name": name, "dtype": "float32", "shape": [name]} for name in "abcdefghijkl"]
     value["nodes"] = []
     for count in (4_000, 3_999):
         joined = "+".join(f"{count}*{term}" for term in long.split("+"))
