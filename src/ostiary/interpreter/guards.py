@@ -138,8 +138,8 @@ def _guard_matrix(inputs: list[mx.array]) -> mx.array:
 def _guard_inverse(inputs: list[mx.array]) -> mx.array:
     """A matrix without an inverse shows in its LU form, which MLX takes of the matrix as it lies, or mirrored.
 
-    MLX would raise; and each error that it raises while it computes leaves a task behind that never ends: after some
-    hundred of them it waits for ever.
+    MLX would raise; and each error that it raises while it computes leaves a task behind that never ends: after
+    some hundred of them it waits for ever.
     """
     given = inputs[0]
     good = mx.array(True)
