@@ -133,10 +133,11 @@ def count_scratch(node: Node, call: Call) -> int:
 
 
 def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
-    """A convolution lays its windows side by side, and copies its input, padded."""
+    """A convolution lays its windows side by side, copies its input, padded, and its result where it is narrower."""
     places = count_elements(outputs[0].shape[:-1])
     windows = places * multiply_sizes(call.shape(1)[1:]) * call.integer("groups")
-    return (windows + 2 * count_elements(call.shape(0)) + count_elements(call.shape(1))) * Dtype.FLOAT32.bytes
+    around = 2 * count_elements(call.shape(0)) + count_elements(call.shape(1)) + count_elements(outputs[0].shape)
+    return (windows + around) * Dtype.FLOAT32.bytes
 
 
 def _score(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
@@ -156,6 +157,12 @@ def _copy(times: int) -> Callable[[Call, tuple[TensorType, ...]], Size]:
     return count
 
 
+def _draw(_call: Call, outputs: tuple[TensorType, ...]) -> Size:
+    """Words are drawn in pairs, and copied where one is too many."""
+    return 2 * count_elements(outputs[0].shape) * outputs[0].dtype.bytes + _SINGLE_NUMBERS
+
+
+_SINGLE_NUMBERS: Final = 1_024
 _SCRATCH: Final[Mapping[str, Callable[[Call, tuple[TensorType, ...]], Size]]] = {
     "addmm": _copy(1),
     "argpartition": _copy(1),
@@ -168,12 +175,13 @@ _SCRATCH: Final[Mapping[str, Callable[[Call, tuple[TensorType, ...]], Size]]] = 
     "fft": _copy(2),
     "gather_mm": _copy(1),
     "inverse": _copy(2),
-    "layer_norm": _copy(2),
+    "layer_norm": _copy(5),
     "matmul": _copy(1),
     "partition": _copy(1),
     "qr": _copy(3),
     "quantize": _copy(2),
-    "rms_norm": _copy(2),
+    "random_bits": _draw,
+    "rms_norm": _copy(4),
     "rope": _copy(3),
     "sort": _copy(1),
     "svd": _copy(6),
