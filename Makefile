@@ -14,15 +14,18 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1735689600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs lock fuzz bench soak-record soak-cell soak-vault soak-engine soak-requests clean
+.PHONY: help demo examples test check format docs lock fuzz bench memcheck soak-record soak-cell soak-vault soak-engine soak-requests clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-demo: $(VENV)/installed ## judge an honest model and a hostile one
+demo: $(VENV)/installed ## ask a function behind the wall, and see what is refused
 	@$(BIN)/python examples/demo.py
 
-test: $(VENV)/installed ## run the whole suite against the built wheel
+examples: $(VENV)/installed $(VENV)/examples ## train four small models, export and sign them, ask them behind the wall
+	@for e in digits digits_conv digits_small pendulum; do $(BIN)/python examples/$$e.py || exit 1; done
+
+test: $(VENV)/installed $(VENV)/examples ## run the whole suite against the built wheel
 	@$(PYTEST) $(ARGS)
 
 check: $(VENV)/installed ## lint, types, import contracts, generated pages, house tests
@@ -40,15 +43,20 @@ format: $(VENV)/ready ## format the source
 docs: $(VENV)/installed ## write the generated pages anew
 	$(BIN)/python tools/generate_docs.py
 
-lock: $(VENV)/ready ## resolve requirements/dev.txt anew, with hashes
+lock: $(VENV)/ready ## resolve requirements/dev.txt and examples.txt anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade -c requirements/dev.txt requirements/examples.in -o requirements/examples.txt
 
 fuzz: $(VENV)/installed ## fuzz every parser, SECONDS_EACH long (300)
 	$(BIN)/python tools/fuzz.py --seconds $${SECONDS_EACH:-300}
 
 bench: $(VENV)/installed ## measure, side by side with peers
 	@for b in bench/*.py; do echo "== $$b"; $(BIN)/python "$$b" || exit 1; done
+
+memcheck: $(VENV)/installed ## run hostile graphs under valgrind, which has to be installed
+	$(BIN)/python tests/memcheck/check.py
 
 soak-record: $(VENV)/installed ## kill writers of the record, ROUNDS times (5000)
 	$(BIN)/python tests/record_kill/soak.py --rounds $${ROUNDS:-5000}
@@ -78,6 +86,11 @@ $(VENV)/ready: requirements/dev.txt requirements/uv.txt | $(VENV)/bin/python
 	@echo "setting up $(VENV)"
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	@touch $@
+
+# What the examples need beside MLX: data to train on, progress bars, plots.
+$(VENV)/examples: requirements/examples.txt $(VENV)/ready
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements/examples.txt
 	@touch $@
 
 # The suite and the demo use the wheel that a user would install, never the source tree.

@@ -21,11 +21,16 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
+from layers_page import render_layers
+
 import ostiary
 from ostiary import errors
 from ostiary.cli.main import build_parser
-from ostiary.core import limits
+from ostiary.core import function_limits, limits
 from ostiary.core.ceiling import Ceiling
+from ostiary.graph.attributes import Attribute, AttributeKind
+from ostiary.graph.primitives import PRIMITIVES
+from ostiary.graph.uncovered import UNCOVERED
 from ostiary.intake.network.architectures import ARCHITECTURES
 from ostiary.intake.rules import ALL_RULES
 from ostiary.networks.architectures import ARCHITECTURES as RUNNING
@@ -81,7 +86,13 @@ def _codes_of(error: type[errors.OstiaryError]) -> list[errors.Code]:
 
 
 def render_limits() -> str:
-    lines = [HEADER, "# Limits", "", "Each ceiling, with its reason. They live in `ostiary.core.limits`.", ""]
+    lines = [
+        HEADER,
+        "# Limits",
+        "",
+        "Each ceiling, with its reason. They live in `ostiary.core.limits` and `ostiary.core.function_limits`.",
+        "",
+    ]
     lines += [
         "Together they bound what judging a model costs beside reading its bytes once: about a minute of one",
         "core and 1.5 GB of memory, whatever is in it. The worst single files found by trying: a tokenizer.json of",
@@ -90,7 +101,7 @@ def render_limits() -> str:
         "",
     ]
     lines += ["| limit | value | unit | reason |", "| --- | ---: | --- | --- |"]
-    for name, value in vars(limits).items():
+    for name, value in (vars(limits) | vars(function_limits)).items():
         if isinstance(value, Ceiling):
             reason = value.reason.replace("|", "\\|")
             lines.append(f"| `{name}` | {int(value):,} | {value.unit} | {reason} |")
@@ -219,6 +230,47 @@ def render_engine_failures() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_primitives() -> str:
+    lines = [
+        HEADER,
+        "# Primitives",
+        "",
+        f"The {len(PRIMITIVES)} operations that a graph may hold ([formats/graph.md](../formats/graph.md)). Each",
+        "does what MLX's own operation does, which tests hold it to; the type and the shape of every result are",
+        "inferred before it runs. Inputs that end in `?` may be left out; one in `+` stands for one or more.",
+        "",
+        "Where a hazard is named, what is in the arrays could make the operation go wrong; the interpreter",
+        "guards it, unless the graph itself shows that it cannot: `index`, an index outside of what it points",
+        "into; `division`, an integer divided by zero; `exponent`, an integer to a negative power;",
+        "`factorisation`, a matrix that has none.",
+        "",
+    ]
+    families: dict[str, list[typing.Any]] = {}
+    for row in PRIMITIVES.values():
+        families.setdefault(row.family, []).append(row)
+    for family, rows in families.items():
+        lines += [f"## {family}", "", "| primitive | what it gives | attributes | hazards |"]
+        lines += ["| --- | --- | --- | --- |"]
+        for row in rows:
+            attributes = "<br>".join(map(_render_attribute, row.attributes)).replace("|", "\\|")
+            hazards = ", ".join(f"`{hazard}`" for hazard in row.hazards)
+            lines.append(f"| `{row.name}({', '.join(row.inputs)})` | {row.sentence} | {attributes} | {hazards} |")
+        lines.append("")
+    lines += ["## What is not covered", "", "| what | why |", "| --- | --- |"]
+    lines += [f"| {operation} | {why} |" for operation, why in UNCOVERED]
+    return "\n".join(lines) + "\n"
+
+
+def _render_attribute(attribute: Attribute) -> str:
+    kind = str(attribute.kind)
+    if attribute.choices:
+        kind = " or ".join(f"`{choice}`" for choice in attribute.choices)
+    elif attribute.lowest is not None and attribute.kind in {AttributeKind.INTEGER, AttributeKind.INTEGERS}:
+        top = "" if attribute.highest is None else f" to {attribute.highest:,}"
+        kind += f" from {attribute.lowest}{top}"
+    return f"`{attribute.name}` ({kind}): {attribute.sentence}"
+
+
 def render_architecture() -> str:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     before, _, rest = page.partition(MAP_BEGIN)
@@ -257,6 +309,8 @@ PAGES = {
     REFERENCE / "cli.md": render_cli,
     REFERENCE / "architectures.md": render_architectures,
     REFERENCE / "engine-failures.md": render_engine_failures,
+    REFERENCE / "primitives.md": render_primitives,
+    REFERENCE / "layers.md": lambda: HEADER + "\n" + render_layers(),
     ROOT / "ARCHITECTURE.md": render_architecture,
 }
 

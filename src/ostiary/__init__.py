@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from ostiary.core.requests import Choice, FinishReason, Piece, Timings, TokenLogprob, Usage
     from ostiary.core.tickets import Manifest
     from ostiary.errors import Fault, IntakeRefused, Misuse, OstiaryError, Refusal
+    from ostiary.exporter.card import Card
+    from ostiary.exporter.export import export
+    from ostiary.exporter.exported import Exported
     from ostiary.intake import examine_model, read_manifest
     from ostiary.intake.examination import Examination
     from ostiary.library.arguments import Message, OpenProgress, Prompt
     from ostiary.library.async_model import AsyncModel, AsyncStream, open_async
+    from ostiary.library.function import Outputs, TensorInfo
     from ostiary.library.model import Model, Stream
     from ostiary.library.model import open as open  # noqa: A004  as `io.open` and others
     from ostiary.library.result import Result
@@ -31,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncModel",
     "AsyncStream",
+    "Card",
     "Choice",
     "Examination",
+    "Exported",
     "Fault",
     "Finding",
     "FinishReason",
@@ -43,6 +49,7 @@ __all__ = [
     "Model",
     "OpenProgress",
     "OstiaryError",
+    "Outputs",
     "Piece",
     "Prompt",
     "Refusal",
@@ -50,12 +57,14 @@ __all__ = [
     "Rule",
     "Severity",
     "Stream",
+    "TensorInfo",
     "Timings",
     "TokenLogprob",
     "Usage",
     "Verdict",
     "__version__",
     "examine_model",
+    "export",
     "open_async",
     "read_manifest",
 ]
@@ -63,8 +72,10 @@ __all__ = [
 _HOME: Final = {
     "AsyncModel": "ostiary.library.async_model",
     "AsyncStream": "ostiary.library.async_model",
+    "Card": "ostiary.exporter.card",
     "Choice": "ostiary.core.requests",
     "Examination": "ostiary.intake.examination",
+    "Exported": "ostiary.exporter.exported",
     "Fault": "ostiary.errors",
     "Finding": "ostiary.core.findings",
     "FinishReason": "ostiary.core.requests",
@@ -75,6 +86,7 @@ _HOME: Final = {
     "Model": "ostiary.library.model",
     "OpenProgress": "ostiary.library.arguments",
     "OstiaryError": "ostiary.errors",
+    "Outputs": "ostiary.library.function",
     "Piece": "ostiary.core.requests",
     "Prompt": "ostiary.library.arguments",
     "Refusal": "ostiary.errors",
@@ -82,11 +94,13 @@ _HOME: Final = {
     "Rule": "ostiary.core.findings",
     "Severity": "ostiary.core.findings",
     "Stream": "ostiary.library.model",
+    "TensorInfo": "ostiary.library.function",
     "Timings": "ostiary.core.requests",
     "TokenLogprob": "ostiary.core.requests",
     "Usage": "ostiary.core.requests",
     "Verdict": "ostiary.library.verdict",
     "examine_model": "ostiary.intake",
+    "export": "ostiary.exporter.export",
     "open": "ostiary.library.model",
     "open_async": "ostiary.library.async_model",
     "read_manifest": "ostiary.intake",

@@ -122,9 +122,29 @@ class ContractRefused(Refusal):
 
     codes = "CONTRACT_"
 
-    def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, field: str = "", rule: str = "", limit: str = ""
+    ) -> None:
         super().__init__(code, message, hint=hint)
         self.field: Final = field
+        self.rule: Final = rule
+        """Of a function's contract, what was broken: range, shape, datatype, finite, allowed, bytes; "" else."""
+        self.limit: Final = limit
+        """What that rule allows, as the contract has it."""
+
+
+class AnswerRefused(Refusal):
+    """The model answered, in form, what its contract rules out; nobody gets it. `field` names the output."""
+
+    codes = "ANSWER_"
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, field: str = "", rule: str = "", limit: str = ""
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.field: Final = field
+        self.rule: Final = rule
+        self.limit: Final = limit
 
 
 class CallRefused(Refusal):
@@ -144,6 +164,19 @@ class EmbedRefused(Refusal):
     def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
         super().__init__(code, message, hint=hint)
         self.field: Final = field
+
+
+class ExportRefused(Refusal):
+    """A function cannot become a graph. `operation` and `where` name what of it, "" where it is nothing in its code."""
+
+    codes = "EXPORT_"
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, operation: str = "", where: str = ""
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.operation: Final = operation
+        self.where: Final = where
 
 
 class Fault(OstiaryError):

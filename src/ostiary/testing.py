@@ -87,6 +87,7 @@ class FakeEngine:
     """Within its `with`, answers for every model that is opened in this process, without MLX and without weights.
 
     All else is real: the model is verified, sealed and loaded by a process behind the wall; failures are real, too.
+    The outputs of a function are zeros, or an input again where one has the same shape and datatype.
     """
 
     def __init__(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cell_tools import LINUX_ONLY
+from function_models import write_function
 
 from ostiary.cli.main import build_parser, main
+from ostiary.core.tensors import Tensor
+from ostiary.library.npy import render_npy
 from ostiary.testing import FakeEngine, HostilePublisher
 
 pytestmark = LINUX_ONLY
@@ -34,12 +38,16 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     HostilePublisher(tmp_path, honest_name="llama").publish_honest()
     HostilePublisher(tmp_path, honest_name="unsigned").publish_honest()
     assert main(["sign", "llama", "--key", "alice.key", "--id", "acme/llama", "--model-version", "1.2"]) == 0
+    write_function(tmp_path / "scaled")
+    assert main(["sign", "scaled", "--key", "alice.key", "--id", "acme/scaled"]) == 0
+    rows = Tensor("FP32", (2, 3), memoryview(struct.pack("<6f", *range(6))))
+    Path("x.npy").write_bytes(b"".join(bytes(part) for part in render_npy(rows)))
     with FakeEngine(replies=REPLIES):
         yield
 
 
 def test_every_block_is_executed() -> None:
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 9
     assert set(re.findall(r"^```(\w+)$", PAGE, re.MULTILINE)) == {"console"}
 
 

@@ -21,7 +21,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Subject:
-    """`work(n)`: a call with n pieces and a result; `bad`: calls that do not fit."""
+    """`work(n)`: a call with n pieces and a result; `bad`: calls that do not fit; `tail`: comes with every call."""
 
     name: str
     module: str
@@ -32,6 +32,12 @@ class Subject:
     bad: tuple[tuple[str, Mapping[str, Any]], ...]
     needs: tuple[str, ...] = ()
     device: str = "cpu"
+    tail: bytes = b""
+    speaks: bool = True
+    """Whether an answer comes in pieces."""
+
+    def count(self, pieces: int) -> int:
+        return pieces if self.speaks else 0
 
     def find_missing(self) -> str | None:
         """Why it cannot run here, in words of tests/engine_contract/skips.txt."""
@@ -95,6 +101,44 @@ def _language(subject: str, device: str = "cpu", **changes: Any) -> Subject:
     )
 
 
+def _function() -> Files:
+    from graph_builder import GraphBuilder
+
+    from ostiary.graph.dtypes import Dtype
+
+    builder = GraphBuilder()
+    x, c = builder.input(Dtype.FLOAT32, 3), builder.constant(Dtype.FLOAT32, (3,), [1.0, 2.0, 3.0])
+    builder.output(builder.add("multiply", x, c))
+    return Files(builder.contents, builder.weights)
+
+
+def _infer(name: str = "x0", shape: tuple[int, ...] = (3,)) -> dict[str, Any]:
+    return {"inputs": [{"name": name, "datatype": "FP32", "shape": list(shape)}]}
+
+
+def _function_subject(name: str, device: str = "cpu") -> Subject:
+    return Subject(
+        name,
+        "ostiary.worker.engines.function",
+        {},
+        _function,
+        "infer",
+        lambda _: _infer(),
+        (
+            ("no such operation", {}),
+            ("infer", {}),
+            ("infer", {"inputs": []}),
+            ("infer", _infer("y")),
+            ("infer", _infer(shape=(4,))),
+            ("infer", _infer(shape=(1, 3))),
+        ),
+        ("mlx",),
+        device,
+        bytes(12),
+        speaks=False,
+    )
+
+
 SUBJECTS = (
     Subject(
         "fake",
@@ -105,6 +149,8 @@ SUBJECTS = (
         lambda pieces: {"to": pieces},
         (("no such operation", {}), ("count", {"to": "many"}), ("count", {"to": -1})),
     ),
+    _function_subject("function"),
+    _function_subject("function-gpu", "gpu"),
     _language("language", name="llama"),
     _language("language-packed", name="qwen3_moe", dtype="bfloat16", bits=4),
     _language("language-in-turns", name="gemma2"),

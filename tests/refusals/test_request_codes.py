@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from function_models import CONTRACT as FUNCTION
 
 from ostiary import errors
-from ostiary.contract import TextContract, check_request
+from ostiary.answer import TensorGathering
+from ostiary.contract import TextContract, check_request, check_tensors
+from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.core.tensors import ParsedTensors, Tensor
 
 CONTRACT = TextContract(token_ids=64, context_tokens=128, most_tokens=100)
 BRINGS: Mapping[str, Mapping[str, object]] = {
@@ -30,3 +34,27 @@ def test_the_request_brings_the_code(code: str) -> None:
     public = errors.render_public(error, "id")
     assert 400 <= public.http < 500
     assert error.message not in (public.sentence, public.hint)
+
+
+TENSORS: Mapping[str, object] = {
+    "CONTRACT_SHAPE": [[1, 2]],
+    "CONTRACT_DTYPE": Tensor("INT64", (1, 3), memoryview(bytes(24))),
+    "CONTRACT_NOT_FINITE": [[1, float("inf"), 3]],
+}
+
+
+@pytest.mark.parametrize("code", TENSORS)
+def test_the_tensor_brings_the_code(code: str) -> None:
+    with pytest.raises(errors.ContractRefused) as caught:
+        check_tensors(ParsedTensors({"x": TENSORS[code]}), FUNCTION)
+    assert (caught.value.code, caught.value.exit_status) == (code, 3)
+    assert errors.render_public(caught.value, "id").http == 400
+
+
+def test_outputs_that_the_contract_rules_out() -> None:
+    checked = check_tensors(ParsedTensors({"x": [[1, 2, 3]]}), FUNCTION)
+    outputs: list[JsonValue] = [{"name": "y", "datatype": "FP32", "shape": [1, 3]}]
+    with pytest.raises(errors.AnswerRefused) as caught:
+        TensorGathering(checked, 0).take_result({"outputs": outputs}, b"\0\0\x80\x7f" * 3)
+    assert (caught.value.code, caught.value.exit_status) == ("ANSWER_NOT_FINITE", 3)
+    assert errors.render_public(caught.value, "id").http == 502

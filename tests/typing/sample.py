@@ -52,6 +52,19 @@ async def wait_without_blocking() -> str:
     return stream.text
 
 
+def compute(model: ostiary.Model, image: object) -> tuple[str, ...]:
+    outputs: ostiary.Outputs = model(image=image, timeout=3.0)
+    again: ostiary.Outputs = model({"image": [[0.5]]})
+    print(list(outputs), again.only, again.seconds, again.verdict.root, outputs["probabilities"])
+    info: ostiary.TensorInfo = model.inputs[0]
+    return (info.name, info.datatype, *map(str, info.shape))
+
+
+async def compute_side_by_side(model: ostiary.AsyncModel) -> list[str]:
+    one, two = await asyncio.gather(model(x=1.0), model(x=2.0))
+    return [one.correlation_id, two.correlation_id]
+
+
 def fail() -> str:
     try:
         return wait()
@@ -74,6 +87,7 @@ def wrong(model: ostiary.Model) -> None:
     model.generate("a", temperature="hot")  # expected: arg-type
     model.generate(3)  # expected: arg-type
     model.generate("a").texts  # expected: attr-defined
+    model(image=1, timeout="soon")  # expected: arg-type
     ostiary.open("llama", keys="a.pub")  # expected: call-arg
     for piece in ostiary.open_async("llama"):  # expected: attr-defined
         print(piece)

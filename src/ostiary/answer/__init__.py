@@ -1,15 +1,16 @@
 """Makes answers of what workers say, judged piece by piece, and sees to it that each request ends once.
 
-In: CheckedRequest and the replies to it
-Out: Answer
+In: CheckedRequest or CheckedTensors, and the replies to it
+Out: Answer, or AnsweredTensors
 Trusts: the clock; of what a worker says, nothing
-Refuses: nothing
-Emits: request.answered, request.cancelled, request.failed, request.refused
+Refuses: AnswerRefused
+Emits: request.answered, request.cancelled, request.computed, request.failed, request.refused
 """
 
 from __future__ import annotations
 
 from ostiary.answer.endings import RequestEnding, RequestEndings
 from ostiary.answer.gather import Gathering
+from ostiary.answer.gather_tensors import TensorGathering
 
-__all__ = ["Gathering", "RequestEnding", "RequestEndings"]
+__all__ = ["Gathering", "RequestEnding", "RequestEndings", "TensorGathering"]

@@ -7,16 +7,23 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypedDict
 
 from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Operation, Timings
-from ostiary.core.tickets import Answer, CheckedRequest
+from ostiary.core.tensors import Tensor
+from ostiary.core.tickets import Answer, AnsweredTensors, CheckedRequest, CheckedTensors
 from ostiary.core.values import dataclass
-from ostiary.errors import CELL_CLOSED, HOUSE_INTERNAL, ContractRefused, OstiaryError, Refusal
+from ostiary.errors import CELL_CLOSED, HOUSE_INTERNAL, AnswerRefused, ContractRefused, OstiaryError, Refusal
 from ostiary.record.events import Content, Emit, Event
-from ostiary.record.request_events import RequestAnswered, RequestCancelled, RequestFailed, RequestRefused
+from ostiary.record.request_events import (
+    RequestAnswered,
+    RequestCancelled,
+    RequestComputed,
+    RequestFailed,
+    RequestRefused,
+)
 
 _ASKED: Final = ("prompt", "messages", "tools", "documents")
 
@@ -113,7 +120,15 @@ class RequestEndings:
     def hide_answer(self, answer: Answer) -> Content | None:
         return self._hide([choice.text for choice in answer.choices])
 
-    def _hide(self, value: JsonValue | Mapping[str, JsonValue] | list[str]) -> Content | None:
+    def hide_tensors(self, tensors: Iterable[Tensor | memoryview]) -> Content | None:
+        """Their bytes, end to end, in the order of the contract."""
+        if not self._has_content:
+            return None
+        return Content(b"".join(item.data if isinstance(item, Tensor) else item for item in tensors))
+
+    def _hide(self, value: JsonValue | Mapping[str, JsonValue] | list[str] | Content | None) -> Content | None:
+        if isinstance(value, Content):
+            return value
         if not self._has_content or not value:
             return None
         return Content(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode())
@@ -125,7 +140,7 @@ class RequestEnding:
     def __init__(self, endings: RequestEndings, operation: Operation) -> None:
         self.correlation_id: Final = secrets.token_hex(8)
         self.operation: Final = operation
-        self.asked: Mapping[str, JsonValue] = {}
+        self.asked: Mapping[str, JsonValue] | Content | None = None
         """What a hash is taken of, where the application wants that."""
         self._endings: Final = endings
         self.started: Final = time.monotonic()
@@ -133,6 +148,9 @@ class RequestEnding:
 
     def note_request(self, request: CheckedRequest) -> None:
         self.asked = {name: request.body[name] for name in _ASKED if name in request.body}
+
+    def note_tensors(self, request: CheckedTensors) -> None:
+        self.asked = self._endings.hide_tensors(request.buffers)
 
     def follow(self, read_progress: Callable[[], Progress]) -> None:
         """Who can tell how far the answer came."""
@@ -156,13 +174,23 @@ class RequestEnding:
             ),
         )
 
+    def computed(self, request: CheckedTensors, answer: AnsweredTensors) -> None:
+        self._endings.tell(
+            self,
+            lambda common: RequestComputed(
+                **common,
+                input_bytes=request.bytes,
+                output_bytes=answer.bytes,
+                answer=self._endings.hide_tensors(answer.outputs.values()),
+            ),
+        )
+
     def raised(self, error: BaseException) -> None:
         """A refusal, a fault, or somebody who does not want to wait (an interrupt, a cancelled task)."""
         if isinstance(error, OstiaryError):
             error.correlation_id = self.correlation_id
         if isinstance(error, Refusal):
-            field = error.field or None if isinstance(error, ContractRefused) else None
-            self._endings.tell(self, lambda common: RequestRefused(**common, code=error.code, field=field))
+            self._endings.tell(self, lambda common: _make_refused(common, error))
         elif isinstance(error, Exception):
             self._fail(error.code if isinstance(error, OstiaryError) else HOUSE_INTERNAL.name)
         else:
@@ -200,3 +228,15 @@ class RequestEnding:
     def _first_milliseconds(self) -> int | None:
         first = self._read_progress().timings.first_token_seconds
         return None if first is None else round(first * 1000)
+
+
+def _make_refused(common: _Common, error: Refusal) -> RequestRefused:
+    if not isinstance(error, ContractRefused | AnswerRefused):
+        return RequestRefused(**common, code=error.code)
+    return RequestRefused(
+        **common,
+        code=error.code,
+        field=error.field or None,
+        rule=error.rule or None,
+        limit=error.limit or None,
+    )

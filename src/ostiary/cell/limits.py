@@ -26,6 +26,8 @@ ADDRESSES_OF_CODE: Final = 2 * GIB
 # Engines work through a prompt in steps of at most so many tokens.
 STEP_TOKENS: Final = 512
 CONVERSATIONS: Final = 4
+# The largest call of a function, and as much again for calls that wait and for computing more at once.
+CALLS_OF_FUNCTIONS: Final = 2
 TOKENS_IF_UNSAID: Final = 8_192
 TOKENS_AT_MOST: Final = 131_072
 # Disks of rented machines; everything that people have at home is faster.
@@ -67,13 +69,12 @@ def derive_limits(facts: ModelFacts, weight_bytes: int, system_memory_bytes: int
     tokens = min(facts.context_tokens or TOKENS_IF_UNSAID, TOKENS_AT_MOST)
     threads = cores + 8
     wall_seconds = 600
-    need = (
-        BASE_BYTES
-        + weight_bytes
-        + weight_bytes // 4  # what loading holds beside it: a group of tensors that is put together or converted
-        + CONVERSATIONS * _cache_bytes(facts, weight_bytes, tokens)
-        + _activation_bytes(facts, tokens)
-    )
+    need = BASE_BYTES + weight_bytes
+    if facts.function is None:
+        need += weight_bytes // 4  # what loading holds beside it: tensors that are put together or converted
+        need += CONVERSATIONS * _cache_bytes(facts, weight_bytes, tokens) + _activation_bytes(facts, tokens)
+    else:
+        need += CALLS_OF_FUNCTIONS * facts.function.call_bytes
     return CellLimits(
         memory_bytes=_round_up(min(need, _share_of(system_memory_bytes)), MIB),
         cpu_seconds=wall_seconds * cores,

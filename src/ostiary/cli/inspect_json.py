@@ -7,7 +7,7 @@ from typing import Final
 from ostiary._version import __version__
 from ostiary.core.findings import Finding
 from ostiary.core.text import quote_untrusted
-from ostiary.core.tickets import ModelFacts
+from ostiary.core.tickets import FunctionFacts, ModelFacts
 from ostiary.intake.examination import Examination
 
 SCHEMA: Final = 1
@@ -53,6 +53,28 @@ def _describe_facts(facts: ModelFacts) -> dict[str, object]:
             "cache_bytes_at_context": facts.cache_bytes_at_context,
         },
         "layout_checked": facts.layout_checked,
+        "function": None if facts.function is None else _describe_function(facts.function),
+    }
+
+
+def _describe_function(function: FunctionFacts) -> dict[str, object]:
+    return {
+        "name": function.name,
+        "version": function.version,
+        "nodes": function.nodes,
+        "primitives": dict(function.primitives),
+        "dims": {name: {"min": low, "max": high} for name, low, high in function.dims},
+        "inputs": [_describe_tensor(*item) for item in function.inputs],
+        "outputs": [_describe_tensor(*item) for item in function.outputs],
+    }
+
+
+def _describe_tensor(name: str, datatype: str, shape: tuple[str, ...]) -> dict[str, object]:
+    """A size is a number, or a text that names dims."""
+    return {
+        "name": name,
+        "datatype": datatype,
+        "shape": [int(size) if size.isdigit() else size for size in shape],
     }
 
 

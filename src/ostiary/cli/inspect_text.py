@@ -12,11 +12,13 @@ from typing import Final
 from ostiary.cli.ui import paint, paint_severity, render_bytes, render_count
 from ostiary.core.findings import Finding, Rule
 from ostiary.core.text import quote_untrusted
-from ostiary.core.tickets import ModelFacts
+from ostiary.core.tickets import FunctionFacts, ModelFacts
 from ostiary.intake.examination import Examination
 
 _LABEL_WIDTH: Final = 12
 _SHOWN_FINDINGS: Final = 12
+_SHOWN_PRIMITIVES: Final = 6
+_SHOWN_TENSORS: Final = 8
 _PLAIN_WORD: Final = re.compile(r"[a-z]+(?=[ ,])")
 
 
@@ -44,7 +46,7 @@ def _row(label: str, text: str) -> str:
 
 
 def _describe_facts(facts: ModelFacts) -> Iterator[tuple[str, str]]:
-    what = [facts.architecture or facts.format]
+    what = [facts.architecture or (facts.format if facts.function is None else f"function {facts.function.name}")]
     if facts.layers is not None:
         what.append(f"{facts.layers} layer{'s' * (facts.layers != 1)}")
     if facts.parameters is not None:
@@ -55,11 +57,28 @@ def _describe_facts(facts: ModelFacts) -> Iterator[tuple[str, str]]:
     if facts.context_tokens is not None:
         what.append(f"context of {facts.context_tokens:,} tokens")
     yield "model", quote_untrusted(", ".join(what))
+    if facts.function is not None:
+        yield from _describe_function(facts.function)
     if facts.tensors:
         count = sum(total.tensors for total in facts.tensors)
         parts = ", ".join(f"{t.tensors:,} {t.dtype} ({render_bytes(t.bytes)})" for t in facts.tensors)
         yield "tensors", f"{count:,}: {parts}" if len(facts.tensors) > 1 else parts
         yield "to run", _describe_memory(facts)
+
+
+def _describe_function(function: FunctionFacts) -> Iterator[tuple[str, str]]:
+    used = ", ".join(f"{name} ({count:,})" for name, count in function.primitives[:_SHOWN_PRIMITIVES])
+    more = len(function.primitives) - _SHOWN_PRIMITIVES
+    yield "graph", f"{function.nodes:,} operations: {used}" + (f" and {more} more kinds" if more > 0 else "")
+    for label, tensors in (("takes", function.inputs), ("gives", function.outputs)):
+        shown = [f"{name} {datatype} [{', '.join(shape)}]" for name, datatype, shape in tensors[:_SHOWN_TENSORS]]
+        yield label, "; ".join(shown) + ("; ..." if len(tensors) > _SHOWN_TENSORS else "")
+    if function.dims:
+        yield "dims", ", ".join(_describe_dim(*item) for item in function.dims)
+
+
+def _describe_dim(name: str, low: int, high: int | None) -> str:
+    return f"{name} from {low:,}" if high is None else f"{name} {low:,} to {high:,}"
 
 
 def _describe_memory(facts: ModelFacts) -> str:
@@ -124,9 +143,10 @@ def _verdict(examination: Examination, *, color: bool) -> str:
     if refusing:
         return paint(f"refused, for {refusing} reason{'s' * (refusing != 1)}", "red", enabled=color)
     facts = examination.facts
-    checked = (
-        "; every tensor is where its architecture expects it" if facts is not None and facts.layout_checked else ""
-    )
+    checked = ""
+    if facts is not None and facts.layout_checked:
+        owner = "its architecture" if facts.function is None else "the graph"
+        checked = f"; every tensor is where {owner} expects it"
     return (
         paint("accepted", "green", enabled=color) + f": nothing found that runs code or breaks its format{checked}"
     )

@@ -1,4 +1,4 @@
-"""`ostiary run MODEL --prompt TEXT`: one answer of one model, verified and walled, on the terminal."""
+"""`ostiary run MODEL`: one answer to a prompt, or one call of a function, verified and walled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ostiary.library.options import OpenOptions
 
 _DESCRIPTION: Final = """\
-Let a verified model answer one prompt, in a process that can read nothing, reach nobody and outgrow nothing.
+Let a verified model answer one prompt, or compute a verified function once, in a process that can read nothing,
+reach nobody and outgrow nothing.
 
 The model is verified as by `ostiary verify`, its bytes are kept from changing, and it runs behind the wall that
 docs/cell.md describes. The answer goes to standard output as it comes, everything about the work to standard error.
@@ -53,8 +54,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG
     parser.add_argument("model", metavar="MODEL", help="a model directory")
-    asked = parser.add_argument_group("what is asked")
-    asked.add_argument("--prompt", "-p", metavar="TEXT", required=True, help="the text to go on from; - reads it")
+    called = parser.add_argument_group("what a function is asked")
+    called.add_argument(
+        "--input",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="FILE.npy, FILE.json or numbers such as [[1, 2], [3, 4]]; the name may be left out of a single one",
+    )
+    called.add_argument(
+        "--output", metavar="NAME=FILE.npy", action="append", default=[], help="where an output goes (it is shown)"
+    )
+    asked = parser.add_argument_group("what a language model is asked")
+    asked.add_argument("--prompt", "-p", metavar="TEXT", help="the text to go on from; - reads it")
     asked.add_argument("--chat", action="store_true", help="a message to answer, by the model's own chat template")
     asked.add_argument(
         "--system", metavar="TEXT", help="what the model is told before that message (implies --chat)"
@@ -111,6 +123,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    _check_asked(options)
     prompt = _read_prompt(options.prompt)
     _start_engine(options)
     from ostiary.cli.run_output import Output
@@ -134,27 +147,45 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, prompt: str, output: Output) -> None:
+    from ostiary.cli.run_function import check_kind, compute
     from ostiary.library.model import Model
     from ostiary.library.opening import open_here
 
     opened = open_here(options.model, _read_options(options, output))
-    stream = None
+    stream = computed = None
     try:
         with Model(opened) as model:
+            contract = opened.function
+            check_kind(contract, options)
             output.tell_opened(opened)
-            stream = _ask(model, options, prompt)
-            with stream:
-                output.show(stream)
+            if contract is not None:
+                computed = compute(opened, contract, options)
+                output.show_computed(computed)
+            else:
+                stream = _ask(model, options, prompt)
+                with stream:
+                    output.show(stream)
     finally:
-        output.tell_end(opened, stream)
+        output.tell_end(opened, stream, computed)
+
+
+def _check_asked(options: argparse.Namespace) -> None:
+    if (options.prompt is None) == (not options.input):
+        raise Misuse(
+            USAGE, "say what is asked: --prompt TEXT of a language model, --input NAME=VALUE of a function"
+        )
+    if options.output and not options.input:
+        raise Misuse(USAGE, "--output is for a function, which takes --input")
 
 
 def _start_engine(options: argparse.Namespace) -> None:
     """Before all else, even before the other imports: it takes longest, and knows nothing of the model."""
     from ostiary.cell.prepare import prepare_engine
-    from ostiary.library.engines import choose_engine
+    from ostiary.library.engines import choose_engine, choose_function_engine
 
     choice = choose_engine(options.adapter, arithmetic=options.arithmetic)
+    if options.input:
+        choice = choose_function_engine(options.arithmetic)
     prepare_engine(choice.name, choice.settings, [Layer(name) for name in options.unsafe_without])
 
 
@@ -171,10 +202,10 @@ def _is_chat(options: argparse.Namespace) -> bool:
     return bool(options.chat or options.system is not None)
 
 
-def _read_prompt(text: str) -> str:
+def _read_prompt(text: str | None) -> str:
     """What `-` stands for lies on standard input; the line end that every line has is not part of it."""
     if text != "-":
-        return text
+        return text or ""
     return ui.read_input(4 * MAX_REQUEST_CHARACTERS, "prompt").removesuffix("\n")
 
 

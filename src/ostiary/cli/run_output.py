@@ -7,6 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from ostiary.cli import ui
+from ostiary.cli.run_function import (
+    Computed,
+    describe_computed,
+    render_computed,
+    render_outputs,
+    render_written,
+    to_line,
+)
 from ostiary.cli.run_text import (
     describe_answer,
     describe_cancelled,
@@ -83,12 +91,20 @@ class Output:
             if not self._show_piece(piece):
                 return
 
-    def tell_end(self, opened: Opened, stream: Stream | None) -> None:
+    def show_computed(self, computed: Computed) -> None:
+        """The outputs of a function that no file was named for."""
+        if not self._is_json:
+            for text in render_outputs(computed):
+                ui.out(text)
+
+    def tell_end(self, opened: Opened, stream: Stream | None, computed: Computed | None = None) -> None:
         """Whatever it was that ended it. The model is closed by now."""
         self._end_line()
         for notice in opened.notices:
             ui.note(f"ostiary: {notice}")
         peak = None if opened.ended is None else opened.ended.peak_bytes
+        if computed is not None:
+            self._tell_computed(opened, computed, peak)
         if stream is None:
             return
         if self._is_json:
@@ -103,6 +119,14 @@ class Output:
         advice = render_advice(opened.claimed_facts, is_chat=self._is_chat)
         if advice:
             ui.note(advice)
+
+    def _tell_computed(self, opened: Opened, computed: Computed, peak: int | None) -> None:
+        if self._is_json:
+            ui.out(to_line(describe_computed(computed, peak)))
+        if self._is_quiet:
+            return
+        for line in (*render_written(computed), render_computed(computed), render_hold(opened, peak)):
+            ui.note(line)
 
     def tell_error(self, error: OstiaryError) -> None:
         self._end_line()

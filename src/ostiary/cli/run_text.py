@@ -151,9 +151,10 @@ def render_hold(opened: Opened, peak_bytes: int | None) -> str:
     limits = verdict.limits
     peak = "" if peak_bytes is None else f"peak {ui.render_bytes(peak_bytes)} of "
     wall = f"all {len(verdict.layers)} layers" if not verdict.left_open else _render_gap(verdict)
+    tokens = "" if opened.function is not None else f", {limits['tokens']:,} tokens"
     return (
         f"ostiary: {peak}{ui.render_bytes(limits['memory_bytes'])}{_render_arithmetic(opened.claimed_facts)}; "
-        f"enforced: {wall}, {limits['wall_seconds']:,} s, {limits['tokens']:,} tokens"
+        f"enforced: {wall}, {limits['wall_seconds']:,} s{tokens}"
     )
 
 
@@ -167,9 +168,8 @@ def render_advice(facts: Mapping[str, object], *, is_chat: bool) -> str:
 def _render_arithmetic(facts: Mapping[str, object]) -> str:
     """By what it was computed, as the engine says."""
     told = facts.get("arithmetic")
-    if not isinstance(told, dict) or not isinstance(told.get("library"), str):
-        return ""
-    return f", by {quote_untrusted(told['library'], 40)}"
+    library = told.get("library") if isinstance(told, dict) else facts.get("library")
+    return f", by {quote_untrusted(library, 40)}" if isinstance(library, str) else ""
 
 
 def _render_gap(verdict: Verdict) -> str:

@@ -12,9 +12,10 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import IO, Any, Final, Self, TextIO
 
 from ostiary.core.findings import Severity
 from ostiary.core.text import explain_os_error
@@ -84,10 +85,16 @@ def note(text: str) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """A result to a file: the whole of it under its name, or nothing."""
+    write_bytes(path, [text.encode()])
+
+
+def write_bytes(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """As `write_file`, of what is no text."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            for part in parts:
+                file.write(part)
             sync_file(file)
         temporary.replace(path)
     except OSError as error:
@@ -95,7 +102,7 @@ def write_file(path: Path, text: str) -> None:
         raise _unwritable(str(path), error) from error
 
 
-def sync_file(file: TextIO) -> None:
+def sync_file(file: IO[Any]) -> None:
     """On the disk before it gets its name: a full disk must show now."""
     file.flush()
     os.fsync(file.fileno())

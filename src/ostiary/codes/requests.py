@@ -36,3 +36,27 @@ CONTRACT_TOO_LONG: Final = declare(
     "Ask for less: a shorter prompt, fewer messages, or fewer tokens.",
     413,
 )
+CONTRACT_SHAPE: Final = declare(
+    "CONTRACT_SHAPE",
+    "A tensor of the request has a shape that this model does not take.",
+    "The message names the shape that fits.",
+    400,
+)
+CONTRACT_DTYPE: Final = declare(
+    "CONTRACT_DTYPE",
+    "A tensor of the request has a datatype that this model does not take.",
+    "Convert it to the datatype that the message names.",
+    400,
+)
+CONTRACT_NOT_FINITE: Final = declare(
+    "CONTRACT_NOT_FINITE",
+    "A tensor of the request holds an infinity, or what is not a number.",
+    "Look for a division by zero or a missing value where the numbers come from.",
+    400,
+)
+ANSWER_NOT_FINITE: Final = declare(
+    "ANSWER_NOT_FINITE",
+    "The model's answer holds an infinity, or what is not a number, which its contract rules out.",
+    "Ask with other inputs; if honest ones bring it about, tell whoever signed the model.",
+    502,
+)

@@ -1,7 +1,7 @@
 """Says whether a request fits the model, before the model sees anything of it.
 
-In: ParsedRequest
-Out: CheckedRequest
+In: ParsedRequest, or ParsedTensors
+Out: CheckedRequest, or CheckedTensors
 Trusts: what was verified of the model, and the limits that it runs within
 Refuses: ContractRefused
 Emits: nothing
@@ -10,6 +10,12 @@ Emits: nothing
 from __future__ import annotations
 
 from ostiary.contract.check_request import check_request
+from ostiary.contract.check_tensors import check_tensors
 from ostiary.contract.text_contract import TextContract, derive_contract
 
-__all__ = ["TextContract", "check_request", "derive_contract"]
+__all__ = [
+    "TextContract",
+    "check_request",
+    "check_tensors",
+    "derive_contract",
+]

@@ -6,12 +6,12 @@ asks is told in time which field is wrong, and nothing that is wrong costs a wor
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from ostiary.contract.check_json import JsonCheck
 from ostiary.contract.check_messages import check_messages
+from ostiary.contract.check_timeout import check_timeout
 from ostiary.contract.fields import Fields, TextBudget, name_type, unfit
 from ostiary.contract.text_contract import TextContract
 from ostiary.core.json_text import JsonValue
@@ -70,7 +70,7 @@ def check_request(request: ParsedRequest, contract: TextContract) -> CheckedRequ
         token_ids=contract.token_ids,
         stop=stop,
         logprobs=logprobs,
-        timeout_seconds=_check_timeout(request.timeout_seconds),
+        timeout_seconds=check_timeout(request.timeout_seconds),
     )
 
 
@@ -209,16 +209,6 @@ def _check_tenant(fields: Fields, body: _Body) -> None:
     if len(tenant) > MAX_TENANT_CHARACTERS:
         raise unfit(CONTRACT_TOO_LONG, "tenant", f"is longer than {int(MAX_TENANT_CHARACTERS)} characters")
     body["tenant"] = tenant
-
-
-def _check_timeout(seconds: object) -> float | None:
-    if seconds is None:
-        return None
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        raise unfit(CONTRACT_TYPE, "timeout", f"is {name_type(seconds)}, not a number of seconds")
-    if not math.isfinite(seconds) or seconds <= 0:
-        raise unfit(CONTRACT_RANGE, "timeout", "must be a number of seconds above 0")
-    return float(seconds)
 
 
 _CHECKS: Final[Mapping[Operation, Callable[[Fields, TextContract, _Body], int]]] = {

@@ -28,6 +28,12 @@ def unfit(code: Code, field: str, detail: str) -> ContractRefused:
     return ContractRefused(code, f"{shown} {detail}", field=shown)
 
 
+def unfit_rule(code: Code, field: str, detail: str, rule: str, limit: str) -> ContractRefused:
+    """Of a function's input: which rule of its contract, and what that allows."""
+    shown = quote_untrusted(field)
+    return ContractRefused(code, f"{shown} {detail}", field=shown, rule=rule, limit=limit)
+
+
 def name_type(value: object) -> str:
     """As JSON calls it, where JSON has a name for it."""
     if value is None:

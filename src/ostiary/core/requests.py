@@ -15,6 +15,8 @@ class Operation(StrEnum):
     """Go on from a text, or from token ids."""
     CHAT = "chat"
     """The next message of a conversation."""
+    INFER = "infer"
+    """What a function gives for these tensors."""
 
 
 class FinishReason(StrEnum):

@@ -14,6 +14,7 @@ from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
 from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Choice, Operation, Timings, Usage
+from ostiary.core.tensors import ExpectedTensor, Tensor
 from ostiary.core.values import dataclass
 
 
@@ -30,6 +31,9 @@ class FileKind(StrEnum):
     VOCABULARY = "vocabulary"
     CHAT_TEMPLATE = "chat-template"
     ADAPTER_CONFIG = "adapter-config"
+    GRAPH = "graph"
+    CONTRACT = "contract"
+    CARD = "card"
     JSON = "json"
     SIGNATURE = "signature"
     DOCUMENT = "document"
@@ -92,6 +96,25 @@ class Quantization:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """What a function takes and gives, and of what it is made."""
+
+    name: str
+    version: int
+    """Of the format of its graph."""
+    nodes: int
+    primitives: tuple[tuple[str, int], ...]
+    """How often each is used, the most used first."""
+    inputs: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """Name, datatype and sizes; a size is a number or follows dims."""
+    outputs: tuple[tuple[str, str, tuple[str, ...]], ...]
+    dims: tuple[tuple[str, int, int | None], ...]
+    """Name, least and greatest size."""
+    call_bytes: int = 0
+    """Memory that the largest call takes beside the tensors; dims without an end count as `USUAL_DIM`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What the model says it is, after it was checked against its own tensors. None: the model does not say."""
 
@@ -109,7 +132,9 @@ class ModelFacts:
     cache_bytes_per_token: int | None
     cache_bytes_at_context: int | None
     layout_checked: bool
-    """Whether every tensor was held against the architecture's own list of names and shapes."""
+    """Whether every tensor was held against the architecture's own list of names and shapes, or a graph's."""
+    function: FunctionFacts | None = None
+    """Where the model is a function; its format is `function` then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +263,24 @@ class CheckedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedTensors:
+    """Tensors that fit a function: every input there, of its datatype, shape and bounds."""
+
+    printed_by: ClassVar[str] = "ostiary.contract"
+
+    body: Mapping[str, JsonValue]
+    """For the engine, as it will travel: what each tensor is, in the order of `buffers`."""
+    buffers: tuple[memoryview, ...]
+    outputs: tuple[ExpectedTensor, ...]
+    """What has to come back."""
+    timeout_seconds: float | None
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(len, self.buffers))
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a model answered, to its end, in the form that was asked for. Nobody vouches for what it says."""
 
@@ -248,3 +291,18 @@ class Answer:
     seed: int
     """With the same seed, settings and machine the same request has the same answer."""
     timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredTensors:
+    """What a function gave for its inputs, of the form that its contract states."""
+
+    printed_by: ClassVar[str] = "ostiary.answer"
+
+    outputs: Mapping[str, Tensor]
+    """In the order of the contract. Their memory is nobody else's."""
+    total_seconds: float
+
+    @property
+    def bytes(self) -> int:
+        return sum(len(tensor.data) for tensor in self.outputs.values())

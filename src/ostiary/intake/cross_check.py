@@ -21,6 +21,8 @@ from ostiary.intake.weights.tensor import Tensor
 _Part = TypeVar("_Part")
 
 CONFIG: Final = "config.json"
+FUNCTION_FILES: Final = frozenset({"graph.json", "graph.safetensors", "contract.json"})
+"""What only a function has; one of them makes the directory one."""
 WEIGHT_KINDS: Final = (
     FileKind.SAFETENSORS,
     FileKind.GGUF,
@@ -54,6 +56,7 @@ class CrossCheck:
     def __init__(self, entries: Collection[FileEntry], parts: Parts, *, is_wholly_read: bool) -> None:
         self._parts: Final = parts
         self._is_wholly_read: Final = is_wholly_read
+        self._entries: Final = tuple(entries)
         self._kinds: Final = {entry.kind for entry in entries}
         weights = {entry.path for entry in entries if entry.kind is FileKind.SAFETENSORS}
         self._has_all_weights: Final = is_wholly_read and weights == parts.weights.keys()
@@ -63,6 +66,9 @@ class CrossCheck:
 
     def find_in_model(self) -> Iterator[Finding]:
         """Everything that is wrong with the parts of a directory together."""
+        if self.is_function:
+            yield from self._find_in_function()
+            return
         if self._is_wholly_read:  # else what is missing here was refused before
             yield from self._find_missing()
         yield from self._find_in_indexes()
@@ -76,6 +82,16 @@ class CrossCheck:
         yield from self._find_past_embedding()
         yield from self._find_vocabulary_mismatch()
         yield from self._find_in_special_tokens()
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the directory is a function and no language model."""
+        return any(entry.path in FUNCTION_FILES for entry in self._entries)
+
+    def _find_in_function(self) -> Iterator[Finding]:
+        from ostiary.intake.functions.check_function import find_in_function  # noqa: PLC0415  # few are functions
+
+        yield from find_in_function(self._entries, self._parts, is_wholly_read=self._is_wholly_read)
 
     def find_in_single_file(self) -> Iterator[Finding]:
         """A file that is no part of any model is not a model."""

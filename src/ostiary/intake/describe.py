@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ostiary.core.tickets import DtypeTotal, FileEntry, ModelFacts
+from ostiary.core.tickets import DtypeTotal, FileEntry, FunctionFacts, ModelFacts
 from ostiary.intake.cross_check import WEIGHT_KINDS, CrossCheck
 from ostiary.intake.network.memory import estimate_memory
 from ostiary.intake.parse_files import Parts
@@ -20,8 +20,10 @@ def describe_model(files: Iterable[FileEntry], parts: Parts, check: CrossCheck) 
         tensors = [tensor for header in parts.weights.values() for tensor in header.tensors]
     need = None if config is None else estimate_memory(config, check.base_tensors)
     kinds = {entry.kind for entry in files}
+    is_function = check.is_function
+    function = _describe_function(parts) if is_function else None
     return ModelFacts(
-        format=next((str(kind) for kind in WEIGHT_KINDS if kind in kinds), "none"),
+        format="function" if is_function else next((str(kind) for kind in WEIGHT_KINDS if kind in kinds), "none"),
         architecture=None if config is None else config.model_type,
         layers=None if config is None else config.layers,
         hidden_size=None if config is None else config.hidden_size,
@@ -33,8 +35,16 @@ def describe_model(files: Iterable[FileEntry], parts: Parts, check: CrossCheck) 
         weight_bytes=sum(tensor.bytes for tensor in tensors),
         cache_bytes_per_token=None if need is None else need.cache_bytes_per_token,
         cache_bytes_at_context=None if need is None else need.cache_bytes_at_context,
-        layout_checked=layout is not None and layout.is_checked,
+        layout_checked=function is not None or (layout is not None and layout.is_checked),
+        function=function,
     )
+
+
+def _describe_function(parts: Parts) -> FunctionFacts | None:
+    from ostiary.intake.functions.describe_function import describe_function  # noqa: PLC0415  # few are functions
+
+    graph = parts.graphs.get("graph.json")
+    return None if graph is None else describe_function(graph)
 
 
 def _total_by_dtype(tensors: Iterable[Tensor]) -> tuple[DtypeTotal, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ostiary.core.findings import refuse
+from ostiary.core.function_limits import MAX_CARD_BYTES, MAX_CONTRACT_BYTES, MAX_GRAPH_BYTES
 from ostiary.core.limits import (
     MAX_CONFIG_BYTES,
     MAX_GGUF_HEADER_BYTES,
@@ -30,6 +31,9 @@ _WANTED: Final[Mapping[FileKind, int]] = {
     FileKind.CONFIG: MAX_CONFIG_BYTES + 1,
     FileKind.GENERATION_CONFIG: MAX_CONFIG_BYTES + 1,
     FileKind.ADAPTER_CONFIG: MAX_CONFIG_BYTES + 1,
+    FileKind.GRAPH: MAX_GRAPH_BYTES + 1,
+    FileKind.CONTRACT: MAX_CONTRACT_BYTES + 1,
+    FileKind.CARD: MAX_CARD_BYTES + 1,
     FileKind.INDEX: MAX_JSON_BYTES + 1,
     FileKind.TOKENIZER: MAX_JSON_BYTES + 1,
     FileKind.TOKENIZER_CONFIG: MAX_JSON_BYTES + 1,

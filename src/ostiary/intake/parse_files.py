@@ -39,6 +39,8 @@ from ostiary.intake.weights.read_safetensors import SafetensorsHeader, parse_saf
 from ostiary.intake.weights.tensor import Tensor
 
 if TYPE_CHECKING:
+    from ostiary.graph.function_contract import FunctionContract
+    from ostiary.graph.values import Graph
     from ostiary.intake.tokens.read_sentencepiece import Sentencepiece
 
 
@@ -55,6 +57,8 @@ class Parts:
     sentencepieces: dict[str, Sentencepiece] = field(default_factory=dict)
     vocabularies: dict[str, Vocabulary] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
+    graphs: dict[str, Graph] = field(default_factory=dict)
+    contracts: dict[str, FunctionContract] = field(default_factory=dict)
     foreign_tensors: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     """Tensors of formats other than safetensors, where the operator lets them in."""
     template_characters: int = 0
@@ -185,6 +189,26 @@ def _read_template(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
         return (Finding(TEMPLATE_MALFORMED, "it is not UTF-8", file.path, error.start),)
 
 
+def _read_graph(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.graph.parse_graph import parse_graph  # noqa: PLC0415  # few models are functions
+
+    parts.graphs[file.path] = parse_graph(file.kept)
+    return ()
+
+
+def _read_contract(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.graph.parse_contract import parse_contract  # noqa: PLC0415  # few models are functions
+
+    parts.contracts[file.path] = parse_contract(file.kept)
+    return ()
+
+
+def _read_card(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+    from ostiary.intake.functions.read_card import parse_card  # noqa: PLC0415  # few models are functions
+
+    return find_code_in_json(parse_card(file.kept))
+
+
 def _read_json(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
     return _find_code(file)
 
@@ -243,6 +267,9 @@ _READERS: Final[Mapping[FileKind, Callable[[ReadFile, Parts], tuple[Finding, ...
         FileKind.VOCABULARY: _read_vocabulary,
         FileKind.CHAT_TEMPLATE: _read_template,
         FileKind.ADAPTER_CONFIG: _read_adapter,
+        FileKind.GRAPH: _read_graph,
+        FileKind.CONTRACT: _read_contract,
+        FileKind.CARD: _read_card,
         FileKind.JSON: _read_json,
         FileKind.GGUF: _read_gguf,
         FileKind.NPY: _read_npy,

@@ -21,6 +21,14 @@ from ostiary.library.arguments import (
     parse_messages,
     parse_prompt,
 )
+from ostiary.library.function import (
+    Outputs,
+    TensorInfo,
+    describe_inputs,
+    describe_outputs,
+    make_outputs,
+    parse_call,
+)
 from ostiary.library.model import close_forgotten
 from ostiary.library.opening import Opened, open_here
 from ostiary.library.options import read_options
@@ -86,6 +94,41 @@ class AsyncModel:
     def verdict(self) -> Verdict:
         """What let it in, and what holds it."""
         return self._opened.verdict
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """Of a function, what it takes. A language model has none."""
+        contract = self._opened.function
+        return () if contract is None else describe_inputs(contract)
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """Of a function, what it gives. A language model has none."""
+        contract = self._opened.function
+        return () if contract is None else describe_outputs(contract)
+
+    async def __call__(self, inputs: object = None, /, *, timeout: float | None = None, **named: object) -> Outputs:
+        """Compute a function, as `Model` does: `await model(x=array)`. Calls at once are computed together."""
+        call = parse_call(inputs, named, timeout, tuple(item.name for item in self.inputs))
+        ready = asyncio.Event()
+        tell = _tell_loop(asyncio.get_running_loop(), ready)
+        opened = self._opened
+        if opened.is_closed:
+            opened.ask_function(call.request)  # which says so, and there may be no threads left
+        asked = await _run_apart(
+            self._threads, lambda: opened.ask_function(call.request, tell), lambda late: late.cancel()
+        )
+        try:
+            while not asked.take():
+                await ready.wait()
+                ready.clear()
+            answer = await _run_apart(self._threads, asked.conclude)
+        except asyncio.CancelledError:
+            if not opened.is_closed:
+                with suppress(RuntimeError):  # the model is being closed, which ends it as well
+                    self._threads.submit(_quietly, asked.cancel)
+            raise
+        return make_outputs(answer, call.library, self.verdict, asked.correlation_id)
 
     async def generate(self, prompt: Prompt, **options: Unpack[PromptOptions]) -> Result:
         """Go on from a text, or from token ids. `text` of what comes back does not repeat the prompt."""

@@ -1,4 +1,4 @@
-"""Which engine runs models that are opened here: the language engine, unless a test put another in its place."""
+"""Which engines run models that are opened here: for texts, for functions, or what a test put in their place."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ostiary.core.requests import ParsedRequest
 from ostiary.core.values import dataclass
 
 LANGUAGE: Final = "language"
+FUNCTION: Final = "function"
 ARITHMETIC: Final = ("fast", "plain")
 
 
@@ -39,6 +40,13 @@ def choose_engine(
         return _instead[-1]
     settings = {"adapter": adapter, "context_tokens": context_tokens, "arithmetic": arithmetic}
     return EngineChoice(LANGUAGE, {name: value for name, value in settings.items() if value is not None})
+
+
+def choose_function_engine(arithmetic: str | None = None) -> EngineChoice:
+    """With what the function engine is to be told."""
+    if _instead:
+        return _instead[-1]
+    return EngineChoice(FUNCTION, {} if arithmetic is None else {"arithmetic": arithmetic})
 
 
 @contextmanager

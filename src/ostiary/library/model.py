@@ -21,6 +21,14 @@ from ostiary.library.arguments import (
     parse_messages,
     parse_prompt,
 )
+from ostiary.library.function import (
+    Outputs,
+    TensorInfo,
+    describe_inputs,
+    describe_outputs,
+    make_outputs,
+    parse_call,
+)
 from ostiary.library.opening import Opened, open_here
 from ostiary.library.options import read_options
 from ostiary.library.result import Result, make_result
@@ -50,6 +58,33 @@ class Model:
     def verdict(self) -> Verdict:
         """What let it in, and what holds it."""
         return self._opened.verdict
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """Of a function, what it takes. A language model has none."""
+        contract = self._opened.function
+        return () if contract is None else describe_inputs(contract)
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """Of a function, what it gives. A language model has none."""
+        contract = self._opened.function
+        return () if contract is None else describe_outputs(contract)
+
+    def __call__(self, inputs: object = None, /, *, timeout: float | None = None, **named: object) -> Outputs:
+        """Compute a function: `model(x=array)`, or `model({"x": array})`, or the array where there is one input.
+
+        Arrays are NumPy's, MLX's or of any library that speaks DLPack; lists of numbers do, too. Outputs are arrays
+        of the same library, or NumPy's. Large arrays are not copied: do not change them meanwhile.
+        """
+        call = parse_call(inputs, named, timeout, tuple(item.name for item in self.inputs))
+        asked = self._opened.ask_function(call.request)
+        try:
+            answer = asked.conclude()
+        except BaseException:
+            asked.cancel()
+            raise
+        return make_outputs(answer, call.library, self.verdict, asked.correlation_id)
 
     def generate(self, prompt: Prompt, **options: Unpack[PromptOptions]) -> Result:
         """Go on from a text, or from token ids. `text` of what comes back does not repeat the prompt."""

@@ -15,9 +15,11 @@ from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
 from ostiary.contract import derive_contract
 from ostiary.core.requests import ParsedRequest
-from ostiary.errors import CELL_CLOSED, Misuse
+from ostiary.core.tensors import ParsedTensors
+from ostiary.errors import CELL_CLOSED, USAGE, Misuse
 from ostiary.library.arguments import OpenProgress, PathName
 from ostiary.library.believe import choose_believed
+from ostiary.library.function_files import looks_like_function, read_contract
 from ostiary.library.options import OpenOptions
 from ostiary.library.verdict import Verdict, write_verdict
 from ostiary.record.begin import open_log
@@ -25,13 +27,18 @@ from ostiary.record.events import CellEnded, Emit, Event, ModelSealed, ModelVeri
 from ostiary.record.place import find_state_directory
 from ostiary.trust.verify import UnsafeAllowances
 from ostiary.walks.model_walk import VerifyRequest
-from ostiary.walks.open_model import OpenModel, OpenRequest, open_model
+from ostiary.walks.open_model import FUNCTION_FILE, OpenModel, OpenRequest, open_model
 from ostiary.walks.request_walk import AnswerInFlight, ask_model
+from ostiary.walks.tensor_walk import TensorsInFlight, ask_function
 
 if TYPE_CHECKING:
     from ostiary.cell.process import CellUsage
     from ostiary.core.frames import JsonObject
     from ostiary.record.log import Log
+
+
+_NO_FUNCTION: Final = "this is a language model: it cannot be called with arrays"
+_NO_LANGUAGE_MODEL: Final = "this is a function: it takes arrays, and says nothing"
 
 
 class _Watcher:
@@ -81,6 +88,8 @@ class Opened:
         self._watcher: Final = watcher
         self._observe: Final = options.engine.observe
         self._contract: Final = derive_contract(opened.verified.manifest.facts, opened.cell.limits.tokens)
+        self.function: Final = read_contract(opened.contents)
+        """What it takes and gives, where it is a function."""
         self._endings: Final = RequestEndings(
             watcher.emit, opened.correlation_id, opened.cell.root, has_content=options.records_content
         )
@@ -88,7 +97,7 @@ class Opened:
         self._is_closed = False
         self._is_foreign = False
         self.verdict: Final[Verdict] = write_verdict(
-            opened, options.engine.name, watcher.sealed, tuple(sorted(layer.value for layer in options.without))
+            opened, watcher.sealed, tuple(sorted(layer.value for layer in options.without))
         )
 
     @property
@@ -117,12 +126,26 @@ class Opened:
 
     def ask(self, request: ParsedRequest, on_ready: Callable[[], None] | None = None) -> AnswerInFlight:
         """As `walks.request_walk.ask_model`; Misuse(CELL_CLOSED) before that where the model is closed."""
+        self._check_open()
+        if self.function is not None:
+            raise Misuse(
+                USAGE, _NO_LANGUAGE_MODEL, hint="Call it: model(name=array); model.inputs lists the names."
+            )
+        self._observe(request)
+        return ask_model(self._opened.cell, self._contract, self._endings, request, on_ready=on_ready)
+
+    def ask_function(self, request: ParsedTensors, on_ready: Callable[[], None] | None = None) -> TensorsInFlight:
+        """As `walks.tensor_walk.ask_function`; Misuse before that where it is closed, or no function."""
+        self._check_open()
+        if self.function is None:
+            raise Misuse(USAGE, _NO_FUNCTION, hint="Ask it with generate or chat.")
+        return ask_function(self._opened.cell, self.function, self._endings, request, on_ready=on_ready)
+
+    def _check_open(self) -> None:
         if self._is_foreign:
             raise Misuse(CELL_CLOSED, "the model was opened by the process that this one was forked from")
         if self._is_closed:
             raise Misuse(CELL_CLOSED, "the model was closed")
-        self._observe(request)
-        return ask_model(self._opened.cell, self._contract, self._endings, request, on_ready=on_ready)
 
     def read_usage(self) -> CellUsage:
         return self._opened.cell.read_usage()
@@ -147,7 +170,8 @@ class Opened:
 
 def open_here(model: PathName, options: OpenOptions) -> Opened:
     """Raises the first room's no; the record has it then."""
-    prepare_engine(options.engine.name, options.engine.settings, options.without)
+    expected = options.function_engine if looks_like_function(model) else options.engine
+    prepare_engine(expected.name, expected.settings, options.without)
     now = datetime.now(UTC)
     with ExitStack() as stack:
         log = stack.enter_context(open_log(options.state))
@@ -167,13 +191,23 @@ def open_here(model: PathName, options: OpenOptions) -> Opened:
             ),
             engine=options.engine.name,
             settings=options.engine.settings,
+            function_engine=options.function_engine.name,
+            function_settings=options.function_engine.settings,
             rules=options.rules,
             without=options.without,
             quarantine=Quarantine(state, watcher.emit),
         )
         walk = open_model(model, watcher.emit, request, start=watcher.start, advance=watcher.advance)
         at_work = stack.enter_context(walk)
+        _check_settings(at_work, options)
         opened = Opened(stack.pop_all(), log, at_work, watcher, options)
     watcher.tell("ready")
     lifetime.register(opened)
     return opened
+
+
+def _check_settings(opened: OpenModel, options: OpenOptions) -> None:
+    """What only a language model has a use for is not passed over."""
+    unused = options.engine.settings.keys() & {"adapter", "context_tokens"}
+    if FUNCTION_FILE in opened.contents and unused:
+        raise Misuse(USAGE, f"this is a function: it has no {min(unused)}")

@@ -15,7 +15,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import CELL_LIMITS_MALFORMED, USAGE, Misuse
 from ostiary.library.arguments import OpenArguments, OpenProgress
 from ostiary.library.believe import Named
-from ostiary.library.engines import ARITHMETIC, EngineChoice, choose_engine
+from ostiary.library.engines import ARITHMETIC, EngineChoice, choose_engine, choose_function_engine
 
 if TYPE_CHECKING:
     from ostiary.trust.explanation import Explanation
@@ -32,6 +32,8 @@ class OpenOptions:
     rules: LimitRules
     state: Path | None
     engine: EngineChoice
+    function_engine: EngineChoice
+    """Instead of that, where the model turns out to be a function."""
     without: frozenset[Layer]
     records_location: bool
     records_content: bool
@@ -64,6 +66,7 @@ def read_options(arguments: OpenArguments) -> OpenOptions:
         rules=set_limits(load_limit_rules(path.one("config")), arguments.get("limits") or {}),
         state=path.one("state"),
         engine=_choose_engine(arguments),
+        function_engine=choose_function_engine(arguments.get("arithmetic")),
         without=parse_layers(arguments.get("unsafe_without", ())),
         records_location=arguments.get("record_location", False),
         records_content=arguments.get("record_content", False),

@@ -49,7 +49,7 @@ class Verdict:
     """Joins all this to the record."""
 
 
-def write_verdict(opened: OpenModel, engine: str, sealed: Mapping[str, int], left_open: tuple[str, ...]) -> Verdict:
+def write_verdict(opened: OpenModel, sealed: Mapping[str, int], left_open: tuple[str, ...]) -> Verdict:
     verified, cell = opened.verified, opened.cell
     return Verdict(
         model=quote_untrusted(verified.manifest.name),
@@ -63,7 +63,7 @@ def write_verdict(opened: OpenModel, engine: str, sealed: Mapping[str, int], lef
         left_out=tuple(quote_untrusted(path) for path in verified.left_out),
         expires_at=verified.expires_at,
         sealed=dict(sealed),
-        engine=engine,
+        engine=opened.engine,
         layers=cell.layers,
         left_open=left_open,
         limits=dict(cell.limits.by_name()),

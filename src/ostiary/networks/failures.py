@@ -90,6 +90,13 @@ FAILURES: Final = (
     ),
     Failure(
         RuntimeError,
+        "failed with error code",
+        _FAILED,
+        "a matrix has no inverse, or cannot be factorised",
+        "a function that inverts or factorises a matrix which its inputs made singular",
+    ),
+    Failure(
+        RuntimeError,
         "Currently only supports",
         _FAILED,
         "the network computes in a format that MLX does not have on this device",

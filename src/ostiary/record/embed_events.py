@@ -15,7 +15,7 @@ class ModelEmbedded(Event):
     kind: ClassVar[str] = "model.embedded"
 
     root: Annotated[str, "SHA-256 root digest of the model"]
-    form: Annotated[str, "what was loaded: `tensors`, or `network` with its tokenizer"]
+    form: Annotated[str, "what was loaded: `tensors`, a `network` with its tokenizer, or a `function`"]
     tensors: Annotated[int, "how many tensors"]
 
 

@@ -21,7 +21,13 @@ from ostiary.record.embed_events import ModelEmbedded, WorkFailed, WorkRefused
 from ostiary.record.event import Content as Content  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Event as Event  # noqa: PLC0414  every room has it from here
-from ostiary.record.request_events import RequestAnswered, RequestCancelled, RequestFailed, RequestRefused
+from ostiary.record.request_events import (
+    RequestAnswered,
+    RequestCancelled,
+    RequestComputed,
+    RequestFailed,
+    RequestRefused,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +362,7 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             ModelQuarantined,
             ModelReleased,
             RequestAnswered,
+            RequestComputed,
             RequestRefused,
             RequestFailed,
             RequestCancelled,

@@ -14,7 +14,7 @@ class _RequestEnded(Event):
 
     opened: Annotated[str, "the correlation id under which the model was opened"]
     root: Annotated[str, "SHA-256 root digest of the model"]
-    operation: Annotated[str, "what was asked for: generate, chat"]
+    operation: Annotated[str, "what was asked for: generate, chat, infer"]
     milliseconds: Annotated[int, "from the request to its end"]
     prompt: Annotated[Content | None, "what was asked, as a salted hash, where the application wants that"] = None
 
@@ -36,13 +36,26 @@ class RequestAnswered(_RequestEnded):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestComputed(_RequestEnded):
+    """A function gave its outputs for a request."""
+
+    kind: ClassVar[str] = "request.computed"
+
+    input_bytes: Annotated[int, "of all tensors that were asked with"]
+    output_bytes: Annotated[int, "of all tensors that were given back"]
+    answer: Annotated[Content | None, "the outputs, as a salted hash, where the application wants that"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused(_RequestEnded):
-    """A request does not fit the model; nothing was computed."""
+    """A request does not fit the model, and nothing was computed; or its outputs broke the contract."""
 
     kind: ClassVar[str] = "request.refused"
 
     code: Annotated[str, "the code of the refusal"]
-    field: Annotated[str | None, "the field that does not fit"] = None
+    field: Annotated[str | None, "the field, input or output that does not fit"] = None
+    rule: Annotated[str | None, "what a function's contract says of it: shape, datatype, range, ..."] = None
+    limit: Annotated[str | None, "what that rule allows"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +65,7 @@ class RequestFailed(_RequestEnded):
     kind: ClassVar[str] = "request.failed"
 
     code: Annotated[str, "the code of the fault"]
-    completion_tokens: Annotated[int, "tokens that came before"]
+    completion_tokens: Annotated[int, "tokens that came before; 0 of a function"]
     first_milliseconds: Annotated[int | None, "from the request to the first token, where one came"] = None
 
 

@@ -26,6 +26,8 @@ CONTENTS_KINDS: Final = frozenset(
         FileKind.VOCABULARY,
         FileKind.CHAT_TEMPLATE,
         FileKind.ADAPTER_CONFIG,
+        FileKind.GRAPH,
+        FileKind.CONTRACT,
         FileKind.JSON,
     }
 )

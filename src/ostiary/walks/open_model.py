@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary.cell.limits_file import NO_RULES, LimitRules
 from ostiary.cell.plan import plan_cell
@@ -16,6 +16,9 @@ from ostiary.core.values import dataclass
 from ostiary.record.events import Emit
 from ostiary.vault import ALL_METHODS, open_sealed
 from ostiary.walks.model_walk import VerifyRequest, verify_model
+
+FUNCTION_FILE: Final = "graph.json"
+"""A model that has it is a function; docs/formats/graph.md."""
 
 if TYPE_CHECKING:
     from ostiary.cell.profile import Layer
@@ -32,6 +35,9 @@ class OpenRequest:
     engine: str
     settings: JsonObject | None = None
     """For the engine."""
+    function_engine: str | None = None
+    """For models that are functions; None: as others."""
+    function_settings: JsonObject | None = None
     rules: LimitRules = NO_RULES
     """Limits that the operator set."""
     without: Collection[Layer] = ()
@@ -47,6 +53,9 @@ class OpenModel:
     verified: VerifiedModel
     cell: RunningCell
     correlation_id: str
+    engine: str
+    contents: Mapping[str, bytes]
+    """Its small files, as they were verified."""
 
 
 @contextmanager
@@ -65,15 +74,18 @@ def open_model(
     verification = verify_model(path, emit, asked, start=start, advance=advance)
     verified, correlation_id = verification.ticket, verification.correlation_id
     with open_sealed(path, verified, emit, correlation_id, methods=request.methods) as sealed:
+        engine, settings = request.engine, request.settings
+        if FUNCTION_FILE in sealed.contents and request.function_engine is not None:
+            engine, settings = request.function_engine, request.function_settings
         plan = plan_cell(
             sealed,
-            request.engine,
+            engine,
             emit,
             correlation_id,
-            settings=request.settings,
+            settings=settings,
             rules=request.rules,
             without=request.without,
             quarantine=request.quarantine,
         )
         with start_cell(plan, emit, correlation_id) as cell:
-            yield OpenModel(verified, cell, correlation_id)
+            yield OpenModel(verified, cell, correlation_id, engine, sealed.contents)

@@ -18,6 +18,7 @@ from ostiary.worker.run import name_process, run_single
 ENGINES: Final[Mapping[str, str]] = {
     "arrays": "ostiary.worker.engines.arrays",
     "fake": "ostiary.worker.engines.fake",
+    "function": "ostiary.worker.engines.function",
     "language": "ostiary.worker.engines.language",
 }
 """Every engine by name, with its module. A model never names one: the application does."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ostiary.cell.limits import BASE_BYTES, GIB, LEAST_BASE_BYTES, MIB, CellLimits, check_memory, derive_limits
-from ostiary.core.tickets import ModelFacts
+from ostiary.core.tickets import FunctionFacts, ModelFacts
 from ostiary.errors import CellRefused
 
 LLAMA_1B = ModelFacts(
@@ -101,3 +101,10 @@ def test_weights_that_cannot_fit_are_refused_before_a_process_is_started() -> No
     check_memory(limits, limits.memory_bytes - LEAST_BASE_BYTES)
     with pytest.raises(CellRefused, match="CELL_MEMORY_BUDGET: the model needs at least"):
         check_memory(limits, limits.memory_bytes - LEAST_BASE_BYTES + 1)
+
+
+def test_a_function_gets_memory_for_its_largest_call_and_none_for_conversations() -> None:
+    function = FunctionFacts("f", 1, 0, (), (), (), (), call_bytes=300 * MIB)
+    facts = replace(LLAMA_1B, format="function", function=function)
+    assert derive_limits(facts, 100 * MIB, 64 * GIB, 8).memory_bytes == BASE_BYTES + 100 * MIB + 2 * 300 * MIB
+    assert derive_limits(facts, 100 * MIB, GIB, 8).memory_bytes == -(-GIB * 4 // 5 // MIB) * MIB

@@ -34,6 +34,10 @@ LOADED_NAMES: Final = {
     "sentencepiece.bpe.model": FileKind.SENTENCEPIECE,
     "preprocessor_config.json": FileKind.JSON,
     "processor_config.json": FileKind.JSON,
+    "graph.json": FileKind.GRAPH,
+    "contract.json": FileKind.CONTRACT,
+    "card.json": FileKind.CARD,
+    "graph.safetensors": FileKind.SAFETENSORS,
     "model.sig": FileKind.SIGNATURE,
 }
 _ENDINGS: Final = (

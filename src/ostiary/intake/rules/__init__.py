@@ -11,6 +11,7 @@ from ostiary.intake.rules import (
     config,
     consistency,
     formats,
+    functions,
     index,
     json,
     names,
@@ -35,4 +36,5 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     *tokenizer.RULES,
     *template.RULES,
     *code.RULES,
+    *functions.RULES,
 )

@@ -29,6 +29,7 @@ from ostiary.worker.engines.contract import (
     Reply,
     ReplyKind,
 )
+from ostiary.worker.engines.fake_functions import FakeFunction
 from ostiary.worker.engines.fake_language import NO_SCRIPT, FakeLanguage, Script, read_script
 
 _LIBRARIES: Final = ("jinja2.sandbox", "tokenizers")
@@ -72,6 +73,7 @@ class FakeEngine:
     def __init__(self, limits: EngineLimits, modules: Mapping[str, Any], script: Script = NO_SCRIPT) -> None:
         self._limits: Final = limits
         self._language: Final = FakeLanguage(script, limits)
+        self._function: Final = FakeFunction()
         self._modules: Final = modules
         self._running: Final[dict[int, _Running]] = {}
         self._contents: Mapping[str, bytes] = {}
@@ -82,6 +84,7 @@ class FakeEngine:
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
         self._contents = dict(contents)
         self._language.read_contents(contents)
+        self._function.read_contents(contents)
 
     def read_weights(self, path: str, descriptor: int, size: int) -> None:
         total = 0
@@ -216,6 +219,9 @@ class FakeEngine:
     def _answer(self, call: Call) -> Iterator[Reply | None]:
         return self._language.answer(call)
 
+    def _infer(self, call: Call) -> Iterator[Reply | None]:
+        yield self._function.answer(call)
+
 
 class _Panic(BaseException):
     """As Rust's panics arrive in Python."""
@@ -238,6 +244,7 @@ _OPERATIONS: Final[Mapping[str, Callable[[FakeEngine, Call], Iterator[Reply | No
     "generate": FakeEngine._answer,
     "grow": FakeEngine._grow,
     "hang": FakeEngine._hang,
+    "infer": FakeEngine._infer,
     "open": FakeEngine._open,
     "render_template": FakeEngine._render_template,
     "sleep": FakeEngine._sleep,

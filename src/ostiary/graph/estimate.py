@@ -1,0 +1,188 @@
+"""How much memory and work a call of a graph takes, before anything of it runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ostiary.core.function_limits import USUAL_DIM
+from ostiary.core.values import dataclass
+from ostiary.errors import IntakeRefused
+from ostiary.graph.bind_graph import bind_graph
+from ostiary.graph.call import Call
+from ostiary.graph.dtypes import Dtype
+from ostiary.graph.primitives import PRIMITIVES
+from ostiary.graph.scope import Scope
+from ostiary.graph.shapes import count_elements
+from ostiary.graph.sizes import Size, multiply_sizes
+from ostiary.graph.values import Graph, Node, TensorType
+
+_COPIES_AROUND: Final = 2
+"""Of inputs and outputs: as they travel, and as arrays of several callers put together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of one call."""
+
+    constant_bytes: int
+    """Weights: they are there once, for all calls."""
+    input_bytes: int
+    output_bytes: int
+    peak_bytes: int
+    """The most that inputs, results and what operations need for themselves take together at one time."""
+    work: int
+    """Multiply-adds, or what takes as long as one."""
+
+
+def estimate_graph(graph: Graph) -> Estimate:
+    """Of a graph that was bound: its sizes are numbers."""
+    types = graph.list_types()
+    sizes = [count_bytes(item) for item in types]
+    inputs = len(graph.inputs)
+    first = inputs + len(graph.constants)
+    roots = find_roots(graph, len(types), first)
+    last_use = find_last_uses(graph, roots)
+    live = sum(sizes[:inputs])
+    peak = live
+    work = 0
+    going: deque[int] = deque()
+    value = first
+    scope = Scope({})
+    for number, node in enumerate(graph.nodes):
+        call = Call(tuple(types[item] for item in node.inputs), node.attributes, scope)
+        work += _number(PRIMITIVES[node.op].work(call, node.outputs))
+        results = range(value, value + len(node.outputs))
+        live += sum(sizes[result] for result in results if roots[result] == result)
+        peak = max(peak, live + count_scratch(node, call))
+        ended = {roots[item] for item in (*node.inputs, *results) if roots[item] >= first}
+        going.append(sum(sizes[root] for root in ended if last_use[root] <= number))
+        if len(going) > _IN_FLIGHT:
+            live -= going.popleft()
+        value += len(node.outputs)
+    return Estimate(
+        constant_bytes=sum(sizes[inputs:first]),
+        input_bytes=sum(sizes[:inputs]),
+        output_bytes=sum(sizes[item.value] for item in graph.outputs),
+        peak_bytes=peak,
+        work=work,
+    )
+
+
+def estimate_call_bytes(graph: Graph) -> int:
+    """Memory of the largest call, beside the constants. 0 where no such sizes go together."""
+    dims = {item.name: max(item.min, USUAL_DIM) if item.max is None else item.max for item in graph.dims}
+    for sizes in (dims, {item.name: item.min for item in graph.dims}):
+        try:
+            estimate = estimate_graph(bind_graph(graph, sizes))
+        except IntakeRefused:
+            continue
+        return estimate.peak_bytes + _COPIES_AROUND * (estimate.input_bytes + estimate.output_bytes)
+    return 0
+
+
+_IN_FLIGHT: Final = 10
+"""MLX makes room for so many operations before the first of them is done, and frees what they needed after it."""
+
+
+def count_bytes(item: TensorType) -> int:
+    """Of an array whose sizes are numbers."""
+    return _number(count_elements(item.shape)) * item.dtype.bytes
+
+
+def _number(size: Size) -> int:
+    if not isinstance(size, int):
+        raise TypeError("the graph was not bound")
+    return size
+
+
+_VIEWS: Final = frozenset(
+    {"as_strided", "broadcast_to", "expand_dims", "slice", "split", "squeeze", "transpose", "view"}
+)
+"""What looks at the array that it is given. A reshape may have to copy, and counts as if it did."""
+
+
+def find_roots(graph: Graph, values: int, first: int) -> list[int]:
+    """For each value, the one whose memory it lies in."""
+    roots = list(range(values))
+    value = first
+    for node in graph.nodes:
+        for result in range(value, value + len(node.outputs)):
+            if node.op in _VIEWS:
+                roots[result] = roots[node.inputs[0]]
+        value += len(node.outputs)
+    return roots
+
+
+def find_last_uses(graph: Graph, roots: list[int]) -> list[int]:
+    """For each value that has memory, the number of the last node that needs it; past the end for outputs."""
+    last = [-1] * len(roots)
+    for number, node in enumerate(graph.nodes):
+        for item in node.inputs:
+            last[roots[item]] = number
+    for output in graph.outputs:
+        last[roots[output.value]] = len(graph.nodes)
+    return last
+
+
+def count_scratch(node: Node, call: Call) -> int:
+    """Memory that an operation needs for itself while it works."""
+    rule = _SCRATCH.get(node.op)
+    return 0 if rule is None else _number(rule(call, node.outputs))
+
+
+def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
+    """A convolution lays its windows side by side, copies its input, padded, and its result where it is narrower."""
+    places = count_elements(outputs[0].shape[:-1])
+    windows = places * multiply_sizes(call.shape(1)[1:]) * call.integer("groups")
+    around = 2 * count_elements(call.shape(0)) + count_elements(call.shape(1)) + count_elements(outputs[0].shape)
+    return (windows + around) * Dtype.FLOAT32.bytes
+
+
+def _score(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
+    """Attention has the scores up to three times, and keys as often as queries have heads."""
+    scores = count_elements(call.shape(0)[:3]) * call.shape(1)[2]
+    return (3 * scores + 2 * count_elements(call.shape(0))) * Dtype.FLOAT32.bytes
+
+
+def _copy(times: int) -> Callable[[Call, tuple[TensorType, ...]], Size]:
+    def count(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
+        total: Size = 0
+        for item in call.inputs:
+            total = total + count_elements(item.shape)
+        widest = max(item.dtype.bytes for item in call.inputs)
+        return total * times * max(widest, Dtype.FLOAT32.bytes)
+
+    return count
+
+
+def _draw(_call: Call, outputs: tuple[TensorType, ...]) -> Size:
+    """Words are drawn in pairs, and copied where one is too many."""
+    return 2 * count_elements(outputs[0].shape) * outputs[0].dtype.bytes + _SINGLE_NUMBERS
+
+
+_SINGLE_NUMBERS: Final = 1_024
+_SCRATCH: Final[Mapping[str, Callable[[Call, tuple[TensorType, ...]], Size]]] = {
+    "addmm": _copy(1),
+    "argpartition": _copy(1),
+    "argsort": _copy(1),
+    "attention": _score,
+    "cholesky": _copy(2),
+    "convolution": _unfold,
+    "eig": _copy(4),
+    "eigh": _copy(4),
+    "fft": _copy(2),
+    "gather_mm": _copy(1),
+    "inverse": _copy(2),
+    "layer_norm": _copy(5),
+    "matmul": _copy(1),
+    "partition": _copy(1),
+    "qr": _copy(3),
+    "quantize": _copy(2),
+    "random_bits": _draw,
+    "rms_norm": _copy(4),
+    "rope": _copy(3),
+    "sort": _copy(1),
+    "svd": _copy(6),
+}

@@ -1,0 +1,124 @@
+"""A function call's way through the house, top to bottom: contract -> cell -> answer. No decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from ostiary.answer import RequestEnding, RequestEndings, TensorGathering
+from ostiary.contract import check_tensors
+from ostiary.core.frames import ReplyKind
+from ostiary.core.requests import Operation
+from ostiary.core.tensors import ParsedTensors
+from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
+
+if TYPE_CHECKING:
+    from ostiary.cell.calls import CallInFlight, CellReply
+    from ostiary.cell.running import RunningCell
+    from ostiary.core.tickets import AnsweredTensors, CheckedTensors
+    from ostiary.graph.function_contract import FunctionContract
+
+
+def ask_function(
+    cell: RunningCell,
+    contract: FunctionContract,
+    endings: RequestEndings,
+    request: ParsedTensors,
+    *,
+    on_ready: Callable[[], None] | None = None,
+) -> TensorsInFlight:
+    """The tensors are on their way when this returns. Raises the first room's no, which is in the record then.
+
+    `on_ready` is called, from another thread, when `TensorsInFlight.take` has something to do.
+    """
+    ending = endings.begin(Operation.INFER)
+    try:
+        checked = check_tensors(request, contract)
+        ending.note_tensors(checked)
+        tail = checked.buffers[0] if len(checked.buffers) == 1 else b"".join(checked.buffers)
+        call = cell.call(
+            Operation.INFER.value,
+            checked.body,
+            tail,
+            deadline_seconds=checked.timeout_seconds,
+            on_ready=on_ready,
+        )
+    except BaseException as error:
+        ending.raised(error)
+        raise
+    return TensorsInFlight(cell, call, checked, ending)
+
+
+class TensorsInFlight:
+    """Outputs on their way. One thread at a time takes them; `cancel` and `abandon` may come from any."""
+
+    def __init__(
+        self, cell: RunningCell, call: CallInFlight, checked: CheckedTensors, ending: RequestEnding
+    ) -> None:
+        self._cell: Final = cell
+        self._call: Final = call
+        self._checked: Final = checked
+        self._gathering: Final = TensorGathering(checked, ending.started)
+        self._ending: Final = ending
+        self._answer: AnsweredTensors | None = None
+        self._error: BaseException | None = None
+        self._is_cancelled = False
+
+    @property
+    def correlation_id(self) -> str:
+        return self._ending.correlation_id
+
+    @property
+    def input_bytes(self) -> int:
+        return self._checked.bytes
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `conclude` has something to say, or nobody wants it any more."""
+        return self._answer is not None or self._error is not None or self._is_cancelled
+
+    def take(self, seconds: float | None = 0) -> bool:
+        """Wait so long for the reply. Whether it is over; errors wait for `conclude`."""
+        if self.is_over:
+            return True
+        try:
+            reply = self._call.take(seconds)
+            if reply is not None:
+                self._read(reply)
+        except StopIteration:
+            self._error = InternalFault(HOUSE_INTERNAL, "a call ended without an end")
+        except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
+            self._error = error
+            self._call.close()
+        return self.is_over
+
+    def conclude(self) -> AnsweredTensors:
+        """Wait for it. How it ended is in the record when this returns, or raises what ended it."""
+        self.take(None)
+        if self._error is not None:
+            self._ending.raised(self._error)
+            raise self._error
+        if self._answer is None:
+            raise InternalFault(HOUSE_INTERNAL, "a call was concluded that nobody wanted any more")
+        self._ending.computed(self._checked, self._answer)
+        return self._answer
+
+    def cancel(self) -> None:
+        """Not wanted any more. Nothing changes where it is over already. Raises what the record says."""
+        if self._answer is not None:
+            self._ending.computed(self._checked, self._answer)
+        elif self._error is not None:
+            self._ending.raised(self._error)
+        else:
+            self._is_cancelled = True
+            self._call.close()
+            self._ending.cancelled()
+
+    def _read(self, reply: CellReply) -> None:
+        try:
+            if reply.kind is ReplyKind.PIECE:
+                self._gathering.refuse_piece()
+            self._answer = self._gathering.take_result(reply.body, reply.tail)
+        except SandboxViolation as violation:
+            self._cell.object_to(violation.message)
+            raise

@@ -1,0 +1,112 @@
+"""What would take all memory or time, and sizes that only a call decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graph_builder import GraphBuilder
+
+from hostile_graphs.base import End, Hostile
+from ostiary.graph.dtypes import Dtype
+
+F, I = Dtype.FLOAT32, Dtype.INT32  # noqa: E741
+HUGE = 1 << 20
+
+
+def _broadcast(b: GraphBuilder) -> object:
+    """Costs nothing itself; what is computed from it does."""
+    wide = b.add("broadcast_to", b.input(F, 1), shape=(HUGE, HUGE))
+    return b.output(b.add("sum", b.add("exp", wide), axes=(0, 1), keepdims=False))
+
+
+def _only_broadcast(b: GraphBuilder) -> object:
+    return b.output(b.add("broadcast_to", b.input(F, 1), shape=(HUGE, HUGE)))
+
+
+def _row(b: GraphBuilder) -> object:
+    return b.output(
+        b.add("sum", b.add("arange", start=0.0, step=1.0, size=1 << 31 - 1, dtype=F), axes=(0,), keepdims=False)
+    )
+
+
+def _many_at_once(b: GraphBuilder) -> object:
+    """Forty arrays of 64 MiB, none of which can go before the last is there."""
+    one = b.add("broadcast_to", b.input(F, 1), shape=(1 << 24,))
+    values = [
+        b.add("exp", b.add("multiply", one, b.add("size_value", size=number, dtype=F))) for number in range(40)
+    ]
+    total = values[0]
+    for value in values[1:]:
+        total = b.add("add", total, value)
+    return b.output(b.add("sum", total, axes=(0,), keepdims=False))
+
+
+def _one_after_another(b: GraphBuilder) -> object:
+    """The same in an order in which two are enough."""
+    one = b.add("broadcast_to", b.input(F, 1), shape=(1 << 22,))
+    total = b.add("exp", one)
+    for number in range(40):
+        total = b.add(
+            "add", total, b.add("exp", b.add("multiply", one, b.add("size_value", size=number % 3, dtype=F)))
+        )
+    return b.output(b.add("max", total, axes=(0,), keepdims=False))
+
+
+def _deep(count: int) -> Callable[[GraphBuilder], object]:
+    def build(b: GraphBuilder) -> object:
+        value = b.input(F, 1)
+        for _ in range(count):
+            value = b.add("negative", value)
+        return b.output(value)
+
+    return build
+
+
+def _work(b: GraphBuilder) -> object:
+    value = b.add("broadcast_to", b.input(F, 1, 1), shape=(1 << 13, 1 << 13))
+    for _ in range(512):
+        value = b.add("matmul", value, value)
+    return b.output(b.add("sum", value, axes=(0, 1), keepdims=False))
+
+
+def _rest(b: GraphBuilder) -> object:
+    """All but the first: nothing, where there is only one."""
+    n = b.dim("n", 1, 100)
+    x = b.input(F, n)
+    rest = b.add("slice", x, start=(1,), stop=(n,), step=(1,))
+    return b.output(b.add("max", rest, axes=(0,), keepdims=False))
+
+
+def _square(b: GraphBuilder) -> object:
+    """A size that grows faster than what is given."""
+    n = b.dim("n", 1, None)
+    x = b.input(F, n)
+    wide = b.add("broadcast_to", b.add("reshape", x, shape=(n, 1)), shape=(n, n))
+    return b.output(b.add("sum", b.add("exp", wide), axes=(0, 1), keepdims=False))
+
+
+def _window(b: GraphBuilder) -> object:
+    """A window that fits into some images only."""
+    n = b.dim("n", 1, 100)
+    x, w = b.input(F, 1, n, 2), b.input(F, 3, 5, 2)
+    value = b.add(
+        "convolution", x, w, stride=(1,), padding_low=(0,), padding_high=(0,), kernel_dilation=(1,),
+        input_dilation=(1,), groups=1, flip=False,
+    )  # fmt: skip
+    return b.output(value)
+
+
+BY_SIZE = (
+    Hostile("an array of two to the fortieth", _broadcast, [((1,), [1.0])]),
+    Hostile("an answer of two to the fortieth", _only_broadcast, [((1,), [1.0])]),
+    Hostile("a row of two thousand million", _row, []),
+    Hostile("many arrays at once", _many_at_once, [((1,), [1.0])]),
+    Hostile("many arrays one after another", _one_after_another, [((1,), [1.0])], End.HARMLESS),
+    Hostile("five thousand operations in a chain", _deep(5_000), [((1,), [1.0])], End.HARMLESS),
+    Hostile("more work than an hour has", _work, [((1, 1), [1.0])]),
+    Hostile("the greatest of a rest of nothing", _rest, [((1,), [1.0])]),
+    Hostile("the greatest of a rest", _rest, [((2,), [1.0, 2.0])], End.HARMLESS),
+    Hostile("a square of a long row", _square, [((60_000,), [1.0] * 60_000)]),
+    Hostile("an image smaller than the window", _window, [((1, 4, 2), [1.0] * 8), ((3, 5, 2), [1.0] * 30)]),
+    Hostile("an image as large as the window", _window, [((1, 5, 2), [1.0] * 10), ((3, 5, 2), [1.0] * 30)], End.HARMLESS),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Many graphs in one real worker behind the wall: `worker` is what it runs, `host` speaks with it."""
