@@ -209,7 +209,7 @@ def _parse_conversation(fields: _Fields, generation: Generation | None) -> ChatC
                 raise CallUnfit(f"{name}[{place}] is {describe_type(item)}, not an object")
     options = fields.object_of("template_options") or {}
     for value in (tools, documents, options):
-        _refuse_reserved(value)
+        refuse_reserved(value)
     return ChatCall(
         messages=tuple(_parse_message(message, place) for place, message in enumerate(messages)),
         tools=None if tools is None else tuple(tools),
@@ -239,7 +239,7 @@ def _parse_message(message: JsonValue, place: int) -> dict[str, JsonValue]:
             raise CallUnfit(f"{where}.tool_calls[{entry}] is {describe_type(call)}, not an object")
     made["tool_calls"] = calls
     fields.refuse_unread()
-    _refuse_reserved(calls)
+    refuse_reserved(calls)
     if made["content"] is None and not calls:
         raise CallUnfit(f"{where} has no content")
     return {name: value for name, value in made.items() if value is not None}
@@ -404,17 +404,18 @@ def check_prompt(ids: Sequence[int], generation: Generation, bounds: Bounds) -> 
     return min(room, bounds.max_tokens // generation.choices) if wanted is None else wanted
 
 
-def _refuse_reserved(value: JsonValue) -> None:
+def refuse_reserved(value: JsonValue) -> None:
+    """Wherever in it."""
     if isinstance(value, str):
         if holds_reserved(value):
             raise CallUnfit("a text holds characters that are reserved: U+10C000 and up")
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_reserved(item)
+            refuse_reserved(item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            _refuse_reserved(name)
-            _refuse_reserved(item)
+            refuse_reserved(name)
+            refuse_reserved(item)
 
 
 def _or(value: _T | None, default: _T) -> _T:

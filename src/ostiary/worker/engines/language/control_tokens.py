@@ -20,7 +20,8 @@ LAST_RESERVED: Final = 0x10FFFD
 """The end of the last private plane: marks, and the stand-ins of `shield`. Texts may not bring these along."""
 FIRST_MARK: Final = 0x10E000
 MAX_MARKS: Final = LAST_RESERVED - FIRST_MARK + 1
-_RESERVED: Final = re.compile(f"[{chr(FIRST_RESERVED)}-{chr(LAST_RESERVED)}]")
+_RESERVED: Final = re.compile(f"[{chr(FIRST_RESERVED)}-{chr(0x10FFFF)}]")
+_MARK: Final = re.compile(f"[{chr(FIRST_MARK)}-{chr(0x10FFFF)}]")
 _LOOKS_LIKE_CONTROL: Final = re.compile(r"<[|\uff5c].*[|\uff5c]>|<\|?/?[a-z_]+\|>|\[/?[A-Z_]+\]", re.S)
 """How control tokens are spelled by those who do not say that they are special."""
 
@@ -65,6 +66,11 @@ class ControlTokens:
 def holds_reserved(text: str) -> bool:
     """Whether a text has characters that stand for something else here."""
     return _RESERVED.search(text) is not None
+
+
+def holds_mark(text: str) -> bool:
+    """Whether a text has a character that is, or could be, a control token for the tokenizer."""
+    return _MARK.search(text) is not None
 
 
 def find_controls(

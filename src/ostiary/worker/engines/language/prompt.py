@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
-from ostiary.core.json_text import JsonValue
+from ostiary.core.json_text import JsonValue, parse_json
 from ostiary.core.text import quote_untrusted
+from ostiary.errors import IntakeRefused
 from ostiary.worker.engines.contract import CallUnfit
 from ostiary.worker.engines.language.chat_template import Chat, ChatTemplates
-from ostiary.worker.engines.language.check_calls import ChatCall, EmbedCall, GenerateCall, TokenizeCall
+from ostiary.worker.engines.language.check_calls import (
+    ChatCall,
+    EmbedCall,
+    GenerateCall,
+    TokenizeCall,
+    refuse_reserved,
+)
+from ostiary.worker.engines.language.control_tokens import holds_mark
 from ostiary.worker.engines.language.shield import Shield
 from ostiary.worker.engines.language.text_tokenizer import TextTokenizer
 
@@ -66,7 +73,7 @@ class PromptMaker:
             if name not in known:
                 raise CallUnfit(f"the chat template has no option '{quote_untrusted(name)}'")
         cover = self._shield.cover
-        return self._templates.render(
+        rendered = self._templates.render(
             Chat(
                 messages=[self._cover_message(message) for message in call.messages],
                 tools=None if call.tools is None else [cover(tool) for tool in call.tools],
@@ -76,6 +83,9 @@ class PromptMaker:
                 continue_final_message=call.continue_final_message,
             )
         )
+        if holds_mark(rendered):  # made of numbers, say: no text that was let in has one
+            raise CallUnfit("the chat template makes reserved characters of these messages")
+        return rendered
 
     def _cover_message(self, message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         role = message["role"]
@@ -99,7 +109,8 @@ def _read_arguments(call: JsonValue) -> JsonValue:
     if not isinstance(arguments, str):
         return call
     try:
-        read = json.loads(arguments)
-    except (ValueError, RecursionError) as error:
+        read = parse_json(arguments.encode("utf-8"))
+    except (IntakeRefused, UnicodeEncodeError) as error:
         raise CallUnfit("the arguments of a tool call are not JSON") from error
+    refuse_reserved(read)  # escapes in them may have spelled what the text itself could not hold
     return {**call, "function": {**function, "arguments": read}}
