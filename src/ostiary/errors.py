@@ -26,6 +26,8 @@ class OstiaryError(Exception):
     exit_status: ClassVar[int] = 4
     codes: ClassVar[str] = ""
     """The prefix of the codes this class carries; "" for the abstract branches."""
+    is_for_strangers: ClassVar[bool] = False
+    """Whether its messages may be shown to whoever asked: our own words, on nothing but what that one sent."""
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -121,10 +123,32 @@ class ContractRefused(Refusal):
     """The request does not fit the model, as told before anything is computed. `field` names what does not fit."""
 
     codes = "CONTRACT_"
+    is_for_strangers = True
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
         super().__init__(code, message, hint=hint)
         self.field: Final = field
+
+
+class GatewayRefused(Refusal):
+    """What a client sent is not let in by the door itself. `field` names what does not fit, where it has a name."""
+
+    codes = "GATEWAY_"
+    is_for_strangers = True
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, field: str = "", allow: Sequence[str] = ()
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.field: Final = field
+        self.allow: Final = tuple(allow)
+        """The methods that the address takes, where the method is what does not fit."""
+
+
+class AdmissionRefused(Refusal):
+    """Nobody who may ask this asked."""
+
+    codes = "ADMISSION_"
 
 
 class CallRefused(Refusal):
@@ -258,6 +282,12 @@ class EmbedOutOfMemory(EmbedFailed):
     codes = "EMBED_OUT_OF_MEMORY"
 
 
+class ServerFailed(Fault):
+    """The server could not be started, or not go on."""
+
+    codes = "SERVER_NOT_LISTENING"
+
+
 class InternalFault(Fault):
     """A failure that nobody foresaw; always keeps its cause."""
 
@@ -270,7 +300,7 @@ class Misuse(OstiaryError):
     exit_status = 2
     codes = (
         "USAGE MODEL_NOT_FOUND RECORD_NONE RECORD_NO_ENTRY KEY_UNUSABLE KEY_LOCKED KEY_EXISTS EXTRA_MISSING "
-        "CELL_LIMITS_MALFORMED CELL_CLOSED"
+        "CELL_LIMITS_MALFORMED CELL_CLOSED SERVER_UNPROTECTED SETTINGS_MALFORMED"
     )
 
 
@@ -284,10 +314,23 @@ class PublicError:
     http: int
     exit_status: int
     correlation_id: str
+    detail: str = ""
+    """What does not fit in what that stranger sent, where the error is about that."""
+    field: str = ""
 
 
 def render_public(error: BaseException, correlation_id: str) -> PublicError:
     """The one place where an exception becomes a public answer."""
     known = error if isinstance(error, OstiaryError) else InternalFault(HOUSE_INTERNAL, type(error).__name__)
     code = CODES[known.code]
-    return PublicError(code.name, code.public, code.hint, code.http, known.exit_status, correlation_id)
+    is_told = known.is_for_strangers
+    return PublicError(
+        code.name,
+        code.public,
+        code.hint,
+        code.http,
+        known.exit_status,
+        correlation_id,
+        detail=known.message if is_told else "",
+        field=getattr(known, "field", "") if is_told else "",
+    )

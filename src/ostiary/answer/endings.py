@@ -52,10 +52,13 @@ class RequestEndings:
         self._abandoned: Final[deque[RequestEnding]] = deque()
         self._is_foreign = False
 
-    def begin(self, operation: Operation) -> RequestEnding:
-        """A request that is to end. What was abandoned meanwhile is told first."""
+    def begin(self, operation: Operation, correlation_id: str | None = None) -> RequestEnding:
+        """A request that is to end. What was abandoned meanwhile is told first.
+
+        `correlation_id`: what a door already told of it; it must be new. None: one is drawn.
+        """
         self.tell_abandoned()
-        ending = RequestEnding(self, operation)
+        ending = RequestEnding(self, operation, correlation_id or secrets.token_hex(8))
         with self._lock:
             self._open[ending.correlation_id] = ending
         return ending
@@ -122,8 +125,8 @@ class RequestEndings:
 class RequestEnding:
     """Of one request. The first of these words counts, whoever says it."""
 
-    def __init__(self, endings: RequestEndings, operation: Operation) -> None:
-        self.correlation_id: Final = secrets.token_hex(8)
+    def __init__(self, endings: RequestEndings, operation: Operation, correlation_id: str) -> None:
+        self.correlation_id: Final = correlation_id
         self.operation: Final = operation
         self.asked: Mapping[str, JsonValue] = {}
         """What a hash is taken of, where the application wants that."""

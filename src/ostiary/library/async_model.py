@@ -141,8 +141,15 @@ class AsyncStream(AsyncIterator[Piece]):
     tokens. One task at a time.
     """
 
-    def __init__(self, opened: Opened, threads: ThreadPoolExecutor, request: ParsedRequest) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        threads: ThreadPoolExecutor,
+        request: ParsedRequest,
+        correlation_id: str | None = None,
+    ) -> None:
         """Use `AsyncModel.stream`."""
+        self._correlation_id: Final = correlation_id
         self._opened: Final = opened
         self._threads: Final = threads
         self._request: Final = request
@@ -233,7 +240,9 @@ class AsyncStream(AsyncIterator[Piece]):
             if opened.is_closed:
                 opened.ask(request)  # which says so, and there may be no threads left
             self._asked = await _run_apart(
-                self._threads, lambda: opened.ask(request, tell), lambda asked: asked.cancel()
+                self._threads,
+                lambda: opened.ask(request, tell, self._correlation_id),
+                lambda asked: asked.cancel(),
             )
         return self._asked
 

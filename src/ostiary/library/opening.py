@@ -13,7 +13,7 @@ from ostiary.answer import RequestEndings
 from ostiary.cell import lifetime
 from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
-from ostiary.contract import derive_contract
+from ostiary.contract import TextContract, derive_contract
 from ostiary.core.requests import ParsedRequest
 from ostiary.errors import CELL_CLOSED, Misuse
 from ostiary.library.arguments import OpenProgress, PathName
@@ -92,6 +92,11 @@ class Opened:
         )
 
     @property
+    def contract(self) -> TextContract:
+        """What it takes."""
+        return self._contract
+
+    @property
     def is_closed(self) -> bool:
         return self._is_closed or self._is_foreign
 
@@ -115,14 +120,26 @@ class Opened:
         """What went wrong with the record without losing anything."""
         return self._log.notices
 
-    def ask(self, request: ParsedRequest, on_ready: Callable[[], None] | None = None) -> AnswerInFlight:
+    def ask(
+        self,
+        request: ParsedRequest,
+        on_ready: Callable[[], None] | None = None,
+        correlation_id: str | None = None,
+    ) -> AnswerInFlight:
         """As `walks.request_walk.ask_model`; Misuse(CELL_CLOSED) before that where the model is closed."""
         if self._is_foreign:
             raise Misuse(CELL_CLOSED, "the model was opened by the process that this one was forked from")
         if self._is_closed:
             raise Misuse(CELL_CLOSED, "the model was closed")
         self._observe(request)
-        return ask_model(self._opened.cell, self._contract, self._endings, request, on_ready=on_ready)
+        return ask_model(
+            self._opened.cell,
+            self._contract,
+            self._endings,
+            request,
+            on_ready=on_ready,
+            correlation_id=correlation_id,
+        )
 
     def read_usage(self) -> CellUsage:
         return self._opened.cell.read_usage()

@@ -28,12 +28,14 @@ def ask_model(
     request: ParsedRequest,
     *,
     on_ready: Callable[[], None] | None = None,
+    correlation_id: str | None = None,
 ) -> AnswerInFlight:
     """The request is on its way when this returns. Raises the first room's no, which is in the record then.
 
     `on_ready` is called, from other threads, whenever `AnswerInFlight.take` may have something to give.
+    `correlation_id`: what a door has told of the request already; else one is drawn.
     """
-    ending = endings.begin(request.operation)
+    ending = endings.begin(request.operation, correlation_id)
     try:
         checked = check_request(request, contract)
         ending.note_request(checked)
