@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.core.ceiling import Ceiling
+from ostiary.core.request_limits import *  # noqa: F403  one place to import from
 
 # What is printed
 MAX_QUOTED_CHARACTERS: Final = Ceiling(
@@ -438,19 +439,3 @@ MAX_INPUT_DEPTH: Final = Ceiling(
     32, "levels", "lists in lists; MLX ends the process on deep ones, and no array has more"
 )
 MAX_INPUT_ITEMS: Final = Ceiling(1 << 22, "items", "of lists, looked at one by one; longer ones are arrays already")
-
-# The HTTP door
-MAX_BODY_VALUES: Final = Ceiling(
-    1 << 19, "values", "of one JSON body: a prompt of token ids as long as the longest contexts, or 1,000 messages"
-)
-MAX_REQUEST_LINE_BYTES: Final = Ceiling(8_192, "bytes", "method, address and version; ours stay below 300")
-MAX_HEADER_BYTES: Final = Ceiling(
-    16_384, "bytes", "all header lines of a request together, as other servers have it"
-)
-MAX_HEADERS: Final = Ceiling(64, "headers", "of one request; clients and two proxies send 30")
-MAX_CHUNK_LINE_BYTES: Final = Ceiling(16, "bytes", "a chunk's size in hexadecimal; extensions are refused")
-MAX_PATH_PART_CHARACTERS: Final = Ceiling(256, "characters", "a named part of an address, such as a model's name")
-MAX_REQUEST_ID_CHARACTERS: Final = Ceiling(128, "characters", "of an id that a client gives its request")
-MAX_SERVED_MODELS: Final = Ceiling(64, "models", "of one server; each is a process")
-MAX_SERVED_NAME_CHARACTERS: Final = Ceiling(128, "characters", "a model's name in requests; hubs have 96")
-MAX_BEARER_CHARACTERS: Final = Ceiling(512, "characters", "a key that somebody shows; ours have 51")

@@ -1,0 +1,54 @@
+"""Ceilings of requests and of the doors that they come through. `limits.py` has them, too: import them from there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.core.ceiling import Ceiling
+
+# Forms that answers are held to, and calls of tools
+MAX_SCHEMA_VALUES: Final = Ceiling(16_384, "values", "schemas that people publish have a few thousand")
+MAX_SCHEMA_CHARACTERS: Final = Ceiling(262_144, "characters", "names, patterns and allowed values of a schema")
+MAX_SCHEMA_DEPTH: Final = Ceiling(
+    64, "steps", "from the whole to a value in it: two for each object in an object; other servers take ten objects"
+)
+MAX_SCHEMA_PROPERTIES: Final = Ceiling(
+    1_024, "schemas", "with a name; a thousand take a tenth of a second to make a grammar of"
+)
+MAX_SCHEMA_COUNT: Final = Ceiling(65_536, "items", "or characters, that a schema may count to")
+MAX_SCHEMA_MULTIPLE: Final = Ceiling(
+    1_000, "remainders", "of multipleOf; each is a state, and 5,000 take 25 milliseconds to list"
+)
+MAX_PATTERN_CHARACTERS: Final = Ceiling(1_024, "characters", "one pattern of a schema; people write below 200")
+MAX_TOOLS: Final = Ceiling(128, "tools", "of one request, as other servers have it")
+MAX_TOOL_NAME_CHARACTERS: Final = Ceiling(64, "characters", "as other servers have it")
+MAX_TOOL_CALLS: Final = Ceiling(128, "calls", "of tools, in one answer; people see a handful")
+MAX_TOOL_CALL_CHARACTERS: Final = Ceiling(
+    262_144, "characters", "one call of a tool; beyond, it is text like any other"
+)
+
+# The HTTP door
+MAX_BODY_VALUES: Final = Ceiling(
+    1 << 19, "values", "of one JSON body: a prompt of token ids as long as the longest contexts, or 1,000 messages"
+)
+MAX_REQUEST_LINE_BYTES: Final = Ceiling(8_192, "bytes", "method, address and version; ours stay below 300")
+MAX_HEADER_BYTES: Final = Ceiling(16_384, "bytes", "all header lines of a request together, as others have it")
+MAX_HEADERS: Final = Ceiling(64, "headers", "of one request; clients and two proxies send 30")
+MAX_CHUNK_LINE_BYTES: Final = Ceiling(16, "bytes", "a chunk's size in hexadecimal; extensions are refused")
+MAX_PATH_PART_CHARACTERS: Final = Ceiling(256, "characters", "a named part of an address, such as a model's name")
+MAX_REQUEST_ID_CHARACTERS: Final = Ceiling(128, "characters", "of an id that a client gives its request")
+MAX_SERVED_MODELS: Final = Ceiling(64, "models", "of one server; each is a process")
+MAX_SERVED_NAME_CHARACTERS: Final = Ceiling(128, "characters", "a model's name in requests; hubs have 96")
+MAX_BEARER_CHARACTERS: Final = Ceiling(512, "characters", "a key that somebody shows; ours have 51")
+
+# contract.json
+MAX_CONTRACT_BYTES: Final = Ceiling(
+    65_536, "bytes", "a contract is read by people; one with every field there is has 4 KiB"
+)
+MAX_CONTRACT_VALUES: Final = Ceiling(4_096, "values", "one with every field there is has 300")
+MAX_CONTRACT_TEXT_CHARACTERS: Final = Ceiling(200, "characters", "a model's name, or the name of a template option")
+MAX_COMBINING_RUN: Final = Ceiling(
+    30,
+    "characters",
+    "that combine with one before them, as Unicode's Stream-Safe Text Format has it: sorting costs",
+)
