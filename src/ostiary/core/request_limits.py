@@ -1,4 +1,4 @@
-"""Ceilings of requests and of the doors that they come through. `limits.py` has them, too: import them from there."""
+"""Ceilings of requests and of the doors that they come through. `limits.py` has them, too: import from there."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ MAX_PATH_PART_CHARACTERS: Final = Ceiling(256, "characters", "a named part of an
 MAX_REQUEST_ID_CHARACTERS: Final = Ceiling(128, "characters", "of an id that a client gives its request")
 MAX_SERVED_MODELS: Final = Ceiling(64, "models", "of one server; each is a process")
 MAX_SERVED_NAME_CHARACTERS: Final = Ceiling(128, "characters", "a model's name in requests; hubs have 96")
+MAX_SERVER_TEXT_CHARACTERS: Final = Ceiling(1_024, "characters", "one setting of the server: a path or a name")
 MAX_BEARER_CHARACTERS: Final = Ceiling(512, "characters", "a key that somebody shows; ours have 51")
 
 # contract.json
