@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from ostiary.core.answer_forms import ToolPlan, ToolUse
 from ostiary.core.json_text import JsonValue, describe_type
 from ostiary.core.limits import (
     MAX_CALL_CHOICES,
@@ -24,6 +25,7 @@ from ostiary.core.limits import (
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import CallUnfit, JsonObject
+from ostiary.worker.engines.language.check_forms import check_form, check_tools, drop_strictness
 from ostiary.worker.engines.language.control_tokens import holds_reserved
 from ostiary.worker.engines.language.options import USUAL_PENALTY_CONTEXT, Generation, Penalties, Sampling
 
@@ -61,6 +63,7 @@ class ChatCall:
     continue_final_message: bool
     generation: Generation | None
     """None: the template is only rendered."""
+    plan: ToolPlan = ToolPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +213,21 @@ def _parse_conversation(fields: _Fields, generation: Generation | None) -> ChatC
     options = fields.object_of("template_options") or {}
     for value in (tools, documents, options):
         refuse_reserved(value)
+    plan = check_tools(
+        tools,
+        fields.take("tool_choice"),
+        is_parallel=fields.flag("parallel_tool_calls", default=True),
+        is_held=generation is not None and generation.schema is not None,
+    )
     return ChatCall(
         messages=tuple(_parse_message(message, place) for place, message in enumerate(messages)),
-        tools=None if tools is None else tuple(tools),
+        tools=None if tools is None or plan.use is ToolUse.NONE else tuple(map(drop_strictness, tools)),
         documents=None if documents is None else tuple(documents),
         options=options,
         add_generation_prompt=adds,
         continue_final_message=continues,
         generation=generation,
+        plan=plan,
     )
 
 
@@ -301,6 +311,10 @@ def _parse_generation(fields: _Fields, bounds: Bounds) -> Generation:
     tenant = fields.take("tenant")
     if tenant is not None and len(fields.text("tenant")) > MAX_TENANT_CHARACTERS:
         raise CallUnfit(f"tenant is longer than {int(MAX_TENANT_CHARACTERS)} characters")
+    schema = check_form(fields.take("response_format"))
+    ignores_end = fields.flag("ignore_eos")
+    if schema is not None and ignores_end:
+        raise CallUnfit("response_format and ignore_eos exclude one another")
     return Generation(
         max_tokens=fields.integer("max_tokens", 1, bounds.max_tokens // choices),
         sampling=_parse_sampling(fields, bounds),
@@ -309,7 +323,8 @@ def _parse_generation(fields: _Fields, bounds: Bounds) -> Generation:
         choices=choices,
         tenant=tenant if isinstance(tenant, str) else None,
         show_special=fields.flag("show_special"),
-        ignore_eos=fields.flag("ignore_eos"),
+        ignore_eos=ignores_end,
+        schema=schema,
     )
 
 

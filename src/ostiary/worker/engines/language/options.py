@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ostiary.core.schema_rules import Schema
 from ostiary.core.values import dataclass
 
 USUAL_PENALTY_CONTEXT = 20
@@ -68,3 +69,5 @@ class Generation:
     show_special: bool = False
     """Whether control tokens that the model writes appear in the text."""
     ignore_eos: bool = False
+    schema: Schema | None = None
+    """What the answer is held to, where it is JSON of a form."""

@@ -69,6 +69,8 @@ class PromptMaker:
     def _render(self, call: ChatCall) -> str:
         with_tools = call.tools is not None
         known = self._templates.find_options(with_tools=with_tools)
+        if call.tools and not self._templates.takes_tools():
+            raise CallUnfit("the chat template has no place for tools")
         for name in call.options:
             if name not in known:
                 raise CallUnfit(f"the chat template has no option '{quote_untrusted(name)}'")
