@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from ostiary.codes import *  # noqa: F403  # codes and classes are imported from one place
 from ostiary.codes import CODES, HOUSE_INTERNAL, Code
 
 if TYPE_CHECKING:
     from ostiary.core.findings import Finding
+
+Limit: TypeAlias = int | float | str | Sequence[int | float | str]
+"""What a rule allows: a number, the least and the most, or words of ours."""
 
 
 class OstiaryError(Exception):
@@ -120,14 +123,43 @@ class CellRefused(Refusal):
 
 
 class ContractRefused(Refusal):
-    """The request does not fit the model, as told before anything is computed. `field` names what does not fit."""
+    """The request does not fit the model, as told before anything is computed. `field` names what does not fit.
+
+    `rule` is the place in the model's contract (docs/contract.md) that says no, or the kind of the house's own
+    bound; `limit` is what stands there: a number, the least and the most, or words.
+    """
 
     codes = "CONTRACT_"
     is_for_strangers = True
 
-    def __init__(self, code: Code, message: str, *, hint: str | None = None, field: str = "") -> None:
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        hint: str | None = None,
+        field: str = "",
+        rule: str = "",
+        limit: Limit | None = None,
+    ) -> None:
         super().__init__(code, message, hint=hint)
         self.field: Final = field
+        self.rule: Final = rule
+        self.limit: Final = limit
+
+
+class AnswerRefused(Refusal):
+    """The model's answer breaks a rule of its own contract: what follows is not given out. `rule` and `limit` as there."""
+
+    codes = "ANSWER_"
+    is_for_strangers = True
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, rule: str = "", limit: Limit | None = None
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.rule: Final = rule
+        self.limit: Final = limit
 
 
 class GatewayRefused(Refusal):
@@ -317,6 +349,9 @@ class PublicError:
     detail: str = ""
     """What does not fit in what that stranger sent, where the error is about that."""
     field: str = ""
+    rule: str = ""
+    """Which rule of the model's contract says no, where one does, and what it allows."""
+    limit: Limit | None = None
 
 
 def render_public(error: BaseException, correlation_id: str) -> PublicError:
@@ -333,4 +368,6 @@ def render_public(error: BaseException, correlation_id: str) -> PublicError:
         correlation_id,
         detail=known.message if is_told else "",
         field=getattr(known, "field", "") if is_told else "",
+        rule=getattr(known, "rule", "") if is_told else "",
+        limit=getattr(known, "limit", None) if is_told else None,
     )

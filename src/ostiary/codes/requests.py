@@ -26,8 +26,8 @@ CONTRACT_RANGE: Final = declare(
 )
 CONTRACT_TEXT: Final = declare(
     "CONTRACT_TEXT",
-    "A text of the request holds characters that no model takes.",
-    "Take out halves of surrogate pairs, and characters from U+10C000 on.",
+    "A text of the request holds characters that this model does not take.",
+    "The message names them; halves of surrogate pairs and characters from U+10C000 on are taken by no model.",
     400,
 )
 CONTRACT_TOO_LONG: Final = declare(
@@ -35,4 +35,16 @@ CONTRACT_TOO_LONG: Final = declare(
     "The request is longer than this model takes.",
     "Ask for less: a shorter prompt, fewer messages, or fewer tokens.",
     413,
+)
+CONTRACT_NOT_OFFERED: Final = declare(
+    "CONTRACT_NOT_OFFERED",
+    "The model's contract does not offer this.",
+    "`ostiary contract show` lists what the model takes; whoever signs the model can offer more.",
+    400,
+)
+ANSWER_RULE: Final = declare(
+    "ANSWER_RULE",
+    "The model's answer broke a rule of its contract, and was not given out further.",
+    "Ask again, or for something else; the message names the rule.",
+    422,
 )

@@ -14,6 +14,7 @@ from ostiary.core.chunk_tree import ChunkTree
 from ostiary.core.findings import Finding
 from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Choice, Operation, Timings, Usage
+from ostiary.core.terms.values import LanguageTerms, OutputTerms
 from ostiary.core.values import dataclass
 
 
@@ -31,6 +32,7 @@ class FileKind(StrEnum):
     CHAT_TEMPLATE = "chat-template"
     ADAPTER_CONFIG = "adapter-config"
     JSON = "json"
+    CONTRACT = "contract"
     SIGNATURE = "signature"
     DOCUMENT = "document"
     GGUF = "gguf"
@@ -110,6 +112,8 @@ class ModelFacts:
     cache_bytes_at_context: int | None
     layout_checked: bool
     """Whether every tensor was held against the architecture's own list of names and shapes."""
+    terms: LanguageTerms | None = None
+    """What its contract.json says, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,12 @@ class CheckedRequest:
     logprobs: int | None
     """How many of the likeliest tokens are told with each; None: no log-probabilities at all."""
     timeout_seconds: float | None
+    prompt_limit: int | None = None
+    """How many tokens the contract lets a prompt have. The engine counts them."""
+    context_limit: int | None = None
+    """How many of prompt and answer together, where the contract says so."""
+    output: OutputTerms = OutputTerms()
+    """What the contract says of answers."""
 
 
 @dataclass(frozen=True, slots=True)
