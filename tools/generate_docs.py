@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -26,6 +27,7 @@ from ostiary import errors
 from ostiary.cli.main import build_parser
 from ostiary.core import limits
 from ostiary.core.ceiling import Ceiling
+from ostiary.core.terms.schema import describe_schema
 from ostiary.intake.network.architectures import ARCHITECTURES
 from ostiary.intake.rules import ALL_RULES
 from ostiary.networks.architectures import ARCHITECTURES as RUNNING
@@ -249,7 +251,12 @@ def read_cards() -> dict[str, dict[str, str]]:
     return cards
 
 
+def render_contract_schema() -> str:
+    return json.dumps(describe_schema(), indent=2) + "\n"
+
+
 PAGES = {
+    REFERENCE / "contract.schema.json": render_contract_schema,
     REFERENCE / "errors.md": render_errors,
     REFERENCE / "limits.md": render_limits,
     REFERENCE / "rules.md": render_rules,

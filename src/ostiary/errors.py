@@ -149,7 +149,7 @@ class ContractRefused(Refusal):
 
 
 class AnswerRefused(Refusal):
-    """The model's answer breaks a rule of its own contract: what follows is not given out. `rule` and `limit` as there."""
+    """The model's answer breaks a rule of its own contract: nothing more of it is given out."""
 
     codes = "ANSWER_"
     is_for_strangers = True

@@ -6,6 +6,7 @@ from typing import Final
 
 from ostiary._version import __version__
 from ostiary.core.findings import Finding
+from ostiary.core.terms.render_terms import describe_terms
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import ModelFacts
 from ostiary.intake.examination import Examination
@@ -53,6 +54,7 @@ def _describe_facts(facts: ModelFacts) -> dict[str, object]:
             "cache_bytes_at_context": facts.cache_bytes_at_context,
         },
         "layout_checked": facts.layout_checked,
+        "contract": None if facts.terms is None else describe_terms(facts.terms),
     }
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from ostiary.contract.check_json import JsonCheck
-from ostiary.contract.fields import Fields, unfit
+from ostiary.contract.fields import Fields
+from ostiary.contract.unfit import unfit
 from ostiary.core.answer_forms import parse_answer_form, parse_tool_plan
 from ostiary.core.json_text import JsonValue
 from ostiary.core.schema_rules import SchemaFault, SchemaUnfit

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ostiary.contract.check_json import JsonCheck
-from ostiary.contract.fields import Fields, TextBudget, is_list, name_type, unfit
+from ostiary.contract.fields import Fields, TextBudget, is_list, name_type
+from ostiary.contract.unfit import unfit
 from ostiary.core.json_text import JsonValue, parse_json
 from ostiary.core.limits import MAX_CALL_MESSAGES
 from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, IntakeRefused

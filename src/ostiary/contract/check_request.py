@@ -14,8 +14,9 @@ from ostiary.contract.check_forms import check_form, check_tool_choice
 from ostiary.contract.check_json import JsonCheck
 from ostiary.contract.check_messages import check_messages
 from ostiary.contract.check_terms import find_prompt_limit, hold_to_terms
-from ostiary.contract.fields import Fields, TextBudget, name_type, unfit
+from ostiary.contract.fields import Fields, TextBudget, name_type
 from ostiary.contract.text_contract import TextContract
+from ostiary.contract.unfit import unfit
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import (
     MAX_CALL_CHOICES,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ostiary.contract.text_rules import hold_text
-from ostiary.contract.unfit import unfit as unfit
+from ostiary.contract.unfit import unfit
 from ostiary.core.limits import MAX_REQUEST_CHARACTERS
 from ostiary.core.terms.values import TextTerms
 from ostiary.core.text import quote_untrusted

@@ -20,6 +20,7 @@ from ostiary.intake.code.find_code_in_json import find_code_in_json
 from ostiary.intake.network.read_adapter import Adapter, parse_adapter
 from ostiary.intake.network.read_config import Config, parse_config
 from ostiary.intake.network.read_generation_config import GenerationConfig, parse_generation_config
+from ostiary.intake.read_contract import parse_contract
 from ostiary.intake.read_file import ReadFile
 from ostiary.intake.read_json import parse_json, parse_json_object
 from ostiary.intake.rules import formats
@@ -39,6 +40,7 @@ from ostiary.intake.weights.read_safetensors import SafetensorsHeader, parse_saf
 from ostiary.intake.weights.tensor import Tensor
 
 if TYPE_CHECKING:
+    from ostiary.core.terms.values import LanguageTerms
     from ostiary.intake.tokens.read_sentencepiece import Sentencepiece
 
 
@@ -55,6 +57,7 @@ class Parts:
     sentencepieces: dict[str, Sentencepiece] = field(default_factory=dict)
     vocabularies: dict[str, Vocabulary] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
+    contracts: dict[str, LanguageTerms] = field(default_factory=dict)
     foreign_tensors: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     """Tensors of formats other than safetensors, where the operator lets them in."""
     template_characters: int = 0
@@ -185,6 +188,11 @@ def _read_template(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
         return (Finding(TEMPLATE_MALFORMED, "it is not UTF-8", file.path, error.start),)
 
 
+def _read_contract(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
+    parts.contracts[file.path] = parse_contract(file.kept)
+    return ()
+
+
 def _read_json(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
     return _find_code(file)
 
@@ -243,6 +251,7 @@ _READERS: Final[Mapping[FileKind, Callable[[ReadFile, Parts], tuple[Finding, ...
         FileKind.VOCABULARY: _read_vocabulary,
         FileKind.CHAT_TEMPLATE: _read_template,
         FileKind.ADAPTER_CONFIG: _read_adapter,
+        FileKind.CONTRACT: _read_contract,
         FileKind.JSON: _read_json,
         FileKind.GGUF: _read_gguf,
         FileKind.NPY: _read_npy,

@@ -15,6 +15,7 @@ from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
 from ostiary.contract import TextContract, derive_contract
 from ostiary.core.requests import ParsedRequest
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.errors import CELL_CLOSED, Misuse
 from ostiary.library.arguments import OpenProgress, PathName
 from ostiary.library.believe import choose_believed
@@ -80,7 +81,9 @@ class Opened:
         self._opened: Final = opened
         self._watcher: Final = watcher
         self._observe: Final = options.engine.observe
-        self._contract: Final = derive_contract(opened.verified.manifest.facts, opened.cell.limits.tokens)
+        facts, left_out = opened.verified.manifest.facts, opened.verified.left_out
+        terms = None if CONTRACT_FILE in left_out else facts.terms  # what nobody vouches for bounds nothing
+        self._contract: Final = derive_contract(facts, opened.cell.limits.tokens, terms)
         self._endings: Final = RequestEndings(
             watcher.emit, opened.correlation_id, opened.cell.root, has_content=options.records_content
         )
@@ -99,6 +102,11 @@ class Opened:
     @property
     def is_closed(self) -> bool:
         return self._is_closed or self._is_foreign
+
+    @property
+    def standing(self) -> str:
+        """Of its process: `running`, `resting` until the next request, `quarantined`, `closed`."""
+        return "closed" if self.is_closed else self._opened.cell.standing
 
     @property
     def ended(self) -> CellEnded | None:

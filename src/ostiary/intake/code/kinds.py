@@ -34,6 +34,7 @@ LOADED_NAMES: Final = {
     "sentencepiece.bpe.model": FileKind.SENTENCEPIECE,
     "preprocessor_config.json": FileKind.JSON,
     "processor_config.json": FileKind.JSON,
+    "contract.json": FileKind.CONTRACT,
     "model.sig": FileKind.SIGNATURE,
 }
 _ENDINGS: Final = (

@@ -10,6 +10,7 @@ from ostiary.intake.rules import (
     code,
     config,
     consistency,
+    contract,
     formats,
     index,
     json,
@@ -34,5 +35,6 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     *consistency.RULES,
     *tokenizer.RULES,
     *template.RULES,
+    *contract.RULES,
     *code.RULES,
 )
