@@ -39,6 +39,13 @@ MAX_PATH_PART_CHARACTERS: Final = Ceiling(256, "characters", "a named part of an
 MAX_REQUEST_ID_CHARACTERS: Final = Ceiling(128, "characters", "of an id that a client gives its request")
 MAX_SERVED_MODELS: Final = Ceiling(64, "models", "of one server; each is a process")
 MAX_SERVED_NAME_CHARACTERS: Final = Ceiling(128, "characters", "a model's name in requests; hubs have 96")
+MAX_PIPELINED_BYTES: Final = Ceiling(
+    65_536, "bytes", "of next requests on one connection, before this one is answered; beyond, it is not read"
+)
+MAX_LINGER_MS: Final = Ceiling(
+    2_000, "milliseconds", "how long a connection that was refused is listened to, so that the answer arrives"
+)
+MAX_LINGER_BYTES: Final = Ceiling(1 << 20, "bytes", "of a refused request that are looked away from")
 MAX_SERVER_TEXT_CHARACTERS: Final = Ceiling(1_024, "characters", "one setting of the server: a path or a name")
 MAX_BEARER_CHARACTERS: Final = Ceiling(512, "characters", "a key that somebody shows; ours have 51")
 

@@ -26,6 +26,8 @@ class Asked:
     method: str
     path: Mapping[str, str]
     """The named parts of the address, decoded."""
+    query: Mapping[str, str]
+    """Of names that the route takes."""
     headers: Mapping[str, str]
     """By lower-case name. One that came several times is refused before, where that matters."""
     models: ServedModels

@@ -62,6 +62,16 @@ class RequestFraming:
         self._left = 0
         self._looked_at = 0
 
+    @property
+    def is_at_head(self) -> bool:
+        """Whether the next byte belongs to a head."""
+        return self.phase is Phase.HEAD
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the request was passed on to its end."""
+        return self.phase is Phase.COMPLETE
+
     def begin_next(self) -> None:
         """The answer is sent: another request may follow."""
         self.phase = Phase.HEAD

@@ -51,6 +51,8 @@ class Route:
     """The type of the JSON answer."""
     streams: Any = None
     """The type of what each server-sent event has as data, where the answer may be a stream."""
+    queries: tuple[str, ...] = ()
+    """Names that its query may have, for `Asked.query`; any other is refused."""
     is_open: bool = False
     """Whether it answers without a key."""
     most_body_bytes: int | None = None

@@ -22,6 +22,7 @@ from ostiary.record.event import Content as Content  # noqa: PLC0414  every room
 from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Event as Event  # noqa: PLC0414  every room has it from here
 from ostiary.record.request_events import RequestAnswered, RequestCancelled, RequestFailed, RequestRefused
+from ostiary.record.server_events import AccessGranted, ClientRefused, ServerStarted, ServerStopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,6 +355,10 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RequestRefused,
             RequestFailed,
             RequestCancelled,
+            ServerStarted,
+            ServerStopped,
+            AccessGranted,
+            ClientRefused,
             ModelEmbedded,
             WorkFailed,
             WorkRefused,

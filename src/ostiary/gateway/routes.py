@@ -1,0 +1,15 @@
+"""All addresses of the server, gathered from whoever answers at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ostiary.gateway import listing
+from ostiary.gateway.health import make_health_routes
+from ostiary.gateway.openapi import make_openapi_route
+from ostiary.gateway.route import Route
+
+
+def gather_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
+    routes = (*make_health_routes(is_draining), *listing.ROUTES)
+    return (*routes, make_openapi_route(routes))
