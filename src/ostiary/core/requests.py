@@ -75,6 +75,16 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that a model wants to be called. Nobody vouches for the arguments but as far as they were held to."""
+
+    name: str
+    """One that was offered."""
+    arguments: str
+    """A JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a request cost."""
 

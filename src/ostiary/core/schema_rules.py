@@ -87,7 +87,7 @@ class _Reader:
         self._multiple = 1
         self._map: Final = SchemaMap()
 
-    def read_root(self, value: Mapping[str, JsonValue]) -> Schema:
+    def read_root(self, value: Schema) -> Schema:
         read = self.read(value, ())
         return {} if isinstance(read, bool) else read
 
