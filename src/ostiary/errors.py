@@ -184,9 +184,16 @@ class AdmissionRefused(Refusal):
 
 
 class CallRefused(Refusal):
-    """The model's engine looked at a request and says that it does not fit the model."""
+    """The model's engine looked at a request and says that it does not fit the model.
+
+    `limit`: the bound of the model's contract that it says was passed, where it is one (core/frames.py, LimitName).
+    """
 
     codes = "WORKER_CALL_REFUSED"
+
+    def __init__(self, code: Code, message: str, *, hint: str | None = None, limit: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.limit: Final = limit
 
 
 class EmbedRefused(Refusal):

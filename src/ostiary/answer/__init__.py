@@ -3,7 +3,7 @@
 In: CheckedRequest and the replies to it
 Out: Answer
 Trusts: the clock; of what a worker says, nothing
-Refuses: nothing
+Refuses: AnswerRefused
 Emits: request.answered, request.cancelled, request.failed, request.refused
 """
 

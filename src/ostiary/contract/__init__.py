@@ -10,6 +10,7 @@ Emits: nothing
 from __future__ import annotations
 
 from ostiary.contract.check_request import check_request
+from ostiary.contract.name_limit import name_limit
 from ostiary.contract.text_contract import TextContract, derive_contract
 
-__all__ = ["TextContract", "check_request", "derive_contract"]
+__all__ = ["TextContract", "check_request", "derive_contract", "name_limit"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.answer import Gathering, RequestEnding, RequestEndings
 from ostiary.answer.endings import Progress
-from ostiary.contract import TextContract, check_request
+from ostiary.contract import TextContract, check_request, name_limit
 from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import ParsedRequest, Piece
 from ostiary.core.tickets import Answer
@@ -105,7 +105,7 @@ class AnswerInFlight:
         except StopIteration:
             self._error = InternalFault(HOUSE_INTERNAL, "an answer ended without an end")
         except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
-            self._error = error
+            self._error = name_limit(error, self._gathering.request)
             self._call.close()
         return None
 

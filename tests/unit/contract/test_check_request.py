@@ -15,7 +15,8 @@ from ostiary.core.limits import MAX_FRAME_BODY_BYTES, MAX_FRAME_VALUES
 from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.errors import ContractRefused
 from ostiary.worker.engines.contract import CallUnfit
-from ostiary.worker.engines.language.check_calls import Bounds, check_prompt, parse_call
+from ostiary.worker.engines.language.check_calls import Bounds, parse_call
+from ostiary.worker.engines.language.check_prompt import check_prompt
 
 CONTRACT = TextContract(token_ids=64, context_tokens=128, most_tokens=100)
 UNKNOWN = TextContract(token_ids=None, context_tokens=None, most_tokens=100)

@@ -110,7 +110,7 @@ class FakeEngine:
             try:
                 reply = next(running.steps)
             except CallUnfit as error:
-                reply = Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error))
+                reply = Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error), error.limit)
             except Exception as error:  # noqa: BLE001  other calls go on
                 name = ErrorName.OUT_OF_MEMORY if isinstance(error, MemoryError) else ErrorName.ENGINE_FAILED
                 reply = Reply.failed(call_id, name, f"the operation raised {type(error).__name__}")

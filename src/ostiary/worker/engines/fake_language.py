@@ -24,7 +24,8 @@ from ostiary.worker.engines.contract import (
     Reply,
     ReplyKind,
 )
-from ostiary.worker.engines.language.check_calls import Bounds, ChatCall, GenerateCall, check_prompt, parse_call
+from ostiary.worker.engines.language.check_calls import Bounds, ChatCall, GenerateCall, parse_call
+from ostiary.worker.engines.language.check_prompt import check_prompt
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.stop import StopFinder
 

@@ -18,9 +18,9 @@ from ostiary.worker.engines.language.check_calls import (
     EmbedCall,
     GenerateCall,
     TokenizeCall,
-    check_prompt,
     parse_call,
 )
+from ostiary.worker.engines.language.check_prompt import check_prompt
 from ostiary.worker.engines.language.options import Generation, Penalties, Sampling
 
 BOUNDS = Bounds(rows=100, context_tokens=50, max_tokens=40)

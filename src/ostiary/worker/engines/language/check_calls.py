@@ -27,9 +27,17 @@ from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import CallUnfit, JsonObject
 from ostiary.worker.engines.language.check_forms import check_form, check_tools, drop_strictness
 from ostiary.worker.engines.language.control_tokens import holds_reserved
-from ostiary.worker.engines.language.options import USUAL_PENALTY_CONTEXT, Generation, Penalties, Sampling
+from ostiary.worker.engines.language.options import (
+    CONTRACT_LIMITS,
+    USUAL_PENALTY_CONTEXT,
+    ContractLimits,
+    Generation,
+    Penalties,
+    Sampling,
+)
 
 ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
+_MOST_TOKENS: Final = (1 << 31) - 1
 _MAX_PENALTY: Final = 100.0
 _MAX_TEMPERATURE: Final = 100.0
 _T = TypeVar("_T")
@@ -325,6 +333,7 @@ def _parse_generation(fields: _Fields, bounds: Bounds) -> Generation:
         show_special=fields.flag("show_special"),
         ignore_eos=ignores_end,
         schema=schema,
+        limits=ContractLimits(*(fields.integer(name, 1, _MOST_TOKENS) for name in CONTRACT_LIMITS)),
     )
 
 
@@ -393,30 +402,6 @@ def check_ids(claimed: Sequence[JsonValue], name: str, bounds: Bounds) -> tuple[
             raise CallUnfit(f"{name} holds {number}; token ids of this model go from 0 to {bounds.rows - 1}")
         ids.append(number)
     return tuple(ids)
-
-
-def check_length(ids: Sequence[int], name: str, bounds: Bounds) -> None:
-    """Also what the tokenizer made: a vocabulary may be larger than the embedding."""
-    check_ids(ids, name, bounds)
-    if not ids:
-        raise CallUnfit(f"{name} has no tokens")
-    if len(ids) > bounds.context_tokens:
-        raise CallUnfit(f"{name} has {len(ids)} tokens; the context has {bounds.context_tokens}")
-
-
-def check_prompt(ids: Sequence[int], generation: Generation, bounds: Bounds) -> int:
-    """How many tokens the answer may have."""
-    check_length(ids, "the prompt", bounds)
-    room = bounds.context_tokens - len(ids)
-    if room < 1:
-        raise CallUnfit(f"the prompt has {len(ids)} tokens; the context has {bounds.context_tokens}")
-    wanted = generation.max_tokens
-    if wanted is not None and wanted > room:
-        raise CallUnfit(
-            f"{len(ids)} tokens of prompt and {wanted} of answer do not fit; "
-            f"the context has {bounds.context_tokens}"
-        )
-    return min(room, bounds.max_tokens // generation.choices) if wanted is None else wanted
 
 
 def refuse_reserved(value: JsonValue) -> None:

@@ -23,10 +23,9 @@ from ostiary.worker.engines.language.check_calls import (
     EmbedCall,
     LanguageCall,
     TokenizeCall,
-    check_length,
-    check_prompt,
     parse_call,
 )
+from ostiary.worker.engines.language.check_prompt import check_length, check_prompt
 from ostiary.worker.engines.language.embed import Embedder, Pooling
 from ostiary.worker.engines.language.holding import Hold, Holder
 from ostiary.worker.engines.language.network import Network
@@ -150,7 +149,7 @@ class Service:
             try:
                 replies += self._take(call_id, call)
             except CallUnfit as error:
-                replies.append(Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error)))
+                replies.append(Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error), error.limit))
             except BaseException as error:  # noqa: BLE001  the tokenizer panics with what is no Exception
                 replies.append(_tell_failure(call_id, explain_failure(error)))
             if time.monotonic() > until:
