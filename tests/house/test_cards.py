@@ -15,7 +15,7 @@ from ostiary.core import tickets
 from ostiary.record.events import EVENT_TYPES
 
 SOURCE = Path(ostiary.__file__).parent
-ROOMS = ("intake", "record", "trust", "vault", "cell", "contract", "answer", "embed")
+ROOMS = ("intake", "record", "trust", "vault", "cell", "contract", "answer", "embed", "gateway")
 FIELDS = ("In", "Out", "Trusts", "Refuses", "Emits")
 
 # A refusal raised through a helper of core counts as the class that the helper makes.

@@ -4,5 +4,5 @@ In: bytes from the network
 Out: ParsedRequest, and what becomes of it as bytes
 Trusts: the settings of its operator; of what clients send, nothing
 Refuses: AdmissionRefused, ContractRefused, GatewayRefused
-Emits: request.unheard, server.started, server.stopped
+Emits: access.granted, client.refused, server.started, server.stopped
 """

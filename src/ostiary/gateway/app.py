@@ -7,7 +7,7 @@ that takes one. Nothing that is raised gets past `Door.__call__`; `errors.py` al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -25,6 +25,7 @@ from ostiary.errors import (
     GATEWAY_ORIGIN,
     GATEWAY_QUERY,
     GatewayRefused,
+    OstiaryError,
 )
 from ostiary.gateway.answering import Answering, Send
 from ostiary.gateway.asked import Asked
@@ -59,8 +60,9 @@ class Door:
         origins: Origins,
         keys: ClientKeys | None,
         tally: RefusalTally,
+        on_failure: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
-        """`keys`: None lets everybody in who gets here."""
+        """`keys`: None lets everybody in who gets here. `on_failure` hears of what nobody foresaw."""
         self.is_draining = False
         self.requests = 0
         """That came so far."""
@@ -70,6 +72,7 @@ class Door:
         self._origins: Final = origins
         self._keys: Final = keys
         self._tally: Final = tally
+        self._on_failure: Final = on_failure
         self._budget: Final = BodyBudget(server.buffers)
         self._router: Final = _make_router(self, routes)
 
@@ -95,6 +98,8 @@ class Door:
             await answering.send_error(GatewayRefused(GATEWAY_DRAINING, "the server was stopped meanwhile"))
         except BaseException as error:
             self._tally.note(error)
+            if not isinstance(error, OstiaryError):
+                self._on_failure(error)
             await answering.send_error(error)
             if not isinstance(error, Exception):
                 raise

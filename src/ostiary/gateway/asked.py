@@ -41,4 +41,4 @@ class Asked:
 
         Leaving the `async with` early, or being cancelled, cancels it.
         """
-        return AsyncStream(model.opened, self.models.threads, request, self.correlation_id)
+        return AsyncStream(model.opened, model.threads, request, self.correlation_id)

@@ -1,4 +1,4 @@
-"""/livez and /readyz: whether the server does its work, and whether every model could answer now. Open to anybody."""
+"""/livez and /readyz: whether the server does its work, and whether every model could answer now. Open to all."""
 
 from __future__ import annotations
 

@@ -56,6 +56,10 @@ class ClientKeys:
     def __init__(self, keys: Sequence[KeptKey]) -> None:
         self._by_id: Final = {key.id: key for key in keys}
 
+    @property
+    def count(self) -> int:
+        return len(self._by_id)
+
     def find(self, headers: Mapping[str, str]) -> KeptKey:
         """Whose key came with a request, as a bearer token or as x-api-key. Raises AdmissionRefused."""
         shown = _read_shown(headers)

@@ -18,6 +18,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re
 _MAX_NAME_CHARACTERS: Final = 253
 _ORIGIN: Final = re.compile(r"https?://([^/:@?#\s\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?", re.ASCII)
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  named, not listened at
 _METHODS: Final = "GET, POST"
 _REQUEST_HEADERS: Final = (
     "authorization, x-api-key, content-type, x-request-id, traceparent, anthropic-version, anthropic-beta"
@@ -51,6 +52,8 @@ class Origins:
 
     hosts: frozenset[str]
     origins: frozenset[str]
+    takes_any_address: bool = False
+    """Where it listens at every address of the machine: an address is no name that somebody could point here."""
 
     def is_own_host(self, claimed: str) -> bool:
         """`claimed`: the Host header, with its port or without. The port is not looked at: proxies change it."""
@@ -59,7 +62,8 @@ class Origins:
             name = claimed
         elif not (port.isascii() and port.isdecimal() and len(port) <= 5):
             return False
-        return name.lower().removesuffix(".") in self.hosts
+        known = name.lower().removesuffix(".")
+        return known in self.hosts or (self.takes_any_address and _is_address(known))
 
     def is_own_origin(self, claimed: str) -> bool:
         return claimed.lower() in self.origins
@@ -84,9 +88,18 @@ class Origins:
 def choose_origins(host: str, hosts: Collection[str], origins: Collection[str]) -> Origins:
     """`host`: the address that is listened at. Loopback has its usual names; elsewhere they are its own address."""
     own = {f"[{host}]" if ":" in host else host.lower()}
-    if is_loopback(host):
+    is_every = host in _EVERYWHERE
+    if is_loopback(host) or is_every:
         own |= _LOOPBACK_NAMES
-    return Origins(frozenset(own | {name.lower() for name in hosts}), frozenset(origins))
+    return Origins(frozenset(own | {name.lower() for name in hosts}), frozenset(origins), is_every)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return _is_bracketed(text)
+    return True
 
 
 def _is_bracketed(text: str) -> bool:

@@ -21,11 +21,12 @@ _SHOWN_CHARACTERS: Final = 80
 class ServedModel:
     """A model at work under a name."""
 
-    def __init__(self, name: str, opened: Opened, created: int) -> None:
-        """`created`: when it was opened, in seconds since 1970."""
+    def __init__(self, name: str, opened: Opened, created: int, threads: ThreadPoolExecutor) -> None:
+        """`created`: when it was opened, in seconds since 1970. `threads`: a few, for what has to be waited for."""
         self.name: Final = name
         self.opened: Final = opened
         self.created: Final = created
+        self.threads: Final = threads
 
     @property
     def verdict(self) -> Verdict:
@@ -37,11 +38,10 @@ class ServedModel:
 
 
 class ServedModels:
-    """All of them, and the few threads that wait for what has to be waited for."""
+    """All of them."""
 
-    def __init__(self, models: Sequence[ServedModel], threads: ThreadPoolExecutor) -> None:
+    def __init__(self, models: Sequence[ServedModel]) -> None:
         self.by_name: Final[Mapping[str, ServedModel]] = MappingProxyType({model.name: model for model in models})
-        self.threads: Final = threads
 
     def find(self, name: str) -> ServedModel:
         """Raises GatewayRefused(GATEWAY_MODEL_UNKNOWN)."""
