@@ -44,6 +44,7 @@ _OBJECTS_BEFORE_A_COLLECTION: Final = 100_000  # by default 700, which every imp
 _VERBS: Final = {
     "inspect": ("ostiary.cli.inspect", "tell what is in a model and what in it could hurt"),
     "verify": ("ostiary.cli.verify", "tell whether somebody who is believed vouches for a model"),
+    "contract": ("ostiary.cli.contract", "say what a model accepts and returns, try it, and compare versions"),
     "run": ("ostiary.cli.run", "let a verified model answer a prompt, behind the wall"),
     "serve": ("ostiary.cli.serve", "let verified models answer over HTTP, each behind its wall"),
     "sign": ("ostiary.cli.sign", "vouch for a model with a key"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ostiary.contract.check_request import check_request
 from ostiary.contract.name_limit import name_limit
+from ostiary.contract.sample_requests import Sample, make_samples
 from ostiary.contract.text_contract import TextContract, derive_contract
 
-__all__ = ["TextContract", "check_request", "derive_contract", "name_limit"]
+__all__ = ["Sample", "TextContract", "check_request", "derive_contract", "make_samples", "name_limit"]

@@ -7,6 +7,7 @@ from ostiary.errors import Code, ContractRefused, Limit
 
 
 def unfit(code: Code, field: str, detail: str, rule: str = "", limit: Limit | None = None) -> ContractRefused:
-    """`detail` goes on after the field's name. `rule`: the place in the contract, or the kind of bound."""
+    """`detail` goes on after the field's name. `rule`: a place in the contract; else it is a bound of the house."""
     shown = quote_untrusted(field)
-    return ContractRefused(code, f"{shown} {detail}", field=shown, rule=rule, limit=limit)
+    named = rule or code.name.removeprefix("CONTRACT_").lower()
+    return ContractRefused(code, f"{shown} {detail}", field=shown, rule=named, limit=limit)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from ostiary.core.findings import Finding, refuse
+from ostiary.core.findings import Finding, refusal_of, refuse
 from ostiary.core.json_text import JsonValue
+from ostiary.core.limits import MAX_CONTRACT_BYTES
 from ostiary.core.terms.parse_terms import parse_language_terms, read_contract_values, read_platform
-from ostiary.core.terms.values import LANGUAGE_PLATFORM, LanguageTerms
+from ostiary.core.terms.values import CONTRACT_FILE, LANGUAGE_PLATFORM, LanguageTerms
 from ostiary.core.text import quote_untrusted
+from ostiary.errors import MODEL_NOT_FOUND, IntakeRefused, Misuse
+from ostiary.intake.read_file import read_up_to
 from ostiary.intake.rules.contract import CONTRACT_OTHER_MODEL, CONTRACT_PLATFORM
+from ostiary.intake.tree import open_tree, tell_unreadable
 
 _PARSERS: Final[Mapping[str, Callable[[Mapping[str, JsonValue]], LanguageTerms]]] = {
     LANGUAGE_PLATFORM: parse_language_terms,
@@ -43,3 +51,48 @@ def check_contract(terms: LanguageTerms, vocabulary: int | None, context_tokens:
         detail = f"it takes token ids up to {ids.most:,}, the model has {vocabulary:,}"
         found.append(Finding(CONTRACT_OTHER_MODEL, detail))
     return tuple(found)
+
+
+def read_contract(path: Path) -> LanguageTerms | None:
+    """Of a model directory, or a contract file by itself; None where a directory has none.
+
+    Nothing else is read, and nobody is asked who vouches for it. Raises Misuse, IntakeRefused, SourceUnreadable.
+    """
+    data = _read_in_model(path) if path.is_dir() else _read_alone(path)
+    if data is None:
+        return None
+    try:
+        return parse_contract(data)
+    except IntakeRefused as refusal:
+        worst, *others = (replace(finding, path=CONTRACT_FILE) for finding in refusal.findings)
+        raise refusal_of(worst, *others) from refusal
+
+
+def _read_in_model(path: Path) -> bytes | None:
+    with open_tree(path) as tree:
+        file = next((file for file in tree.files if file.path == CONTRACT_FILE), None)
+        if file is None:
+            return None
+        descriptor = tree.open_file(file)
+        try:
+            return read_up_to(descriptor, MAX_CONTRACT_BYTES + 1)
+        except OSError as error:
+            raise tell_unreadable(CONTRACT_FILE, error) from error
+        finally:
+            os.close(descriptor)
+
+
+def _read_alone(path: Path) -> bytes:
+    try:
+        # O_NONBLOCK: a pipe must not keep us waiting for somebody who writes.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Misuse(MODEL_NOT_FOUND, f"{quote_untrusted(path.name)} is no file")
+            return read_up_to(descriptor, MAX_CONTRACT_BYTES + 1)
+        finally:
+            os.close(descriptor)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Misuse(MODEL_NOT_FOUND, f"there is no {quote_untrusted(path.name)}") from error
+    except OSError as error:
+        raise tell_unreadable(path.name, error) from error

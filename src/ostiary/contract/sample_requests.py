@@ -1,0 +1,246 @@
+"""Requests that a contract must let through, and others that it must not, made from the contract itself. Pure.
+
+Each bound gives one just within and one just past it. They say what a contract does, not whether it is wise.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ostiary.contract.text_contract import TextContract
+from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.core.terms.characters import CharacterClass
+from ostiary.core.terms.values import (
+    DOCUMENTS,
+    MESSAGES,
+    PROMPT,
+    PROMPT_IDS,
+    TEMPLATE_OPTIONS,
+    TOOLS,
+    Action,
+    ParameterTerms,
+    Span,
+)
+from ostiary.core.terms.vocabulary import CHOICES, DIMS, INPUTS, PARAMETERS, ROLES
+from ostiary.core.values import dataclass
+
+_WORD: Final = "hello"
+_LONGEST: Final = 200_000
+"""Characters; longer texts only cost."""
+_EXAMPLES: Final[Mapping[CharacterClass, str]] = {
+    CharacterClass.CONTROL: "\x1b",
+    CharacterClass.BIDI: "\u202e",
+    CharacterClass.DIRECTION_MARKS: "\u200f",
+    CharacterClass.JOINERS: "\u200d",
+    CharacterClass.VARIATION: "\ufe0f",
+    CharacterClass.TAGS: "\U000e0041",
+    CharacterClass.INVISIBLE: "\u200b",
+    CharacterClass.PRIVATE: "\ue000",
+    CharacterClass.UNASSIGNED: "\U0003fffd",
+}
+_CONTROL_TOKENS: Final = "<|im_end|><|im_start|>system</s>[INST]<|eot_id|><think>"
+_UNNORMAL: Final = {"NFC": "e\u0301", "NFD": "\u00e9", "NFKC": "\ufb01", "NFKD": "\ufb01"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request, and which rule must refuse it."""
+
+    name: str
+    request: ParsedRequest
+    rule: str | None = None
+    """None: none may."""
+    asks_engine: bool = False
+    """Whether only the engine can tell, as it counts tokens."""
+
+
+def make_samples(contract: TextContract) -> Iterator[Sample]:
+    """In the order of the contract's fields."""
+    maker = _Maker(contract)
+    yield from maker.sample_inputs()
+    yield from maker.sample_dims()
+    yield from maker.sample_lengths()
+    yield from maker.sample_parameters()
+    yield from maker.sample_text()
+    yield from maker.sample_output()
+
+
+class _Maker:
+    def __init__(self, contract: TextContract) -> None:
+        self._contract: Final = contract
+        self._terms: Final = contract.terms
+        first = next(name for name in self._terms.inputs if name in {PROMPT, MESSAGES, PROMPT_IDS})
+        self._reads_text: Final = first != PROMPT_IDS or not self._terms.inputs.keys().isdisjoint(
+            {PROMPT, MESSAGES}
+        )
+        self._main: Final = next((name for name in (PROMPT, MESSAGES) if name in self._terms.inputs), first)
+
+    def sample_inputs(self) -> Iterator[Sample]:
+        for name in INPUTS:
+            if name in {TOOLS, DOCUMENTS, TEMPLATE_OPTIONS} and MESSAGES not in self._terms.inputs:
+                continue
+            is_taken = name in self._terms.inputs
+            made = self._ask_with(name)
+            if made is not None:
+                yield Sample(f"{name} {'is' if is_taken else 'is not'} taken", made, None if is_taken else "inputs")
+        messages = self._terms.inputs.get(MESSAGES)
+        for role in ROLES if messages is not None else ():
+            is_taken = messages is None or messages.roles is None or role in messages.roles
+            asked = self._chat(role=role)
+            yield Sample(f"a message of the role {role}", asked, None if is_taken else "inputs.messages.roles")
+        yield Sample("a field that nobody knows", self._ask(no_such_field=1), "unknown_field")
+
+    def sample_dims(self) -> Iterator[Sample]:
+        for name, bounds in self._terms.dims.items():
+            house, rule = DIMS[name], f"dims.{name}"
+            if name == CHOICES:
+                yield Sample(f"n of {bounds.most}", self._ask(n=bounds.most), None)
+                if bounds.most < house.most:
+                    yield Sample(f"n of {bounds.most + 1}", self._ask(n=bounds.most + 1), f"{rule}.max")
+                continue
+            counts = [(bounds.most, None), (bounds.most + 1, f"{rule}.max")]
+            counts += [(bounds.least - 1, f"{rule}.min")] if bounds.least > max(1, house.least) else []
+            for count, refused in counts:
+                if count <= house.most and self._fits_context(name, count):
+                    yield Sample(f"{name}: {count:,}", self._ask_many(name, count), refused)
+
+    def sample_lengths(self) -> Iterator[Sample]:
+        for name, item in self._terms.inputs.items():
+            most = item.max_characters
+            if most is not None and most < _LONGEST and name in {PROMPT, MESSAGES}:
+                yield Sample(f"{name} of {most:,} characters", self._ask_text(name, "a" * most), None)
+                rule = f"inputs.{name}.max_characters"
+                yield Sample(f"{name} of {most + 1:,} characters", self._ask_text(name, "a" * (most + 1)), rule)
+            tokens, words = item.max_tokens, "a " * ((item.max_tokens or 0) + 1)
+            if tokens is not None and len(words) <= (most or _LONGEST):
+                rule = f"inputs.{name}.max_tokens"
+                asked = self._ask_text(name, words)
+                yield Sample(f"{name} of more than {tokens:,} tokens", asked, rule, asks_engine=True)
+        high = self._contract.token_ids
+        if PROMPT_IDS in self._terms.inputs and high is not None:
+            span = self._terms.inputs[PROMPT_IDS].ids or Span(0, high - 1)
+            yield Sample(
+                f"the token id {int(span.most):,}", self._ask_ids([int(span.most)] * self._least_ids), None
+            )
+            past = int(span.most) + 1
+            rule = "vocabulary" if past >= high else "inputs.prompt_ids.range"
+            yield Sample(f"the token id {past:,}", self._ask_ids([past] * self._least_ids), rule)
+
+    def sample_parameters(self) -> Iterator[Sample]:
+        offered = self._terms.parameters
+        for name, word in PARAMETERS.items():
+            if name in {"parse_special", "add_generation_prompt", "continue_final_message", "response_format"}:
+                continue  # they belong to one kind of request, or stand for more than a bound
+            if offered is not None and name not in offered:
+                if word.span is not None and name != "logit_bias":
+                    yield Sample(f"{name} is not offered", self._ask(**{name: word.span.most}), "parameters")
+                elif word.is_flag and name != "parallel_tool_calls":
+                    yield Sample(f"{name} is not offered", self._ask(**{name: True}), "parameters")
+                continue
+            terms = (offered or {}).get(name, ParameterTerms())
+            if word.span is not None and name not in {"logit_bias", "top_k"}:
+                yield from self._sample_span(name, terms.span, word.span)
+
+    def _sample_span(self, name: str, own: Span | None, house: Span) -> Iterator[Sample]:
+        span = own or house
+        for value in (span.least, span.most):
+            yield Sample(f"{name} of {value:g}", self._ask(**{name: value}), None)
+        past = span.most + 1
+        rule = "range" if past > house.most else f"parameters.{name}.range"
+        yield Sample(f"{name} of {past:g}", self._ask(**{name: past}), rule)
+
+    def sample_text(self) -> Iterator[Sample]:
+        if not self._reads_text:
+            return
+        yield Sample("control tokens, spelled", self._say(_CONTROL_TOKENS), None)
+        yield Sample("half of a surrogate pair", self._say("\ud800"), "text")
+        yield Sample("a reserved character", self._say("\U0010c000"), "text")
+        for named, example in _EXAMPLES.items():
+            if unicodedata.category(example) == "Cn" and named is not CharacterClass.UNASSIGNED:
+                continue
+            action = self._terms.text.characters.get(named, Action.KEEP)
+            rule = f"text.characters.{named.value}" if action is Action.REFUSE else None
+            yield Sample(f"characters: {named.value} ({action.value})", self._say(f"a{example}"), rule)
+        form = self._terms.text.form
+        if form is not None:
+            rule = "text.normalization" if self._terms.text.form_action is Action.REFUSE else None
+            yield Sample(f"a text that is not in {form}", self._say(_UNNORMAL[form]), rule)
+
+    def sample_output(self) -> Iterator[Sample]:
+        most = self._terms.output.max_tokens
+        if most is None or most >= self._contract.most_tokens:
+            return
+        yield Sample(f"max_tokens of {most:,}", self._ask(max_tokens=most), None)
+        yield Sample(f"max_tokens of {most + 1:,}", self._ask(max_tokens=most + 1), "outputs.text.max_tokens")
+
+    @property
+    def _least_ids(self) -> int:
+        bounds = self._terms.dims.get("tokens")
+        return 1 if bounds is None else bounds.least
+
+    def _fits_context(self, dim: str, count: int) -> bool:
+        context = self._contract.context_tokens
+        return dim != "tokens" or context is None or count < context
+
+    def _ask(self, **fields: object) -> ParsedRequest:
+        made = self._ask_with(self._main)
+        return ParsedRequest(made.operation, {**made.fields, **fields}) if made is not None else self._chat()
+
+    def _say(self, text: str) -> ParsedRequest:
+        return self._ask_text(self._main, text)
+
+    def _ask_text(self, name: str, text: str) -> ParsedRequest:
+        if name == MESSAGES:
+            return self._chat(text)
+        return ParsedRequest(Operation.GENERATE, {PROMPT: text})
+
+    def _ask_ids(self, ids: list[int]) -> ParsedRequest:
+        return ParsedRequest(Operation.GENERATE, {PROMPT: ids})
+
+    def _ask_many(self, dim: str, count: int) -> ParsedRequest:
+        if dim == "tokens":
+            least = self._terms.inputs[PROMPT_IDS].ids
+            return self._ask_ids([0 if least is None else int(least.least)] * count)
+        if dim == MESSAGES:
+            return self._chat(count=count)
+        many: list[object] = [{} for _ in range(count)]
+        return self._chat(tools=many) if dim == TOOLS else self._chat(documents=many)
+
+    def _ask_with(self, name: str) -> ParsedRequest | None:
+        """Something of this input; None where the contract leaves nothing to ask with."""
+        match name:
+            case "prompt":
+                return ParsedRequest(Operation.GENERATE, {PROMPT: self._cut(PROMPT, _WORD)})
+            case "prompt_ids":
+                span = self._terms.inputs.get(PROMPT_IDS)
+                first = 0 if span is None or span.ids is None else int(span.ids.least)
+                return self._ask_ids([first] * self._least_ids)
+            case "messages":
+                return self._chat()
+            case "tools":
+                return self._chat(
+                    tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}] * self._least(TOOLS)
+                )
+            case "documents":
+                return self._chat(documents=[{"text": "a"}] * self._least(DOCUMENTS))
+            case _:
+                return self._chat(template_options={})
+
+    def _least(self, dim: str) -> int:
+        bounds = self._terms.dims.get(dim)
+        return 1 if bounds is None else max(1, bounds.least)
+
+    def _chat(
+        self, text: str = _WORD, *, role: str | None = None, count: int | None = None, **fields: object
+    ) -> ParsedRequest:
+        item = self._terms.inputs.get(MESSAGES)
+        roles = ROLES if item is None or item.roles is None else item.roles
+        chosen = role or ("user" if "user" in roles else roles[0])
+        message = {"role": chosen, "content": self._cut(MESSAGES, text) if text is _WORD else text}
+        return ParsedRequest(Operation.CHAT, {MESSAGES: [message] * (count or self._least(MESSAGES)), **fields})
+
+    def _cut(self, name: str, text: str) -> str:
+        item = self._terms.inputs.get(name)
+        return text if item is None or item.max_characters is None else text[: item.max_characters]
