@@ -37,7 +37,7 @@ class Output:
     def told(self) -> Told:
         from ostiary.gateway.serving import Told
 
-        return Told(self._tell_opened, self._tell_listening, self._tell_failure)
+        return Told(self._tell_opened, self._tell_first_key, self._tell_listening, self._tell_failure)
 
     def tell_progress(self, told: OpenProgress) -> None:
         if told.stage == "verifying":
@@ -66,11 +66,12 @@ class Output:
         bounds = f"{limits['tokens']:,} tokens and {limits['wall_seconds']:,} s a request"
         ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}")
 
-    def _tell_listening(self, address: str, first_key: str | None, connections: int) -> None:
-        """The address is the result of the command, for whoever waits for it; a key is for eyes, and only once."""
-        if first_key is not None:
-            ui.note("ostiary: the first key, which is shown this once and kept as a hash only:")
-            ui.note(f"  {first_key}")
+    def _tell_first_key(self, key: str) -> None:
+        ui.note("ostiary: the first key, which is shown this once and kept as a hash only:")
+        ui.note(f"  {key}")
+
+    def _tell_listening(self, address: str, connections: int) -> None:
+        """The address is the result of the command, for whoever waits for it."""
         ui.note(
             f"ostiary: up to {connections:,} connections; SIGTERM or Ctrl-C stops it when every request had its end"
         )

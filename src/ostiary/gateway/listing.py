@@ -84,7 +84,7 @@ ROUTES = (
         handle=list_models,
         dialect=Dialect.OPENAI,
         summary="The models that are served",
-        gives=ModelList | ModelPage,
+        gives=(ModelList, ModelPage),
     ),
     Route(
         method="GET",
@@ -92,6 +92,6 @@ ROUTES = (
         handle=tell_model,
         dialect=Dialect.OPENAI,
         summary="One model that is served",
-        gives=Model | ModelInfo,
+        gives=(Model, ModelInfo),
     ),
 )

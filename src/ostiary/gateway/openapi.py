@@ -112,17 +112,23 @@ def make_openapi_route(routes: Sequence[Route]) -> Route:
 def _list_forms(routes: Sequence[Route]) -> list[Any]:
     forms: list[Any] = list(_ERRORS.values())
     for route in routes:
-        forms += [form for form in (route.takes, route.gives, route.streams) if form is not None]
+        forms += [form for told in (route.takes, route.gives, route.streams) for form in _list_alternatives(told)]
     return list({id(form): form for form in forms}.values())
+
+
+def _list_alternatives(told: Any) -> tuple[Any, ...]:
+    if told is None:
+        return ()
+    return told if isinstance(told, tuple) else (told,)
 
 
 def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
     named = [*_PART.findall(route.path)]
     content: dict[str, Any] = {}
-    if route.gives is not None:
-        content["application/json"] = {"schema": by_form[id(route.gives)]}
-    if route.streams is not None:
-        content["text/event-stream"] = {"schema": by_form[id(route.streams)]}
+    for media_type, told in (("application/json", route.gives), ("text/event-stream", route.streams)):
+        schemas = [by_form[id(form)] for form in _list_alternatives(told)]
+        if schemas:
+            content[media_type] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
     error_type = "application/problem+json" if route.dialect is Dialect.PROBLEM else "application/json"
     failed = {"schema": by_form[id(_ERRORS[route.dialect])]}
     described: dict[str, Any] = {

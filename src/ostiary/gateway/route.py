@@ -48,7 +48,7 @@ class Route:
     takes: type[msgspec.Struct] | None = None
     """The body, a closed form: `class ChatBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True)`."""
     gives: Any = None
-    """The type of the JSON answer."""
+    """The type of the JSON answer, or a tuple of several; so for `streams`."""
     streams: Any = None
     """The type of what each server-sent event has as data, where the answer may be a stream."""
     queries: tuple[str, ...] = ()

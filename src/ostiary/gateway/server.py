@@ -40,7 +40,7 @@ async def run_server(
     is_main: bool = True,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Until a signal comes (where `is_main`), or `stop` is set; then until no request is left or their time is over.
+    """Until a signal comes (where `is_main`) or `stop` is set; then until no request is left or their time is up.
 
     `flush` is called now and then, in a thread, and once at the end.
     """

@@ -50,8 +50,10 @@ class Told:
     """What the operator hears."""
 
     on_opened: Callable[[str, Opened], None]
-    on_listening: Callable[[str, str | None, int], None]
-    """The address; the first key, where it was made just now; how many connections there may be."""
+    on_first_key: Callable[[str], None]
+    """The one time that it is shown."""
+    on_listening: Callable[[str, int], None]
+    """The address, and how many connections there may be."""
     on_failure: Callable[[BaseException], None]
     """Of a request, that nobody foresaw."""
 
@@ -67,6 +69,7 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
         served = tuple(_open_model(stack, model, told) for model in models)
         keys, first_key = open_keys(place) if server.keys else (None, None)  # last: a key is shown once
         if first_key is not None:
+            told.on_first_key(first_key)
             log.emit(AccessGranted(correlation_id=correlation_id, key=first_key.split("_")[1]))
         started = time.monotonic()
         log.emit(
@@ -83,7 +86,7 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
         connections = allow_descriptors(server.connections)
 
         async def tell_listening() -> None:
-            told.on_listening(render_address(bound), first_key, connections)
+            told.on_listening(render_address(bound), connections)
 
         bounds = make_bounds(server, connections, tally)
         try:
