@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.answer.tools import Said, ToolSplitter
-from ostiary.core.requests import FinishReason, Piece, ToolCall
+from ostiary.core.requests import FinishReason, ParsedRequest, Piece, ToolCall
 from ostiary.core.tool_styles import ToolStyle
 from ostiary.core.values import dataclass
 
@@ -62,3 +62,10 @@ def find_style(model: ServedModel) -> ToolStyle:
     """What its engine claims is one of a closed list, or nothing: a wrong one gives text where there are calls."""
     claimed = model.opened.claimed_facts.get("tool_style")
     return next((style for style in ToolStyle if style == claimed), ToolStyle.JSON)
+
+
+def list_tools(request: ParsedRequest) -> list[JsonValue] | None:
+    """Those that the answer may call."""
+    if request.fields.get("tool_choice") == "none":
+        return None
+    return cast("list[JsonValue] | None", request.fields.get("tools"))

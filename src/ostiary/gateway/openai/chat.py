@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, cast
 
-from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import ParsedRequest
 from ostiary.gateway.choose_model import choose_model
 from ostiary.gateway.openai.chat_forms import ChatBody, ChatChunk, ChatCompletion
@@ -14,7 +13,7 @@ from ostiary.gateway.openai.read_chat import parse_chat
 from ostiary.gateway.openai.write_chat import ChatWriter
 from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
 from ostiary.gateway.route import Dialect, Route
-from ostiary.gateway.said import Splitters, find_style, split_result
+from ostiary.gateway.said import Splitters, find_style, list_tools, split_result
 
 if TYPE_CHECKING:
     from ostiary.gateway.asked import Asked
@@ -53,13 +52,6 @@ async def _stream(
     if has_cost:
         yield ServerEvent(writer.write_cost(result.usage))
     yield DONE
-
-
-def list_tools(request: ParsedRequest) -> list[JsonValue] | None:
-    """Those that the answer may call."""
-    if request.fields.get("tool_choice") == "none":
-        return None
-    return cast("list[JsonValue] | None", request.fields.get("tools"))
 
 
 ROUTES = (
