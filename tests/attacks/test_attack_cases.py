@@ -11,7 +11,7 @@ from attack_cases.base import ACCEPT, Case
 
 from ostiary.intake import examine_model
 
-FAMILIES = ("code", "config", "names", "template", "tokenizer", "weights")
+FAMILIES = ("code", "config", "contract", "names", "template", "tokenizer", "weights")
 CASES = [
     pytest.param(case, id=f"{family}-{case.name}")
     for family in FAMILIES

@@ -5,7 +5,6 @@ Each bound gives one just within and one just past it. They say what a contract 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -135,7 +134,7 @@ class _Maker:
                 continue  # they belong to one kind of request, or stand for more than a bound
             if offered is not None and name not in offered:
                 if word.span is not None and name != "logit_bias":
-                    yield Sample(f"{name} is not offered", self._ask(**{name: word.span.most}), "parameters")
+                    yield Sample(f"{name} is not offered", self._ask(**{name: word.span.least}), "parameters")
                 elif word.is_flag and name != "parallel_tool_calls":
                     yield Sample(f"{name} is not offered", self._ask(**{name: True}), "parameters")
                 continue
@@ -154,19 +153,23 @@ class _Maker:
     def sample_text(self) -> Iterator[Sample]:
         if not self._reads_text:
             return
-        yield Sample("control tokens, spelled", self._say(_CONTROL_TOKENS), None)
-        yield Sample("half of a surrogate pair", self._say("\ud800"), "text")
-        yield Sample("a reserved character", self._say("\U0010c000"), "text")
+        item = self._terms.inputs[self._main]
+        for name, text, rule in self._list_texts():
+            if item.max_characters is None or len(text) <= item.max_characters:
+                yield Sample(name, self._say(text), rule)
+
+    def _list_texts(self) -> Iterator[tuple[str, str, str | None]]:
+        yield "control tokens, spelled", _CONTROL_TOKENS, None
+        yield "half of a surrogate pair", "\ud800", "text"
+        yield "a reserved character", "\U0010c000", "text"
+        terms = self._terms.text
         for named, example in _EXAMPLES.items():
-            if unicodedata.category(example) == "Cn" and named is not CharacterClass.UNASSIGNED:
-                continue
-            action = self._terms.text.characters.get(named, Action.KEEP)
+            action = terms.characters.get(named, Action.KEEP)
             rule = f"text.characters.{named.value}" if action is Action.REFUSE else None
-            yield Sample(f"characters: {named.value} ({action.value})", self._say(f"a{example}"), rule)
-        form = self._terms.text.form
-        if form is not None:
-            rule = "text.normalization" if self._terms.text.form_action is Action.REFUSE else None
-            yield Sample(f"a text that is not in {form}", self._say(_UNNORMAL[form]), rule)
+            yield f"characters: {named.value} ({action.value})", f"a{example}", rule
+        if terms.form is not None:
+            rule = "text.normalization" if terms.form_action is Action.REFUSE else None
+            yield f"a text that is not in {terms.form}", _UNNORMAL[terms.form], rule
 
     def sample_output(self) -> Iterator[Sample]:
         most = self._terms.output.max_tokens

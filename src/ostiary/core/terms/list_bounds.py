@@ -78,9 +78,9 @@ def _list_input(item: InputTerms) -> Mapping[str, Bound]:
         "allowed": _one_of(item.allowed),
     }
     listed = {f"{place}.{name}": bound for name, bound in bounds.items() if name in known}
-    return listed | (
-        _list_span(f"{place}.range", item.ids or Span(0, MAX_VOCABULARY - 1)) if item.name == PROMPT_IDS else {}
-    )
+    if item.name == PROMPT_IDS:
+        listed |= _list_span(f"{place}.range", item.ids or Span(0, MAX_VOCABULARY - 1))
+    return listed
 
 
 def _list_parameter(name: str, item: ParameterTerms) -> Mapping[str, Bound]:
@@ -116,7 +116,7 @@ def _list_text(text: TextTerms) -> Mapping[str, Bound]:
     return bounds
 
 
-def _list_span(place: str, span: Span) -> Mapping[str, Bound]:
+def _list_span(place: str, span: Span) -> dict[str, Bound]:
     return {f"{place}.min": Least(span.least), f"{place}.max": Most(span.most)}
 
 

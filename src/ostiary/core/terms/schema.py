@@ -70,7 +70,7 @@ def describe_schema() -> Schema:
 
 
 def _describe_dim(name: str, house: Span) -> Schema:
-    bounds = {"min": _whole(house), "max": _whole(house)}
+    bounds: Schema = {"min": _whole(house), "max": _whole(house)}
     return _close({**bounds, "is_batch": {"type": "boolean"}} if name == CHOICES else bounds)
 
 
