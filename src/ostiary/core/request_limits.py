@@ -17,7 +17,7 @@ MAX_SCHEMA_PROPERTIES: Final = Ceiling(
 )
 MAX_SCHEMA_COUNT: Final = Ceiling(65_536, "items", "or characters, that a schema may count to")
 MAX_SCHEMA_MULTIPLE: Final = Ceiling(
-    1_000, "remainders", "of multipleOf; each is a state, and 5,000 take 25 milliseconds to list"
+    5_000, "remainders", "of multipleOf; each is a state, and so many take 25 milliseconds to list"
 )
 MAX_PATTERN_CHARACTERS: Final = Ceiling(1_024, "characters", "one pattern of a schema; people write below 200")
 MAX_TOOLS: Final = Ceiling(128, "tools", "of one request, as other servers have it")
@@ -45,7 +45,9 @@ MAX_PIPELINED_BYTES: Final = Ceiling(
 MAX_LINGER_MS: Final = Ceiling(
     2_000, "milliseconds", "how long a connection that was refused is listened to, so that the answer arrives"
 )
-MAX_LINGER_BYTES: Final = Ceiling(1 << 20, "bytes", "of a refused request that are looked away from")
+MAX_LINGER_BYTES: Final = Ceiling(
+    64 << 20, "bytes", "of a refused request that are looked away from, so that who sends it all first reads why"
+)
 MAX_SERVER_TEXT_CHARACTERS: Final = Ceiling(1_024, "characters", "one setting of the server: a path or a name")
 MAX_BEARER_CHARACTERS: Final = Ceiling(512, "characters", "a key that somebody shows; ours have 51")
 

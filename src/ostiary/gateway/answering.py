@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +19,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _ALWAYS: Final[Headers] = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 _STREAM: Final[Headers] = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
+_EVENTS_IN_A_ROW: Final = 8
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -69,8 +71,12 @@ class Answering:
             first = await _take_first(events)
             await self._begin(200, (*_STREAM, *reply.headers))
             await self._send_part(render_event(first))
+            sent = 0
             async for event in events:
                 await self._send_part(render_event(event))
+                sent += 1
+                if not sent % _EVENTS_IN_A_ROW:  # nothing above need have waited: others have their turn
+                    await asyncio.sleep(0)
             await self._send_part(b"", is_last=True)
         finally:
             close = getattr(events, "aclose", None)

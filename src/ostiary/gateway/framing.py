@@ -19,6 +19,7 @@ from ostiary.errors import (
     GATEWAY_FRAMING,
     GATEWAY_HEAD_TOO_LARGE,
     GATEWAY_HTTP_VERSION,
+    GATEWAY_METHOD,
     GatewayRefused,
 )
 
@@ -37,6 +38,8 @@ _ONCE: Final = frozenset(
 """Headers of which a second would be taken for the first by somebody."""
 _HOP: Final = frozenset({b"upgrade", b"http2-settings"})
 """Offers of other protocols, which are not taken: they go no further."""
+_METHODS: Final = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE"})
+_TAKEN: Final = ("GET", "HEAD", "OPTIONS", "POST")
 _BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 
 
@@ -152,6 +155,10 @@ class RequestFraming:
             raise GatewayRefused(GATEWAY_HTTP_VERSION, "the request line names another version of HTTP")
         if found is None or _PERCENT.search(found[2]):
             raise _unframed("the request line is none, or its address does not begin with a slash")
+        if found[1] not in _METHODS:
+            raise GatewayRefused(
+                GATEWAY_METHOD, "no address takes such a method", allow=("GET", "HEAD", "OPTIONS", "POST")
+            )
         self.path = found[2].partition(b"?")[0].decode("ascii")
         return found[1], found[4] == b"0"
 
