@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from typing import Final
 
 from ostiary.core.json_text import JsonValue, describe_type
@@ -84,7 +84,7 @@ class _Reader:
         self._values = 0
         self._characters = 0
         self._properties = 0
-        self._multiple = 1
+        self._multiples: Final[list[Fraction]] = []
         self._map: Final = SchemaMap()
 
     def read_root(self, value: Schema) -> Schema:
@@ -252,19 +252,24 @@ class _Reader:
         return value
 
     def read_multiple(self, value: JsonValue, path: tuple[str, ...]) -> JsonValue:
-        """Each remainder is a state of a machine, and all that hold for one number are multiplied."""
+        """Each remainder is a state of a machine, and all that may hold for one number go into one."""
         self.read_number(value, path)
-        digits = Decimal(str(value)).normalize()
-        whole = int("".join(map(str, digits.as_tuple().digits)))
-        self._multiple *= whole
-        if digits <= 0 or self._multiple > MAX_SCHEMA_MULTIPLE or abs(digits.adjusted()) > _MOST_DIGITS:
+        number = Fraction(str(value))
+        if number <= 0:
+            raise self.unfit(SchemaFault.RANGE, path, "is not above 0")
+        self._multiples.append(number)
+        scale = math.lcm(*(each.denominator for each in self._multiples))
+        least = math.lcm(*(int(each * scale) for each in self._multiples))
+        states = int(str(least).rstrip("0"))
+        if states > MAX_SCHEMA_MULTIPLE or (states > 1 and least > MAX_SCHEMA_MULTIPLE * _ZEROS):
             most = int(MAX_SCHEMA_MULTIPLE)
-            detail = f"is not above 0, or brings all of the schema, digits multiplied, above {most:,}"
+            detail = f"and the others of the schema have no common multiple of at most {most:,} and some zeros"
             raise self.unfit(SchemaFault.RANGE, path, detail)
         return value
 
 
-_MOST_DIGITS: Final = 9
+_ZEROS: Final = 10
+"""Zeros cost less: so many times as much is let through for them."""
 _Read = Callable[[_Reader, JsonValue, tuple[str, ...]], JsonValue]
 
 _KEYWORDS: Final[Mapping[str, _Read]] = {
