@@ -69,7 +69,7 @@ class Constraint:
         """The next token is this one. One that ends the answer is not shown to it."""
         self.count += 1
         if self.failure is None and not self._matcher.consume_token(token):
-            self.failure = _TOO_MUCH
+            self.failure = self._explain_end()
 
     def read_mask(self) -> Mask | None:
         """What fits now. None: nothing does, or it has failed."""
@@ -77,7 +77,7 @@ class Constraint:
             return None
         bits = bytearray(self._matcher.compute_bitmask())
         if self._matcher.is_error():
-            self.failure = _TOO_MUCH
+            self.failure = self._explain_end()
             return None
         place, bit = divmod(self._end, 8)
         may_end = bool(bits[place] >> bit & 1)
@@ -88,6 +88,10 @@ class Constraint:
         if not may_end:
             self.failure = _NOT_WRITABLE
         return None
+
+    def _explain_end(self) -> str:
+        """Where a text is the only one that fits and has no tokens, it lets one pass that does not fit."""
+        return _TOO_MUCH if "TooComplex" in self._matcher.stop_reason() else _NOT_WRITABLE
 
     def copy(self) -> Constraint:
         """For another answer to the same prompt."""
