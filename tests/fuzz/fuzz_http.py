@@ -16,6 +16,15 @@ except ImportError:  # the server's own parser; without it nobody is asked
     httptools = None
 
 
+BEGINNINGS = (
+    b"",
+    b"GET /v1/models HTTP/1.1\r\nhost: h\r\n",
+    b"POST /v1/x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n",
+    b"POST /v1/x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n",
+    b"POST /v1/x HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n",
+)
+
+
 class _Judge:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -28,8 +37,9 @@ class _Judge:
         self.ended += 1
 
 
-def TestOneInput(data: bytes) -> None:  # noqa: N802  as atheris calls it
-    framing, buffer, passed = RequestFraming(), bytearray(data), b""
+def TestOneInput(data: bytes) -> None:  # noqa: N802  the name that fuzzers look for
+    begun = BEGINNINGS[data[0] % len(BEGINNINGS)] if data else b""
+    framing, buffer, passed = RequestFraming(), bytearray(begun + data[1:]), b""
     try:
         while taken := framing.take(buffer):
             passed += taken

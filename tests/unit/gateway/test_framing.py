@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,5 +167,5 @@ def test_how_the_bytes_arrive_does_not_matter(data: st.DataObject) -> None:
     request = data.draw(st.sampled_from([*GOOD.values()]))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(request)), max_size=6)))
     edges = [0, *cuts, len(request)]
-    parts = [request[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [request[a:b] for a, b in pairwise(edges)]
     assert feed(parts)[0] == feed([request])[0]
