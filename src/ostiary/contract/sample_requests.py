@@ -26,6 +26,7 @@ from ostiary.core.terms.vocabulary import CHOICES, DIMS, INPUTS, PARAMETERS, ROL
 from ostiary.core.values import dataclass
 
 _WORD: Final = "hello"
+_TOOL: Final = {"type": "function", "function": {"name": "f", "parameters": {}}}
 _LONGEST: Final = 200_000
 """Characters; longer texts only cost."""
 _EXAMPLES: Final[Mapping[CharacterClass, str]] = {
@@ -223,13 +224,17 @@ class _Maker:
             case "messages":
                 return self._chat()
             case "tools":
-                return self._chat(
-                    tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}] * self._least(TOOLS)
-                )
+                return self._chat(tools=[self._fit(TOOLS, _TOOL)] * self._least(TOOLS))
             case "documents":
-                return self._chat(documents=[{"text": "a"}] * self._least(DOCUMENTS))
+                return self._chat(documents=[self._fit(DOCUMENTS, {"text": "a"})] * self._least(DOCUMENTS))
             case _:
                 return self._chat(template_options={})
+
+    def _fit(self, name: str, value: Mapping[str, object]) -> Mapping[str, object]:
+        """The value, where there is surely room for as many as must be; else nothing of it."""
+        item = self._terms.inputs.get(name)
+        is_free = item is None or item.max_characters is None
+        return value if is_free else {}
 
     def _least(self, dim: str) -> int:
         bounds = self._terms.dims.get(dim)

@@ -72,6 +72,9 @@ def _read_in_model(path: Path) -> bytes | None:
     with open_tree(path) as tree:
         file = next((file for file in tree.files if file.path == CONTRACT_FILE), None)
         if file is None:
+            refused = next((f for f in tree.findings if f.path == CONTRACT_FILE and f.is_refusing), None)
+            if refused is not None:  # a link, a pipe: that is not the same as none
+                raise refusal_of(refused)
             return None
         descriptor = tree.open_file(file)
         try:

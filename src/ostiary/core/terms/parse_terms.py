@@ -56,6 +56,7 @@ from ostiary.core.terms.vocabulary import (
     TEXT_OUTPUT,
     InputWord,
     ParameterWord,
+    bound_least,
 )
 
 _CHARACTERS_IN: Final = Span(1, MAX_REQUEST_CHARACTERS)
@@ -152,7 +153,7 @@ def _parse_dims(fields: Fields) -> dict[str, DimTerms]:
     if "dims" not in fields:
         return dims
     for name, house, item in fields.take_named("dims", DIMS, "dimension"):
-        least = item.take_whole("min", house) if "min" in item else int(house.least)
+        least = item.take_whole("min", bound_least(name)) if "min" in item else int(house.least)
         most = item.take_whole("max", house) if "max" in item else int(house.most)
         is_batch = item.take_flag("is_batch") if "is_batch" in item else False
         if least > most:

@@ -26,6 +26,7 @@ from ostiary.core.terms.vocabulary import (
     ROLES,
     TEXT_OUTPUT,
     ParameterWord,
+    bound_least,
 )
 
 Schema = dict[str, JsonValue]
@@ -70,7 +71,7 @@ def describe_schema() -> Schema:
 
 
 def _describe_dim(name: str, house: Span) -> Schema:
-    bounds: Schema = {"min": _whole(house), "max": _whole(house)}
+    bounds: Schema = {"min": _whole(bound_least(name)), "max": _whole(house)}
     return _close({**bounds, "is_batch": {"type": "boolean"}} if name == CHOICES else bounds)
 
 

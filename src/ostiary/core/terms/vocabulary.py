@@ -13,6 +13,7 @@ from ostiary.core.limits import (
     MAX_PENALTY_CONTEXT,
     MAX_REQUEST_TOKENS,
     MAX_STOP_TEXTS,
+    MAX_TOOLS,
     MAX_VOCABULARY,
 )
 from ostiary.core.terms.values import (
@@ -57,11 +58,17 @@ INPUTS: Final[Mapping[str, InputWord]] = {
 DIMS: Final[Mapping[str, Span]] = {
     "tokens": Span(1, MAX_REQUEST_TOKENS),
     "messages": Span(1, MAX_CALL_MESSAGES),
-    "tools": Span(0, MAX_CALL_MESSAGES),
+    "tools": Span(0, MAX_TOOLS),
     "documents": Span(0, MAX_CALL_MESSAGES),
     CHOICES: Span(1, MAX_CALL_CHOICES),
 }
 """How many the house takes."""
+
+
+def bound_least(dim: str) -> Span:
+    """How many may be asked for at least. Answers: one, as nobody who wants one should have to ask for more."""
+    house = DIMS[dim]
+    return Span(house.least, house.least) if dim == CHOICES else house
 
 
 @dataclass(frozen=True, slots=True)
