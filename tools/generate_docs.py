@@ -22,6 +22,8 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
+from settings_pages import render_config_schema, render_settings
+
 import ostiary
 from ostiary import errors
 from ostiary.cli.main import build_parser
@@ -256,6 +258,8 @@ def render_contract_schema() -> str:
 
 
 PAGES = {
+    REFERENCE / "settings.md": lambda: render_settings(HEADER),
+    REFERENCE / "config.schema.json": render_config_schema,
     REFERENCE / "contract.schema.json": render_contract_schema,
     REFERENCE / "errors.md": render_errors,
     REFERENCE / "limits.md": render_limits,
