@@ -68,7 +68,7 @@ TEMPLATES = {
 
 def words_with(template: str) -> tuple[dict[str, Any], dict[str, Any]]:
     words, config = byte_level()
-    shown = "{% for tool in tools %}{{ tool | tojson }}{% endfor %}"
+    shown = "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}"
     return words, {
         **config,
         "chat_template": shown + f"{{# {template} #}}{{{{ '{template}' if false }}}}" + config["chat_template"],
@@ -224,6 +224,7 @@ def test_strict_tools_are_held_to_their_schema_where_the_model_chooses_to_call(t
 
 def test_no_tool_may_be_called_where_none_is_wanted(talk: Talk) -> None:
     plain = talk.ask("render_template", messages=HELLO)
+    assert plain.result is not None
     assert talk.ask("render_template", messages=HELLO, tools=TOOLS, tool_choice="none").result == plain.result
     shown = talk.ask("render_template", messages=HELLO, tools=TOOLS)
     assert shown.result is not None

@@ -98,6 +98,8 @@ def _join(place: str, name: str) -> str:
 
 
 def _explain_type(match: re.Match[str]) -> tuple[Code, str, str]:
+    if match[1] == "null":  # so forms name what clients know and we do not have
+        return CONTRACT_UNKNOWN_FIELD, "", "is not supported here"
     wanted = " or ".join(_WORDS.get(word.strip(), word.strip()) for word in match[1].split("|"))
     return CONTRACT_TYPE, "", f"is {_WORDS.get(match[2], match[2])}, not {wanted}"
 

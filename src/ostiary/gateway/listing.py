@@ -38,6 +38,7 @@ class ModelInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     display_name: str
     created_at: str
+    lifecycle: Literal["active"] = "active"
     type: Literal["model"] = "model"
 
 
