@@ -128,6 +128,7 @@ def describe_trials(name: str, trials: Sequence[Trial]) -> dict[str, object]:
                 "outcome": trial.outcome or "fits",
                 "limit": json.loads(json.dumps(trial.limit)),
                 "ran": trial.ran,
+                "detail": trial.detail or None,
                 "is_as_said": trial.is_as_said,
             }
             for trial in trials
@@ -145,6 +146,7 @@ def render_trials(trials: Sequence[Trial], *, color: bool, show_all: bool) -> li
         )
         expected, outcome = trial.expected or "fits", trial.outcome or "fits"
         told = outcome if trial.is_as_said else f"{outcome}, and not: {expected}"
+        told += f" ({trial.detail})" if trial.detail else ""
         lines.append(f"{verdict}  {trial.name:<44}  {told}")
     good = sum(trial.is_as_said for trial in trials)
     ran = sum(trial.ran for trial in trials)

@@ -25,6 +25,8 @@ class Trial:
     limit: Limit | None = None
     ran: bool = False
     """Whether the model itself was asked."""
+    detail: str = ""
+    """What was said, where it was neither an answer nor a rule."""
 
     @property
     def is_as_said(self) -> bool:
@@ -51,7 +53,7 @@ def run_samples(samples: Iterable[Sample], opened: Opened) -> Iterator[Trial]:
         except ContractRefused as refusal:
             yield Trial(sample.name, sample.rule, refusal.rule, refusal.limit, ran=True)
         except OstiaryError as error:
-            yield Trial(sample.name, sample.rule, error.code, ran=True)
+            yield Trial(sample.name, sample.rule, error.code, ran=True, detail=error.message)
         else:
             yield Trial(sample.name, sample.rule, None, ran=True)
 
