@@ -149,15 +149,23 @@ class ContractRefused(Refusal):
 
 
 class AnswerRefused(Refusal):
-    """The model's answer breaks a rule of its own contract: nothing more of it is given out."""
+    """The model's answer breaks its own contract: nothing more of it is given out. `field` names the output."""
 
     codes = "ANSWER_"
     is_for_strangers = True
 
     def __init__(
-        self, code: Code, message: str, *, hint: str | None = None, rule: str = "", limit: Limit | None = None
+        self,
+        code: Code,
+        message: str,
+        *,
+        hint: str | None = None,
+        field: str = "",
+        rule: str = "",
+        limit: Limit | None = None,
     ) -> None:
         super().__init__(code, message, hint=hint)
+        self.field: Final = field
         self.rule: Final = rule
         self.limit: Final = limit
 

@@ -52,11 +52,11 @@ MAX_SERVER_TEXT_CHARACTERS: Final = Ceiling(1_024, "characters", "one setting of
 MAX_BEARER_CHARACTERS: Final = Ceiling(512, "characters", "a key that somebody shows; ours have 51")
 
 # contract.json
-MAX_CONTRACT_BYTES: Final = Ceiling(
+MAX_TERMS_BYTES: Final = Ceiling(
     65_536, "bytes", "a contract is read by people; one with every field there is has 4 KiB"
 )
-MAX_CONTRACT_VALUES: Final = Ceiling(4_096, "values", "one with every field there is has 300")
-MAX_CONTRACT_TEXT_CHARACTERS: Final = Ceiling(200, "characters", "a model's name, or the name of a template option")
+MAX_TERMS_VALUES: Final = Ceiling(4_096, "values", "one with every field there is has 300")
+MAX_TERMS_TEXT_CHARACTERS: Final = Ceiling(200, "characters", "a model's name, or the name of a template option")
 MAX_COMBINING_RUN: Final = Ceiling(
     30,
     "characters",

@@ -9,7 +9,6 @@ from typing import Final
 from ostiary.core.findings import refuse
 from ostiary.core.limits import (
     MAX_CONFIG_BYTES,
-    MAX_CONTRACT_BYTES,
     MAX_GGUF_HEADER_BYTES,
     MAX_HEAD_BYTES,
     MAX_JSON_BYTES,
@@ -19,6 +18,7 @@ from ostiary.core.limits import (
     MAX_PICKLE_BYTES,
     MAX_SEARCHED_BYTES,
     MAX_TEMPLATE_CHARACTERS,
+    MAX_TERMS_BYTES,
     MAX_VOCABULARY_FILE_BYTES,
 )
 from ostiary.core.tickets import FileKind
@@ -31,7 +31,7 @@ _WANTED: Final[Mapping[FileKind, int]] = {
     FileKind.CONFIG: MAX_CONFIG_BYTES + 1,
     FileKind.GENERATION_CONFIG: MAX_CONFIG_BYTES + 1,
     FileKind.ADAPTER_CONFIG: MAX_CONFIG_BYTES + 1,
-    FileKind.CONTRACT: MAX_CONTRACT_BYTES + 1,
+    FileKind.CONTRACT: MAX_TERMS_BYTES + 1,
     FileKind.INDEX: MAX_JSON_BYTES + 1,
     FileKind.TOKENIZER: MAX_JSON_BYTES + 1,
     FileKind.TOKENIZER_CONFIG: MAX_JSON_BYTES + 1,

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.core.findings import Finding, refusal_of, refuse
-from ostiary.core.json_text import JsonValue
-from ostiary.core.limits import MAX_CONTRACT_BYTES
-from ostiary.core.terms.parse_terms import parse_language_terms, read_contract_values, read_platform
+from ostiary.core.limits import MAX_TERMS_BYTES
+from ostiary.core.terms.parse_terms import parse_language_contract, read_contract_values, read_platform
 from ostiary.core.terms.values import CONTRACT_FILE, LANGUAGE_PLATFORM, LanguageTerms
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import MODEL_NOT_FOUND, IntakeRefused, Misuse
@@ -20,20 +19,18 @@ from ostiary.intake.read_file import read_up_to
 from ostiary.intake.rules.contract import CONTRACT_OTHER_MODEL, CONTRACT_PLATFORM
 from ostiary.intake.tree import open_tree, tell_unreadable
 
-_PARSERS: Final[Mapping[str, Callable[[Mapping[str, JsonValue]], LanguageTerms]]] = {
-    LANGUAGE_PLATFORM: parse_language_terms,
-}
+_PARSERS: Final[Mapping[str, Callable[[bytes], LanguageTerms]]] = {LANGUAGE_PLATFORM: parse_language_contract}
+"""Another platform brings its own reader; format and version are the same for all."""
 
 
 def parse_contract(data: bytes) -> LanguageTerms:
     """Raises IntakeRefused."""
-    values = read_contract_values(data)
-    platform = read_platform(values)
+    platform = read_platform(read_contract_values(data))
     parse = _PARSERS.get(platform)
     if parse is None:
         detail = f"its platform '{quote_untrusted(platform)}' is none of {', '.join(_PARSERS)}"
         raise refuse(CONTRACT_PLATFORM, detail)
-    return parse(values)
+    return parse(data)
 
 
 def check_contract(terms: LanguageTerms, vocabulary: int | None, context_tokens: int | None) -> tuple[Finding, ...]:
@@ -78,7 +75,7 @@ def _read_in_model(path: Path) -> bytes | None:
             return None
         descriptor = tree.open_file(file)
         try:
-            return read_up_to(descriptor, MAX_CONTRACT_BYTES + 1)
+            return read_up_to(descriptor, MAX_TERMS_BYTES + 1)
         except OSError as error:
             raise tell_unreadable(CONTRACT_FILE, error) from error
         finally:
@@ -92,7 +89,7 @@ def _read_alone(path: Path) -> bytes:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise Misuse(MODEL_NOT_FOUND, f"{quote_untrusted(path.name)} is no file")
-            return read_up_to(descriptor, MAX_CONTRACT_BYTES + 1)
+            return read_up_to(descriptor, MAX_TERMS_BYTES + 1)
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError) as error:

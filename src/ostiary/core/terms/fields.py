@@ -7,11 +7,11 @@ from typing import Final, NoReturn, TypeVar
 
 from ostiary.core.findings import Rule, refuse
 from ostiary.core.json_text import JsonValue, describe_type
-from ostiary.core.limits import MAX_CONTRACT_TEXT_CHARACTERS
+from ostiary.core.limits import MAX_TERMS_TEXT_CHARACTERS
 from ostiary.core.terms.rules import (
+    CONTRACT_BEYOND_HOUSE,
     CONTRACT_CONTRADICTION,
     CONTRACT_MISSING_FIELD,
-    CONTRACT_OUT_OF_RANGE,
     CONTRACT_UNKNOWN_FIELD,
     CONTRACT_WRONG_TYPE,
 )
@@ -48,13 +48,13 @@ class Fields:
         if repr(value) != repr(wanted):  # equal, and of the same types all through: true is no 1
             self.fail(rule, name, f"is not {quote_untrusted(repr(wanted))}")
 
-    def take_text(self, name: str, most: int = MAX_CONTRACT_TEXT_CHARACTERS) -> str:
+    def take_text(self, name: str, most: int = MAX_TERMS_TEXT_CHARACTERS) -> str:
         return self._check_text(name, self.take(name), most)
 
     def take_choice(self, name: str, choices: Mapping[str, _Made]) -> _Made:
         text = self.take_text(name)
         if text not in choices:
-            self.fail(CONTRACT_OUT_OF_RANGE, name, f"is none of {', '.join(choices)}")
+            self.fail(CONTRACT_BEYOND_HOUSE, name, f"is none of {', '.join(choices)}")
         return choices[text]
 
     def take_flag(self, name: str) -> bool:
@@ -82,14 +82,14 @@ class Fields:
     def take_texts(self, name: str, parse: Callable[[str], _Made | None], wanted: str) -> tuple[_Made, ...]:
         """A list of different texts, each as `parse` reads it; `wanted` says what they are."""
         items = self.take_list(name)
-        texts = [self._check_text(name, item, MAX_CONTRACT_TEXT_CHARACTERS) for item in items]
+        texts = [self._check_text(name, item, MAX_TERMS_TEXT_CHARACTERS) for item in items]
         if len(set(texts)) != len(texts):
             self.fail(CONTRACT_CONTRADICTION, name, "has the same entry twice")
         made = []
         for text in texts:
             value = parse(text)
             if value is None:
-                self.fail(CONTRACT_OUT_OF_RANGE, name, f"has an entry that is no {wanted}")
+                self.fail(CONTRACT_BEYOND_HOUSE, name, f"has an entry that is no {wanted}")
             made.append(value)
         return tuple(made)
 
@@ -126,7 +126,7 @@ class Fields:
         if not isinstance(value, str):
             self.fail(CONTRACT_WRONG_TYPE, name, f"is {describe_type(value)}, not a string")
         if not 0 < len(value) <= most:
-            self.fail(CONTRACT_OUT_OF_RANGE, name, f"has {len(value)} characters; it may have 1 to {int(most)}")
+            self.fail(CONTRACT_BEYOND_HOUSE, name, f"has {len(value)} characters; it may have 1 to {int(most)}")
         if any(is_invisible(character) for character in value):
             self.fail(CONTRACT_WRONG_TYPE, name, "has a character that cannot be seen")
         return value
@@ -137,5 +137,5 @@ class Fields:
             self.fail(CONTRACT_WRONG_TYPE, name, f"is {describe_type(value)}, not {wanted}")
         if not house.least <= value <= house.most:
             bounds = f"{house.least:,} to {house.most:,}"
-            self.fail(CONTRACT_OUT_OF_RANGE, name, f"goes beyond what the house takes: {bounds}")
+            self.fail(CONTRACT_BEYOND_HOUSE, name, f"goes beyond what the house takes: {bounds}")
         return value

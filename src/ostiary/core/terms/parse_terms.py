@@ -13,19 +13,19 @@ from ostiary.core.json_text import JsonValue, parse_json_object
 from ostiary.core.limits import (
     MAX_ANSWER_CHARACTERS,
     MAX_CONTEXT_TOKENS,
-    MAX_CONTRACT_BYTES,
-    MAX_CONTRACT_VALUES,
     MAX_REQUEST_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOP_TEXTS,
+    MAX_TERMS_BYTES,
+    MAX_TERMS_VALUES,
     MAX_VOCABULARY,
 )
 from ostiary.core.terms.characters import CharacterClass
 from ostiary.core.terms.fields import Fields
 from ostiary.core.terms.rules import (
+    CONTRACT_BEYOND_HOUSE,
     CONTRACT_CONTRADICTION,
     CONTRACT_FORMAT,
-    CONTRACT_OUT_OF_RANGE,
     CONTRACT_PLATFORM,
     CONTRACT_UNKNOWN_FIELD,
     CONTRACT_WRONG_TYPE,
@@ -69,7 +69,7 @@ _CHARACTER_ACTIONS: Final = {action.value: action for action in (Action.KEEP, Ac
 
 def read_contract_values(data: bytes) -> dict[str, JsonValue]:
     """The object that a contract.json holds, of whatever platform."""
-    return parse_json_object(data, max_bytes=MAX_CONTRACT_BYTES, max_values=MAX_CONTRACT_VALUES)
+    return parse_json_object(data, max_bytes=MAX_TERMS_BYTES, max_values=MAX_TERMS_VALUES)
 
 
 def read_platform(values: Mapping[str, JsonValue]) -> str:
@@ -221,7 +221,7 @@ def _parse_stop(item: Fields) -> tuple[str, ...]:
         item.fail(CONTRACT_CONTRADICTION, "stop", "has the same entry twice")
     if len(texts) > MAX_STOP_TEXTS or any(not 0 < len(text) <= MAX_STOP_CHARACTERS for text in texts):
         wanted = f"{int(MAX_STOP_TEXTS)} texts of 1 to {int(MAX_STOP_CHARACTERS)} characters"
-        item.fail(CONTRACT_OUT_OF_RANGE, "stop", f"goes beyond what the house takes: {wanted}")
+        item.fail(CONTRACT_BEYOND_HOUSE, "stop", f"goes beyond what the house takes: {wanted}")
     return texts
 
 

@@ -49,8 +49,8 @@ CONTRACT_WRONG_TYPE: Final = Rule(
     "Programs could read another bound from it than the one that was meant.",
     _PAGE,
 )
-CONTRACT_OUT_OF_RANGE: Final = Rule(
-    "contract.out-of-range",
+CONTRACT_BEYOND_HOUSE: Final = Rule(
+    "contract.beyond-house",
     Severity.MEDIUM,
     INTAKE_MALFORMED,
     "contract.json with a bound beyond the house's own",
@@ -87,7 +87,7 @@ RULES: Final = (
     CONTRACT_UNKNOWN_FIELD,
     CONTRACT_MISSING_FIELD,
     CONTRACT_WRONG_TYPE,
-    CONTRACT_OUT_OF_RANGE,
+    CONTRACT_BEYOND_HOUSE,
     CONTRACT_CONTRADICTION,
     CONTRACT_OTHER_MODEL,
     CONTRACT_UNUSED,

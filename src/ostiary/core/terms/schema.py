@@ -9,10 +9,10 @@ from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import (
     MAX_ANSWER_CHARACTERS,
     MAX_CONTEXT_TOKENS,
-    MAX_CONTRACT_TEXT_CHARACTERS,
     MAX_REQUEST_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOP_TEXTS,
+    MAX_TERMS_TEXT_CHARACTERS,
     MAX_VOCABULARY,
 )
 from ostiary.core.terms.characters import CharacterClass
@@ -32,7 +32,7 @@ from ostiary.core.terms.vocabulary import (
 Schema = dict[str, JsonValue]
 
 _TOKENS = Span(1, int(MAX_CONTEXT_TOKENS))
-_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": int(MAX_CONTRACT_TEXT_CHARACTERS)}
+_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": int(MAX_TERMS_TEXT_CHARACTERS)}
 
 
 def describe_schema() -> Schema:
