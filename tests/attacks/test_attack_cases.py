@@ -15,7 +15,11 @@ FAMILIES = ("code", "config", "contract", "names", "template", "tokenizer", "wei
 CASES = [
     pytest.param(case, id=f"{family}-{case.name}")
     for family in FAMILIES
-    for case in (importlib.import_module(f"attack_cases.{family}").CASES if importlib.util.find_spec(f"attack_cases.{family}") else [])
+    for case in (
+        importlib.import_module(f"attack_cases.{family}").CASES
+        if importlib.util.find_spec(f"attack_cases.{family}")
+        else []
+    )
 ]
 
 
