@@ -24,6 +24,7 @@ _RESERVED: Final = re.compile(f"[{chr(FIRST_RESERVED)}-{chr(0x10FFFF)}]")
 _MARK: Final = re.compile(f"[{chr(FIRST_MARK)}-{chr(0x10FFFF)}]")
 _LOOKS_LIKE_CONTROL: Final = re.compile(r"<[|\uff5c].*[|\uff5c]>|<\|?/?[a-z_]+\|>|\[/?[A-Z_]+\]", re.S)
 """How control tokens are spelled by those who do not say that they are special."""
+_IN_BRACKETS: Final = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class Control:
     is_special: bool
     """Whether the tokenizer itself calls it so. The others are markers of thoughts, tools and the like."""
     mark: str
+
+
+_AS_IT_STANDS: Final[Mapping[str, JsonValue]] = {
+    "single_word": False,
+    "lstrip": False,
+    "rstrip": False,
+    "normalized": False,
+    "special": True,
+}
+"""A mark is found wherever it is, before anything else is done with the text."""
 
 
 class ControlTokens:
@@ -95,7 +106,29 @@ def find_controls(
             if len(controls) == MAX_MARKS:
                 break
             controls.append(Control(number, content, is_special, chr(FIRST_MARK + len(controls))))
+    known = {control.id for control in controls} | {unknown_id}
+    for content, number in _find_unlisted(tokenizer.get("model"), names, ends):
+        if content != unknown and number not in known and len(controls) < MAX_MARKS:
+            controls.append(Control(number, content, True, chr(FIRST_MARK + len(controls))))
     return ControlTokens(controls, unknown_id)
+
+
+def _find_unlisted(model: JsonValue, names: frozenset[str], ends: frozenset[int]) -> Iterator[tuple[str, int]]:
+    """Words of the vocabulary itself that are control tokens by their name or their id, and look like none of text.
+
+    A full stop may well end answers; it stays what people write.
+    """
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if isinstance(vocabulary, dict):
+        numbered: Iterable[tuple[JsonValue, JsonValue]] = vocabulary.items()
+    else:
+        entries = vocabulary if isinstance(vocabulary, list) else []
+        numbered = ((entry[0], place) for place, entry in enumerate(entries) if isinstance(entry, list) and entry)
+    for word, number in numbered:
+        if not isinstance(word, str) or not isinstance(number, int):
+            continue
+        if (word in names or number in ends) and _IN_BRACKETS.fullmatch(word):
+            yield word, number
 
 
 def _find_unknown(model: JsonValue) -> str | None:
@@ -112,10 +145,16 @@ def _find_unknown(model: JsonValue) -> str | None:
 
 def rename_controls(tokenizer: dict[str, JsonValue], controls: ControlTokens) -> None:
     """Puts marks in the place of control tokens, in place. Ids stay: the loader counts tokens in their order."""
-    added = tokenizer.get("added_tokens")
-    for token in added if isinstance(added, list) else []:
+    claimed = tokenizer.get("added_tokens")
+    added = claimed if isinstance(claimed, list) else []
+    for token in added:
         if isinstance(token, dict) and token.get("content") in controls.by_content:
             token["content"] = controls.by_content[str(token["content"])].mark
+    listed = {token.get("content") for token in added if isinstance(token, dict)}
+    for control in controls.all:
+        if control.mark not in listed:
+            added.append({"id": control.id, "content": control.mark, **_AS_IT_STANDS})
+    tokenizer["added_tokens"] = added
     model = tokenizer.get("model")
     if not isinstance(model, dict):
         return

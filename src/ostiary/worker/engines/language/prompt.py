@@ -79,7 +79,9 @@ class PromptMaker:
             Chat(
                 messages=[self._cover_message(message) for message in call.messages],
                 tools=None if call.tools is None else [cover(tool) for tool in call.tools],
-                documents=None if call.documents is None else [cover(item) for item in call.documents],
+                documents=None
+                if call.documents is None
+                else [self._shield.cover_shown(item) for item in call.documents],
                 options={name: cover(value) for name, value in call.options.items()},
                 add_generation_prompt=call.add_generation_prompt,
                 continue_final_message=call.continue_final_message,
@@ -96,7 +98,7 @@ class PromptMaker:
             if name == "tool_calls" and isinstance(value, list):
                 covered[name] = [self._shield.cover(_read_arguments(call)) for call in value]
             elif name != "role":
-                covered[name] = self._shield.cover(value, is_assistant=role == "assistant")
+                covered[name] = self._shield.cover_shown(value, is_assistant=role == "assistant")
         if _REASONING in covered:
             covered["thinking"] = covered[_REASONING]  # the other name that templates know it by
         return covered
