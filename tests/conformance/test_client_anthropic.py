@@ -173,3 +173,9 @@ def test_a_field_that_does_not_fit_is_named(client: Any, field: str, value: Any)
 def test_a_model_that_is_not_served(client: Any) -> None:
     with pytest.raises(anthropic.NotFoundError):
         ask(client, model="claude")
+
+
+def test_tokens_are_counted_without_generating_any(client: Any, fake: FakeEngine) -> None:
+    counted = client.messages.count_tokens(model="one", messages=HELLO, system="be kind", tools=TOOLS)
+    assert counted.input_tokens == 4
+    assert fake.requests[-1].operation == "render_template"

@@ -1,4 +1,3 @@
-
 """LangChain and LiteLLM, as applications use them, against the real door."""
 
 from __future__ import annotations

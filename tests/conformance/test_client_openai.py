@@ -242,3 +242,40 @@ def test_a_model_that_is_not_served_and_none_where_there_are_two(client: Any) ->
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="one", messages=HELLO, extra_body={"model": None})
     assert refused.value.param == "model"
+
+
+def test_embeddings(client: Any) -> None:
+    answer = client.embeddings.create(model="one", input=["a b", "b a", "c"], encoding_format="float")
+    first, second, third = (item.embedding for item in answer.data)
+    assert first == second != third
+    assert sum(number * number for number in first) == pytest.approx(1)
+    assert answer.usage.prompt_tokens == 5
+    cut = client.embeddings.create(model="one", input=[1, 2], dimensions=4, encoding_format="float")
+    assert len(cut.data[0].embedding) == 4
+
+
+def test_embeddings_in_base64(client: Any, served: Served) -> None:
+    """As the client asks by itself; it validates before it decodes, so that strictness does not take it."""
+    plain = client.embeddings.create(model="one", input="a b", encoding_format="float").data[0].embedding
+    with openai.OpenAI(base_url=served.openai, api_key=KEY, max_retries=0) as lenient:
+        assert lenient.embeddings.create(model="one", input="a b").data[0].embedding == pytest.approx(plain)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("dimensions", 17),
+        ("dimensions", 0),
+        ("encoding_format", "int8"),
+        ("input", []),
+        ("input", [""] * 257),
+        ("input", [1, "a"]),
+        ("input", {"text": "a"}),
+        ("pooling", "cls"),
+        ("truncate", True),
+    ],
+)
+def test_a_field_of_embeddings_that_does_not_fit_is_named(client: Any, field: str, value: Any) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model="one", input="a", extra_body={field: value})
+    assert refused.value.param.split("[")[0] == field

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ostiary.answer.check_output import check_piece, check_whole
+from ostiary.answer.read_measure import read_rendered, read_vector
 from ostiary.answer.read_reply import EndOfAnswer, EndOfChoice, ReplyMalformed, read_end, read_piece
 from ostiary.core.frames import Tail
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_ANSWER_CHARACTERS
-from ostiary.core.requests import Choice, FinishReason, Piece, Timings, TokenLogprob, Usage
+from ostiary.core.requests import Choice, FinishReason, Operation, Piece, Timings, TokenLogprob, Usage
 from ostiary.core.tickets import Answer, CheckedRequest
 from ostiary.errors import WORKER_MALFORMED_ANSWER, SandboxViolation
 
@@ -48,7 +49,7 @@ class Gathering:
     @property
     def text(self) -> str:
         """Of the first answer, as far as it came."""
-        return "".join(self._choices[0].texts)
+        return "".join(self._choices[0].texts) if self._choices else ""
 
     @property
     def timings(self) -> Timings:
@@ -68,6 +69,8 @@ class Gathering:
 
     def take_result(self, body: Mapping[str, JsonValue], tail: Tail = b"") -> Answer:
         """Raises SandboxViolation(WORKER_MALFORMED_ANSWER); AnswerRefused where the model's contract says no."""
+        if self.request.operation in (Operation.EMBED, Operation.RENDER):
+            return self._take_measure(body, tail)
         try:
             _refuse_data(tail)
             end = read_end(body, self.request)
@@ -79,6 +82,18 @@ class Gathering:
             raise _malformed(error) from error
         usage = Usage(end.prompt_tokens, end.cached_tokens, self.completion_tokens)
         return Answer(choices, usage, end.seed, self.timings)
+
+    def _take_measure(self, body: Mapping[str, JsonValue], tail: Tail) -> Answer:
+        """Where nothing is generated."""
+        try:
+            if self.request.operation is Operation.EMBED:
+                vector, tokens = read_vector(body, tail)
+            else:
+                _refuse_data(tail)
+                vector, tokens = b"", read_rendered(body)
+        except ReplyMalformed as error:
+            raise _malformed(error) from error
+        return Answer((), Usage(tokens, 0, 0), 0, self.timings, vector)
 
     def _add(self, piece: Piece) -> None:
         choice = self._choices[piece.choice]

@@ -38,6 +38,7 @@ _MOST: Final = 100.0
 """Of temperature, of a penalty either way, and of a bias either way: beyond, nothing changes any more."""
 _PENALTIES: Final = ("repetition_penalty", "presence_penalty", "frequency_penalty")
 _MAX_SEED: Final = (1 << 64) - 1
+POOLINGS: Final = ("mean", "last")
 
 _Body = dict[str, JsonValue]
 
@@ -47,6 +48,8 @@ def check_request(request: ParsedRequest, contract: TextContract) -> CheckedRequ
     terms = contract.terms
     fields = Fields(request.fields, TextBudget(terms.text))
     body: _Body = {}
+    if request.operation in _MEASURES:
+        return _check_measure(request, fields, contract, body)
     prompt_tokens = _CHECKS[request.operation](fields, contract, body)
     choices = fields.integer("n", 1, MAX_CALL_CHOICES) or 1
     most = fields.integer("max_tokens", 1, max(1, contract.most_tokens // choices))
@@ -96,6 +99,44 @@ def check_request(request: ParsedRequest, contract: TextContract) -> CheckedRequ
         context_limit=terms.context_tokens,
         output=terms.output,
     )
+
+
+def _check_measure(request: ParsedRequest, fields: Fields, contract: TextContract, body: _Body) -> CheckedRequest:
+    """Where nothing is generated."""
+    _MEASURES[request.operation](fields, contract, body)
+    if request.operation is Operation.RENDER:
+        check_tool_choice(fields, JsonCheck(fields.budget), body)
+        hold_to_terms(request, body, 1, contract.terms)
+    fields.finish()
+    return CheckedRequest(
+        operation=request.operation,
+        body=body,
+        choices=0,
+        most_tokens=0,
+        token_ids=contract.token_ids,
+        stop=(),
+        logprobs=None,
+        timeout_seconds=_check_timeout(request.timeout_seconds),
+        context_limit=contract.terms.context_tokens,
+    )
+
+
+def _check_embed(fields: Fields, contract: TextContract, body: _Body) -> int:
+    """A text, or token ids."""
+    value = fields.take("text")
+    if isinstance(value, str):
+        body["text"] = fields.text("text")
+    else:
+        ids = [_check_id(item, "text", contract) for item in fields.items("text", MAX_REQUEST_TOKENS) or ()]
+        if not ids:
+            raise unfit(CONTRACT_TYPE, "text", "is missing or has no tokens")
+        body["text"] = [*ids]
+    pooling = fields.text("pooling")
+    if pooling is not None:
+        if pooling not in POOLINGS:
+            raise unfit(CONTRACT_RANGE, "pooling", f"is not one of {', '.join(POOLINGS)}")
+        body["pooling"] = pooling
+    return 0
 
 
 def _check_generate(fields: Fields, contract: TextContract, body: _Body) -> int:
@@ -267,4 +308,8 @@ def _check_timeout(seconds: object) -> float | None:
 _CHECKS: Final[Mapping[Operation, Callable[[Fields, TextContract, _Body], int]]] = {
     Operation.GENERATE: _check_generate,
     Operation.CHAT: _check_chat,
+}
+_MEASURES: Final[Mapping[Operation, Callable[[Fields, TextContract, _Body], int]]] = {
+    Operation.EMBED: _check_embed,
+    Operation.RENDER: _check_chat,
 }

@@ -15,6 +15,10 @@ class Operation(StrEnum):
     """Go on from a text, or from token ids."""
     CHAT = "chat"
     """The next message of a conversation."""
+    EMBED = "embed"
+    """A vector that stands for a text."""
+    RENDER = "render_template"
+    """What a conversation is to the model: how many tokens. Nothing is generated."""
 
 
 class FinishReason(StrEnum):

@@ -258,3 +258,5 @@ class Answer:
     seed: int
     """With the same seed, settings and machine the same request has the same answer."""
     timings: Timings
+    vector: bytes = b""
+    """Of a text that was embedded: float32, little-endian, all finite. Then there are no choices."""

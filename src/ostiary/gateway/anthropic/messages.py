@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from ostiary.core.requests import ParsedRequest
-from ostiary.gateway.anthropic.forms import MessageEvent, MessageForm, MessagesBody
-from ostiary.gateway.anthropic.read import parse_messages
+from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.gateway.anthropic.forms import CountBody, MessageEvent, MessageForm, MessagesBody, TokenCount
+from ostiary.gateway.anthropic.read import parse_messages, write_conversation
 from ostiary.gateway.anthropic.write import MessageWriter
 from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
 from ostiary.gateway.route import Dialect, Route
@@ -27,6 +27,14 @@ async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
     result = await asked.ask(model, request).finish()
     answer = split_result(result, find_style(model), list_tools(request))[0]
     return JsonReply(writer.write_whole(answer, result.usage))
+
+
+async def count_tokens(asked: Asked, body: CountBody) -> Reply:
+    """As the model would read them; nothing is generated."""
+    model = asked.models.find(body.model)
+    fields = {name: value for name, value in write_conversation(body).items() if value is not None}
+    result = await asked.ask(model, ParsedRequest(Operation.RENDER, fields)).finish()
+    return JsonReply(TokenCount(result.usage.prompt_tokens))
 
 
 async def _stream(
@@ -60,5 +68,14 @@ ROUTES = (
         takes=MessagesBody,
         gives=MessageForm,
         streams=MessageEvent,
+    ),
+    Route(
+        method="POST",
+        path="/v1/messages/count_tokens",
+        handle=count_tokens,
+        dialect=Dialect.ANTHROPIC,
+        summary="How many tokens a conversation has, as Anthropic's messages",
+        takes=CountBody,
+        gives=TokenCount,
     ),
 )

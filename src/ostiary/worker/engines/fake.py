@@ -216,6 +216,10 @@ class FakeEngine:
     def _answer(self, call: Call) -> Iterator[Reply | None]:
         return self._language.answer(call)
 
+    def _render(self, call: Call) -> Iterator[Reply | None]:
+        """A conversation as the language engine's form has it, or a template of the test's own."""
+        return self._language.answer(call) if "messages" in call.body else self._render_template(call)
+
 
 class _Panic(BaseException):
     """As Rust's panics arrive in Python."""
@@ -233,13 +237,14 @@ _OPERATIONS: Final[Mapping[str, Callable[[FakeEngine, Call], Iterator[Reply | No
     "chat": FakeEngine._answer,
     "count": FakeEngine._count,
     "echo": FakeEngine._echo,
+    "embed": FakeEngine._answer,
     "encode_text": FakeEngine._encode_text,
     "end": FakeEngine._end,
     "generate": FakeEngine._answer,
     "grow": FakeEngine._grow,
     "hang": FakeEngine._hang,
     "open": FakeEngine._open,
-    "render_template": FakeEngine._render_template,
+    "render_template": FakeEngine._render,
     "sleep": FakeEngine._sleep,
     "spin": FakeEngine._spin,
 }
