@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import msgspec
@@ -303,3 +304,18 @@ def test_what_is_stopped_lets_requests_end_and_then_tells_them(handlers: Handler
     with connection:
         answer = parse_answer(read_all(connection))
     assert (answer.status, answer.code) == (503, "GATEWAY_DRAINING")
+
+
+def test_crowds_of_silent_and_of_eager_clients(handlers: Handlers) -> None:
+    """Idle, half a head, half a body; then two hundred that connect at once."""
+    with running_door(handlers.routes(), connections=2_000) as door, ExitStack() as stack:
+        for number in range(300):
+            connection = stack.enter_context(door.connect())
+            half = (b"", b"GET /hel", head("POST", "/count", "content-length: 10") + b"abc")[number % 3]
+            if half:
+                connection.sendall(half)
+        assert door.get("/hello").status == 200
+        eager = [stack.enter_context(door.connect()) for _ in range(200)]
+        for connection in eager:
+            connection.sendall(head("GET", "/hello", "connection: close"))
+        assert all(parse_answer(read_all(connection)).body == b"hello" for connection in eager)

@@ -100,6 +100,7 @@ def ask(error: BaseException, dialect: Dialect, *, within_stream: bool) -> Call:
         "http_version": "1.1",
         "method": "POST",
         "path": "/x",
+        "raw_path": b"/x",
         "query_string": b"",
         "headers": [(b"host", b"127.0.0.1"), (b"x-request-id", b"mine-1"), (b"traceparent", TRACE)],
     }

@@ -117,6 +117,8 @@ class Door:
 
     async def answer_at(self, address: Address, scope: Scope, receive: Receive) -> None:
         """One that a route leads to."""
+        if not address.is_spelled_by(scope["raw_path"]):
+            raise GatewayRefused(GATEWAY_NO_ROUTE, "the address is spelled in a way of its own")
         visit: _Visit = scope["ostiary"]
         answering = visit.answering
         method = scope["method"]
@@ -193,6 +195,12 @@ class Address:
             sorted({*self.by_method, "OPTIONS", *(["HEAD"] if "GET" in self.by_method else [])})
         )
         self._door: Final = door
+        self._fixed: Final = path.partition("{")[0].encode("ascii")
+        self._has_parts: Final = "{" in path
+
+    def is_spelled_by(self, raw: bytes) -> bool:
+        """Only named parts may be escaped: whoever guards addresses before us sees the same ones."""
+        return raw.startswith(self._fixed) if self._has_parts else raw == self._fixed
 
     async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
         await self._door.answer_at(self, scope, receive)
