@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ostiary.gateway import listing
 from ostiary.gateway.anthropic import messages
 from ostiary.gateway.health import make_health_routes
-from ostiary.gateway.openai import chat, completions, embeddings
+from ostiary.gateway.openai import chat, completions, embeddings, responses
 from ostiary.gateway.openapi import make_openapi_route
 from ostiary.gateway.route import Route
 
@@ -19,6 +19,7 @@ def gather_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
         *chat.ROUTES,
         *completions.ROUTES,
         *embeddings.ROUTES,
+        *responses.ROUTES,
         *messages.ROUTES,
     )
     return (*routes, make_openapi_route(routes))
