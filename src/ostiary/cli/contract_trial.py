@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ostiary.contract import Sample, TextContract, check_request
+from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.core.values import dataclass
 from ostiary.errors import ContractRefused, Limit, OstiaryError
 
@@ -43,8 +44,9 @@ def try_samples(samples: Iterable[Sample], contract: TextContract) -> Iterator[T
 def run_samples(samples: Iterable[Sample], opened: Opened) -> Iterator[Trial]:
     """With the model: what fits is asked, for one token."""
     for sample in samples:
-        fields = {"max_tokens": 1, **sample.request.fields}
-        request = type(sample.request)(sample.request.operation, fields)
+        request = sample.request
+        if request.operation in {Operation.GENERATE, Operation.CHAT}:
+            request = ParsedRequest(request.operation, {"max_tokens": 1, **request.fields})
         try:
             asked = opened.ask(request)
             for _ in asked:

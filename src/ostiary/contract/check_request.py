@@ -106,8 +106,13 @@ def _check_measure(request: ParsedRequest, fields: Fields, contract: TextContrac
     _MEASURES[request.operation](fields, contract, body)
     if request.operation is Operation.RENDER:
         check_tool_choice(fields, JsonCheck(fields.budget), body)
-        hold_to_terms(request, body, 1, contract.terms)
     fields.finish()
+    hold_to_terms(request, body, 0, contract.terms)
+    prompt_limit = None
+    if request.operation is Operation.EMBED:
+        prompt_limit = find_prompt_limit(body, contract.terms)
+        limits = {"prompt_limit": prompt_limit, "context_limit": contract.terms.context_tokens}
+        body.update({name: number for name, number in limits.items() if number is not None})
     return CheckedRequest(
         operation=request.operation,
         body=body,
@@ -117,6 +122,7 @@ def _check_measure(request: ParsedRequest, fields: Fields, contract: TextContrac
         stop=(),
         logprobs=None,
         timeout_seconds=_check_timeout(request.timeout_seconds),
+        prompt_limit=prompt_limit,
         context_limit=contract.terms.context_tokens,
     )
 
@@ -131,7 +137,7 @@ def _check_embed(fields: Fields, contract: TextContract, body: _Body) -> int:
         if not ids:
             raise unfit(CONTRACT_TYPE, "text", "is missing or has no tokens")
         body["text"] = [*ids]
-    pooling = fields.text("pooling")
+    pooling = fields.word("pooling")
     if pooling is not None:
         if pooling not in POOLINGS:
             raise unfit(CONTRACT_RANGE, "pooling", f"is not one of {', '.join(POOLINGS)}")

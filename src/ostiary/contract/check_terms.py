@@ -18,6 +18,8 @@ from ostiary.core.terms.values import (
     PROMPT,
     PROMPT_IDS,
     TEMPLATE_OPTIONS,
+    TEXT,
+    TEXT_IDS,
     TOOLS,
     LanguageTerms,
     ParameterTerms,
@@ -29,9 +31,11 @@ from ostiary.errors import CONTRACT_NOT_OFFERED, CONTRACT_RANGE, CONTRACT_TOO_LO
 _Body = Mapping[str, JsonValue]
 
 _NO_PARAMETERS: Final = frozenset(
-    {PROMPT, MESSAGES, TOOLS, DOCUMENTS, TEMPLATE_OPTIONS, "max_tokens", "n", "tenant"}
+    {PROMPT, MESSAGES, TOOLS, DOCUMENTS, TEMPLATE_OPTIONS, TEXT, "max_tokens", "n", "tenant"}
 )
 """Fields that have bounds of their own, or that are no matter of the model's."""
+_FIELDS: Final[Mapping[str, str]] = {PROMPT_IDS: PROMPT, TEXT_IDS: TEXT}
+"""Inputs that come in the field of another."""
 _MESSAGE_TEXTS: Final = ("content", "reasoning_content", "name", "tool_call_id", "tool_calls")
 
 
@@ -39,7 +43,8 @@ def hold_to_terms(request: ParsedRequest, body: _Body, choices: int, terms: Lang
     """`body`: as the house has checked it. Raises ContractRefused."""
     for name in _list_inputs(request.operation, body):
         _check_input(name, body, terms)
-    _check_dim(CHOICES, "n", choices, terms)
+    if choices:
+        _check_dim(CHOICES, "n", choices, terms)
     for name, value in request.fields.items():
         if value is not None and name not in _NO_PARAMETERS:
             _check_parameter(name, value, body.get(name), terms)
@@ -47,22 +52,24 @@ def hold_to_terms(request: ParsedRequest, body: _Body, choices: int, terms: Lang
 
 def find_prompt_limit(body: _Body, terms: LanguageTerms) -> int | None:
     """How many tokens the prompt may have. Only the engine can count them."""
-    named = MESSAGES if MESSAGES in body else PROMPT
+    named = next(name for name in (MESSAGES, PROMPT, TEXT) if name in body)
     item = terms.inputs.get(named)
-    return None if item is None or isinstance(body.get(PROMPT), list) else item.max_tokens
+    return None if item is None or (named != MESSAGES and isinstance(body[named], list)) else item.max_tokens
 
 
 def _list_inputs(operation: Operation, body: _Body) -> list[str]:
     if operation is Operation.GENERATE:
         return [PROMPT_IDS if isinstance(body[PROMPT], list) else PROMPT]
+    if operation is Operation.EMBED:
+        return [TEXT_IDS if isinstance(body[TEXT], list) else TEXT]
     return [name for name in (MESSAGES, TOOLS, DOCUMENTS, TEMPLATE_OPTIONS) if name in body]
 
 
 def _check_input(name: str, body: _Body, terms: LanguageTerms) -> None:
-    field = PROMPT if name == PROMPT_IDS else name
+    field = _FIELDS.get(name, name)
     item = terms.inputs.get(name)
     if item is None:
-        what = "as token ids " if name == PROMPT_IDS else ""
+        what = "as token ids " if name in _FIELDS else ""
         raise unfit(CONTRACT_NOT_OFFERED, field, f"is not taken {what}by this model's contract", "inputs")
     value = body[field]
     if isinstance(value, list):
@@ -75,7 +82,7 @@ def _check_input(name: str, body: _Body, terms: LanguageTerms) -> None:
         return
     _check_characters(f"inputs.{name}", field, value, item.max_characters)
     if item.ids is not None and isinstance(value, list):
-        _check_ids(field, value, item.ids)
+        _check_ids(name, field, value, item.ids)
     if item.allowed is not None and isinstance(value, dict):
         for option in value:
             if option not in item.allowed:
@@ -114,13 +121,13 @@ def _count_characters(value: JsonValue) -> int:
     return 0
 
 
-def _check_ids(field: str, ids: list[JsonValue], span: Span) -> None:
+def _check_ids(name: str, field: str, ids: list[JsonValue], span: Span) -> None:
     for number in ids:
         if isinstance(number, int) and not span.least <= number <= span.most:
             detail = (
                 f"holds a token id that the contract does not allow; those from {span.least} to {span.most} are"
             )
-            rule = f"inputs.{PROMPT_IDS}.range"
+            rule = f"inputs.{name}.range"
             raise unfit(CONTRACT_RANGE, field, detail, rule, (span.least, span.most))
 
 

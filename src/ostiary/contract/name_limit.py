@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ostiary.contract.unfit import unfit
 from ostiary.core.frames import LimitName
-from ostiary.core.terms.values import MESSAGES, PROMPT
+from ostiary.core.terms.values import MESSAGES, PROMPT, TEXT
 from ostiary.core.tickets import CheckedRequest
 from ostiary.errors import CONTRACT_TOO_LONG, CallRefused
 
@@ -13,7 +13,7 @@ def name_limit(error: BaseException, request: CheckedRequest) -> BaseException:
     """The same error, where it is no such bound. Nothing of the engine's own words is taken over."""
     if not isinstance(error, CallRefused):
         return error
-    field = MESSAGES if MESSAGES in request.body else PROMPT
+    field = next(name for name in (MESSAGES, PROMPT, TEXT) if name in request.body)
     match error.limit:
         case LimitName.PROMPT:
             limit, rule, what = request.prompt_limit, f"inputs.{field}.max_tokens", "has"

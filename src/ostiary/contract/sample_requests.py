@@ -17,15 +17,18 @@ from ostiary.core.terms.values import (
     PROMPT,
     PROMPT_IDS,
     TEMPLATE_OPTIONS,
+    TEXT,
+    TEXT_IDS,
     TOOLS,
     Action,
     ParameterTerms,
     Span,
 )
-from ostiary.core.terms.vocabulary import CHOICES, DIMS, INPUTS, PARAMETERS, ROLES
+from ostiary.core.terms.vocabulary import ASKED, CHOICES, DIMS, INPUTS, PARAMETERS, ROLES
 from ostiary.core.values import dataclass
 
 _WORD: Final = "hello"
+_TEXTS: Final = frozenset({PROMPT, MESSAGES, TEXT})
 _TOOL: Final = {"type": "function", "function": {"name": "f", "parameters": {}}}
 _LONGEST: Final = 200_000
 """Characters; longer texts only cost."""
@@ -71,20 +74,20 @@ class _Maker:
     def __init__(self, contract: TextContract) -> None:
         self._contract: Final = contract
         self._terms: Final = contract.terms
-        first = next(name for name in self._terms.inputs if name in {PROMPT, MESSAGES, PROMPT_IDS})
-        self._reads_text: Final = first != PROMPT_IDS or not self._terms.inputs.keys().isdisjoint(
-            {PROMPT, MESSAGES}
-        )
-        self._main: Final = next((name for name in (PROMPT, MESSAGES) if name in self._terms.inputs), first)
+        taken = self._terms.inputs
+        self._main = next(name for name in (PROMPT, MESSAGES, TEXT, *ASKED) if name in taken)
+        self._generates: Final = not taken.keys().isdisjoint({PROMPT, MESSAGES, PROMPT_IDS})
+        if self._generates and self._main == TEXT:  # a vector has no options
+            self._main = PROMPT_IDS
+        self._reads_text: Final = self._main in _TEXTS
 
     def sample_inputs(self) -> Iterator[Sample]:
         for name in INPUTS:
             if name in {TOOLS, DOCUMENTS, TEMPLATE_OPTIONS} and MESSAGES not in self._terms.inputs:
                 continue
             is_taken = name in self._terms.inputs
-            made = self._ask_with(name)
-            if made is not None:
-                yield Sample(f"{name} {'is' if is_taken else 'is not'} taken", made, None if is_taken else "inputs")
+            told = f"{name} {'is' if is_taken else 'is not'} taken"
+            yield Sample(told, self._ask_with(name), None if is_taken else "inputs")
         messages = self._terms.inputs.get(MESSAGES)
         for role in ROLES if messages is not None else ():
             is_taken = messages is None or messages.roles is None or role in messages.roles
@@ -96,8 +99,9 @@ class _Maker:
         for name, bounds in self._terms.dims.items():
             house, rule = DIMS[name], f"dims.{name}"
             if name == CHOICES:
-                yield Sample(f"n of {bounds.most}", self._ask(n=bounds.most), None)
-                if bounds.most < house.most:
+                if self._generates:
+                    yield Sample(f"n of {bounds.most}", self._ask(n=bounds.most), None)
+                if self._generates and bounds.most < house.most:
                     yield Sample(f"n of {bounds.most + 1}", self._ask(n=bounds.most + 1), f"{rule}.max")
                 continue
             counts = [(bounds.most, None), (bounds.most + 1, f"{rule}.max")]
@@ -109,7 +113,7 @@ class _Maker:
     def sample_lengths(self) -> Iterator[Sample]:
         for name, item in self._terms.inputs.items():
             most = item.max_characters
-            if most is not None and most < _LONGEST and name in {PROMPT, MESSAGES}:
+            if most is not None and most < _LONGEST and name in _TEXTS:
                 yield Sample(f"{name} of {most:,} characters", self._ask_text(name, "a" * most), None)
                 rule = f"inputs.{name}.max_characters"
                 yield Sample(f"{name} of {most + 1:,} characters", self._ask_text(name, "a" * (most + 1)), rule)
@@ -118,18 +122,21 @@ class _Maker:
                 rule = f"inputs.{name}.max_tokens"
                 asked = self._ask_text(name, words)
                 yield Sample(f"{name} of more than {tokens:,} tokens", asked, rule, asks_engine=True)
-        high = self._contract.token_ids
-        if PROMPT_IDS in self._terms.inputs and high is not None:
-            span = self._terms.inputs[PROMPT_IDS].ids or Span(0, high - 1)
-            yield Sample(
-                f"the token id {int(span.most):,}", self._ask_ids([int(span.most)] * self._least_ids), None
-            )
-            past = int(span.most) + 1
-            rule = "vocabulary" if past >= high else "inputs.prompt_ids.range"
-            yield Sample(f"the token id {past:,}", self._ask_ids([past] * self._least_ids), rule)
+        for name in (PROMPT_IDS, TEXT_IDS):
+            if name in self._terms.inputs and self._contract.token_ids is not None:
+                yield from self._sample_ids(name, self._contract.token_ids)
+
+    def _sample_ids(self, name: str, high: int) -> Iterator[Sample]:
+        last = int((self._terms.inputs[name].ids or Span(0, high - 1)).most)
+        rule = "vocabulary" if last + 1 >= high else f"inputs.{name}.range"
+        for number, refused in ((last, None), (last + 1, rule)):
+            asked = self._ask_ids(name, [number] * self._least_ids)
+            yield Sample(f"{name}: the token id {number:,}", asked, refused)
 
     def sample_parameters(self) -> Iterator[Sample]:
         offered = self._terms.parameters
+        if not self._generates:
+            return
         for name, word in PARAMETERS.items():
             if name in {"parse_special", "add_generation_prompt", "continue_final_message", "response_format"}:
                 continue  # they belong to one kind of request, or stand for more than a bound
@@ -174,7 +181,7 @@ class _Maker:
 
     def sample_output(self) -> Iterator[Sample]:
         most = self._terms.output.max_tokens
-        if most is None or most >= self._contract.most_tokens:
+        if most is None or most >= self._contract.most_tokens or not self._generates:
             return
         yield Sample(f"max_tokens of {most:,}", self._ask(max_tokens=most), None)
         yield Sample(f"max_tokens of {most + 1:,}", self._ask(max_tokens=most + 1), "outputs.text.max_tokens")
@@ -190,7 +197,7 @@ class _Maker:
 
     def _ask(self, **fields: object) -> ParsedRequest:
         made = self._ask_with(self._main)
-        return ParsedRequest(made.operation, {**made.fields, **fields}) if made is not None else self._chat()
+        return ParsedRequest(made.operation, {**made.fields, **fields})
 
     def _say(self, text: str) -> ParsedRequest:
         return self._ask_text(self._main, text)
@@ -198,29 +205,33 @@ class _Maker:
     def _ask_text(self, name: str, text: str) -> ParsedRequest:
         if name == MESSAGES:
             return self._chat(text)
+        if name == TEXT:
+            return ParsedRequest(Operation.EMBED, {TEXT: text})
         return ParsedRequest(Operation.GENERATE, {PROMPT: text})
 
-    def _ask_ids(self, ids: list[int]) -> ParsedRequest:
+    def _ask_ids(self, name: str, ids: list[int]) -> ParsedRequest:
+        if name == TEXT_IDS:
+            return ParsedRequest(Operation.EMBED, {TEXT: ids})
         return ParsedRequest(Operation.GENERATE, {PROMPT: ids})
 
     def _ask_many(self, dim: str, count: int) -> ParsedRequest:
         if dim == "tokens":
-            least = self._terms.inputs[PROMPT_IDS].ids
-            return self._ask_ids([0 if least is None else int(least.least)] * count)
+            name = PROMPT_IDS if PROMPT_IDS in self._terms.inputs else TEXT_IDS
+            return self._ask_ids(name, [self._find_id(name)] * count)
         if dim == MESSAGES:
             return self._chat(count=count)
         many: list[object] = [{} for _ in range(count)]
         return self._chat(tools=many) if dim == TOOLS else self._chat(documents=many)
 
-    def _ask_with(self, name: str) -> ParsedRequest | None:
-        """Something of this input; None where the contract leaves nothing to ask with."""
+    def _ask_with(self, name: str) -> ParsedRequest:
+        """Something of this input."""
         match name:
             case "prompt":
-                return ParsedRequest(Operation.GENERATE, {PROMPT: self._cut(PROMPT, _WORD)})
-            case "prompt_ids":
-                span = self._terms.inputs.get(PROMPT_IDS)
-                first = 0 if span is None or span.ids is None else int(span.ids.least)
-                return self._ask_ids([first] * self._least_ids)
+                return self._ask_text(name, self._cut(name, _WORD))
+            case "text":
+                return self._ask_text(name, self._cut(name, _WORD))
+            case "prompt_ids" | "text_ids":
+                return self._ask_ids(name, [self._find_id(name)] * self._least_ids)
             case "messages":
                 return self._chat()
             case "tools":
@@ -229,6 +240,10 @@ class _Maker:
                 return self._chat(documents=[self._fit(DOCUMENTS, {"text": "a"})] * self._least(DOCUMENTS))
             case _:
                 return self._chat(template_options={})
+
+    def _find_id(self, name: str) -> int:
+        item = self._terms.inputs.get(name)
+        return 0 if item is None or item.ids is None else int(item.ids.least)
 
     def _fit(self, name: str, value: Mapping[str, object]) -> Mapping[str, object]:
         """The value, where there is surely room for as many as must be; else nothing of it."""

@@ -6,7 +6,19 @@ import json
 from typing import Any
 
 import pytest
-from contract_files import FULL, IDS, LEAST, MESSAGES, OPTIONS, PROMPT, TEXT, TOOLS, contract_file
+from contract_files import (
+    EMBEDDED,
+    EMBEDDED_IDS,
+    FULL,
+    IDS,
+    LEAST,
+    MESSAGES,
+    OPTIONS,
+    PROMPT,
+    TEXT,
+    TOOLS,
+    contract_file,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -294,6 +306,46 @@ def test_a_limit_that_nobody_set_is_not_believed() -> None:
     assert name_limit(plain, ask(HOUSE_TERMS, prompt())) is plain
 
 
+def embed(terms: LanguageTerms, **fields: Any) -> CheckedRequest:
+    return check_request(ParsedRequest(Operation.EMBED, fields), TextContract(64, 128, 100, terms))
+
+
+def test_texts_that_vectors_are_made_of_are_held_to_the_contract_too() -> None:
+    with pytest.raises(ContractRefused) as caught:
+        embed(terms_of(), text="a")
+    assert (caught.value.code, caught.value.field, caught.value.rule) == ("CONTRACT_NOT_OFFERED", "text", "inputs")
+    terms = terms_of(
+        context_tokens=100,
+        inputs=[{**EMBEDDED, "max_tokens": 20, "max_characters": 3}, {**EMBEDDED_IDS, "range": [0, 9]}],
+        text={"characters": {"tags": "refuse"}},
+        parameters={},
+    )
+    checked = embed(terms, text="abc")
+    assert (checked.body, checked.prompt_limit) == ({"text": "abc", "prompt_limit": 20, "context_limit": 100}, 20)
+    error = name_limit(CallRefused(WORKER_CALL_REFUSED, "no", limit="prompt_limit"), checked)
+    assert isinstance(error, ContractRefused)
+    assert (error.field, error.rule, error.limit) == ("text", "inputs.text.max_tokens", 20)
+    for value, rule in (
+        ("abcd", "inputs.text.max_characters"),
+        ([10], "inputs.text_ids.range"),
+        ("\U000e0041", "text.characters.tags"),
+    ):
+        with pytest.raises(ContractRefused) as caught:
+            embed(terms, text=value)
+        assert caught.value.rule == rule
+    with pytest.raises(ContractRefused) as caught:
+        embed(terms, text="a", pooling="last")
+    assert (caught.value.field, caught.value.rule) == ("pooling", "parameters")
+
+
+def test_what_a_conversation_would_be_to_the_model_is_held_to_it_as_well() -> None:
+    request = ParsedRequest(Operation.RENDER, {"messages": [{"role": "tool", "content": "a"}]})
+    assert check_request(request, TextContract(64, 128, 100)).body
+    with pytest.raises(ContractRefused) as caught:
+        check_request(request, TextContract(64, 128, 100, terms_of(inputs=[{**MESSAGES, "roles": ["user"]}])))
+    assert caught.value.rule == "inputs.messages.roles"
+
+
 def test_stop_texts_of_the_contract_come_to_those_of_the_request() -> None:
     terms = terms_of(outputs=[{**TEXT, "stop": ["\nUser:", "x"]}])
     assert ask(terms, prompt(stop=["x", "y"])).stop == ("x", "y", "\nUser:")
@@ -363,13 +415,27 @@ def rule_of(request: ParsedRequest, contract: TextContract) -> str | None:
         derive_terms(64, 128),
         FULL_TERMS,
         terms_of(inputs=[IDS]),
+        terms_of(inputs=[EMBEDDED], dims={"choices": {"max": 2}}, parameters={}),
+        terms_of(inputs=[{**EMBEDDED_IDS, "range": [3, 9]}], dims={"tokens": {"min": 2}}),
+        terms_of(inputs=[EMBEDDED, IDS], outputs=[{**TEXT, "max_tokens": 5}]),
         terms_of(
             inputs=[{**MESSAGES, "max_characters": 2, "roles": ["tool"]}], dims={"messages": {"min": 2, "max": 3}}
         ),
         terms_of(inputs=[{**PROMPT, "max_characters": 1}], parameters={}),
         terms_of(text={"normalization": {"form": "NFKD", "action": "refuse"}}),
     ],
-    ids=["house", "derived", "full", "ids", "narrow-chat", "narrow-prompt", "nfkd"],
+    ids=[
+        "house",
+        "derived",
+        "full",
+        "ids",
+        "vectors",
+        "vector-ids",
+        "vectors-and-ids",
+        "narrow-chat",
+        "narrow-prompt",
+        "nfkd",
+    ],
 )
 def test_generated_samples_meet_the_contract_they_were_made_of(terms: LanguageTerms) -> None:
     contract = TextContract(64, 128, 100, terms)

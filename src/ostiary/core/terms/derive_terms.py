@@ -8,6 +8,8 @@ from ostiary.core.terms.characters import CharacterClass
 from ostiary.core.terms.values import (
     HOUSE_TERMS,
     PROMPT_IDS,
+    TEXT,
+    TEXT_IDS,
     Action,
     DimTerms,
     InputTerms,
@@ -37,8 +39,11 @@ _REFUSED: Final = (CharacterClass.CONTROL, CharacterClass.TAGS)
 
 
 def derive_terms(vocabulary: int | None, context_tokens: int | None, name: str | None = None) -> LanguageTerms:
-    """A beginning to edit. Honest texts pass it, and come through unchanged but for their normal form."""
-    inputs = dict(HOUSE_TERMS.inputs)
+    """A beginning to edit. Honest texts pass it, and come through unchanged but for their normal form.
+
+    Texts to make vectors of are left out: few networks give any.
+    """
+    inputs = {name: item for name, item in HOUSE_TERMS.inputs.items() if name not in {TEXT, TEXT_IDS}}
     if vocabulary is not None:
         inputs[PROMPT_IDS] = InputTerms(PROMPT_IDS, ids=Span(0, vocabulary - 1))
     parameters = {

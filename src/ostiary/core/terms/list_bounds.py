@@ -20,7 +20,6 @@ from ostiary.core.terms.bounds import (
 )
 from ostiary.core.terms.characters import CharacterClass
 from ostiary.core.terms.values import (
-    PROMPT_IDS,
     Action,
     DimTerms,
     InputTerms,
@@ -30,7 +29,7 @@ from ostiary.core.terms.values import (
     Span,
     TextTerms,
 )
-from ostiary.core.terms.vocabulary import DIMS, INPUTS, PARAMETERS
+from ostiary.core.terms.vocabulary import DIMS, INPUTS, PARAMETERS, find_owners
 
 _ACTIONS: Final = (Action.KEEP.value, Action.REMOVE.value, Action.REFUSE.value)
 _FORM_ACTIONS: Final = (Action.KEEP.value, Action.APPLY.value, Action.REFUSE.value)
@@ -59,8 +58,8 @@ def list_bounds(terms: LanguageTerms) -> dict[str, Bound]:
     for item in terms.inputs.values():
         bounds |= _list_input(item)
     for name, house in DIMS.items():
-        owner = next((word for word, known in INPUTS.items() if known.dim == name), None)
-        if owner is None or owner in terms.inputs:
+        owners = find_owners(name)
+        if not owners or owners & terms.inputs.keys():
             dim = terms.dims.get(name, DimTerms(int(house.least), int(house.most)))
             bounds |= {f"dims.{name}.min": Least(dim.least), f"dims.{name}.max": Most(dim.most)}
     for name in PARAMETERS:
@@ -78,7 +77,7 @@ def _list_input(item: InputTerms) -> Mapping[str, Bound]:
         "allowed": _one_of(item.allowed),
     }
     listed = {f"{place}.{name}": bound for name, bound in bounds.items() if name in known}
-    if item.name == PROMPT_IDS:
+    if "range" in known:
         listed |= _list_span(f"{place}.range", item.ids or Span(0, MAX_VOCABULARY - 1))
     return listed
 

@@ -33,9 +33,6 @@ from ostiary.core.terms.rules import (
 from ostiary.core.terms.values import (
     FORMAT,
     LANGUAGE_PLATFORM,
-    MESSAGES,
-    PROMPT,
-    PROMPT_IDS,
     VERSION,
     Action,
     DimTerms,
@@ -47,6 +44,7 @@ from ostiary.core.terms.values import (
     TextTerms,
 )
 from ostiary.core.terms.vocabulary import (
+    ASKED,
     CHOICES,
     DIMS,
     FORMS,
@@ -57,6 +55,7 @@ from ostiary.core.terms.vocabulary import (
     InputWord,
     ParameterWord,
     bound_least,
+    find_owners,
 )
 
 _CHARACTERS_IN: Final = Span(1, MAX_REQUEST_CHARACTERS)
@@ -119,8 +118,8 @@ def _parse_inputs(fields: Fields) -> dict[str, InputTerms]:
         _take_shape(item, word.datatype, word.dim)
         inputs[name] = _parse_bounds(item, name, word)
         item.finish()
-    if not inputs.keys() & {PROMPT, PROMPT_IDS, MESSAGES}:
-        fields.fail(CONTRACT_CONTRADICTION, "inputs", "has neither a prompt nor messages")
+    if inputs.keys().isdisjoint(ASKED):
+        fields.fail(CONTRACT_CONTRADICTION, "inputs", f"has none of {', '.join(ASKED)}")
     return inputs
 
 
@@ -255,8 +254,8 @@ def _check_together(fields: Fields, terms: LanguageTerms) -> None:
     if terms.context_tokens is not None and (terms.output.max_tokens or 0) > terms.context_tokens:
         fields.fail(CONTRACT_CONTRADICTION, "outputs[0].max_tokens", "is more than the context has")
     for name, dim in terms.dims.items():
-        owner = next((word for word, known in INPUTS.items() if known.dim == name), None)
-        if owner is not None and owner not in terms.inputs:
-            fields.fail(CONTRACT_CONTRADICTION, f"dims.{name}", f"bounds {owner}, which is not among the inputs")
+        owners = find_owners(name)
+        if owners and owners.isdisjoint(terms.inputs):
+            fields.fail(CONTRACT_CONTRADICTION, f"dims.{name}", "bounds what is not among the inputs")
         if dim.most == 0:
             fields.fail(CONTRACT_CONTRADICTION, f"dims.{name}.max", "is 0: leave the input out instead")

@@ -115,8 +115,10 @@ MESSAGES: Final = "messages"
 TOOLS: Final = "tools"
 DOCUMENTS: Final = "documents"
 TEMPLATE_OPTIONS: Final = "template_options"
+TEXT: Final = "text"
+"""Of which a vector is wanted."""
+TEXT_IDS: Final = "text_ids"
 
-HOUSE_TERMS: Final = LanguageTerms(
-    {name: InputTerms(name) for name in (PROMPT, PROMPT_IDS, MESSAGES, TOOLS, DOCUMENTS, TEMPLATE_OPTIONS)}
-)
+_INPUTS: Final = (PROMPT, PROMPT_IDS, MESSAGES, TOOLS, DOCUMENTS, TEMPLATE_OPTIONS, TEXT, TEXT_IDS)
+HOUSE_TERMS: Final = LanguageTerms({name: InputTerms(name) for name in _INPUTS})
 """Where a model has no contract.json: nothing but the house's own bounds."""

@@ -22,6 +22,8 @@ from ostiary.core.terms.values import (
     PROMPT,
     PROMPT_IDS,
     TEMPLATE_OPTIONS,
+    TEXT,
+    TEXT_IDS,
     TOOLS,
     Span,
 )
@@ -46,15 +48,19 @@ class InputWord:
     bounds: frozenset[str]
 
 
-_TEXT: Final = "BYTES"
+_BYTES: Final = "BYTES"
 INPUTS: Final[Mapping[str, InputWord]] = {
-    PROMPT: InputWord(_TEXT, None, frozenset({"max_characters", "max_tokens"})),
+    PROMPT: InputWord(_BYTES, None, frozenset({"max_characters", "max_tokens"})),
     PROMPT_IDS: InputWord("INT64", "tokens", frozenset({"range"})),
-    MESSAGES: InputWord(_TEXT, "messages", frozenset({"max_characters", "max_tokens", "roles"})),
-    TOOLS: InputWord(_TEXT, "tools", frozenset({"max_characters"})),
-    DOCUMENTS: InputWord(_TEXT, "documents", frozenset({"max_characters"})),
-    TEMPLATE_OPTIONS: InputWord(_TEXT, None, frozenset({"max_characters", "allowed"})),
+    MESSAGES: InputWord(_BYTES, "messages", frozenset({"max_characters", "max_tokens", "roles"})),
+    TOOLS: InputWord(_BYTES, "tools", frozenset({"max_characters"})),
+    DOCUMENTS: InputWord(_BYTES, "documents", frozenset({"max_characters"})),
+    TEMPLATE_OPTIONS: InputWord(_BYTES, None, frozenset({"max_characters", "allowed"})),
+    TEXT: InputWord(_BYTES, None, frozenset({"max_characters", "max_tokens"})),
+    TEXT_IDS: InputWord("INT64", "tokens", frozenset({"range"})),
 }
+ASKED: Final = (PROMPT, PROMPT_IDS, MESSAGES, TEXT, TEXT_IDS)
+"""One of them a contract must take; the others only come along."""
 DIMS: Final[Mapping[str, Span]] = {
     "tokens": Span(1, MAX_REQUEST_TOKENS),
     "messages": Span(1, MAX_CALL_MESSAGES),
@@ -63,6 +69,11 @@ DIMS: Final[Mapping[str, Span]] = {
     CHOICES: Span(1, MAX_CALL_CHOICES),
 }
 """How many the house takes."""
+
+
+def find_owners(dim: str) -> frozenset[str]:
+    """The inputs that have this dimension; answers have one, too."""
+    return frozenset(name for name, word in INPUTS.items() if word.dim == dim)
 
 
 def bound_least(dim: str) -> Span:
@@ -102,6 +113,7 @@ PARAMETERS: Final[Mapping[str, ParameterWord]] = {
     "response_format": ParameterWord(),
     "tool_choice": ParameterWord(),
     "parallel_tool_calls": _FLAG,
+    "pooling": ParameterWord(),
     "show_special": _FLAG,
     "ignore_eos": _FLAG,
     "parse_special": _FLAG,

@@ -27,7 +27,7 @@ from ostiary.worker.engines.contract import (
     ReplyKind,
 )
 from ostiary.worker.engines.language.check_calls import Bounds, ChatCall, EmbedCall, GenerateCall, parse_call
-from ostiary.worker.engines.language.check_prompt import check_prompt
+from ostiary.worker.engines.language.check_prompt import check_prompt, check_text
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.stop import StopFinder
 
@@ -105,7 +105,7 @@ class FakeLanguage:
         bounds = Bounds(self._rows, self._context, self._most_tokens)
         parsed = parse_call(call.operation, call.body, bounds)
         if isinstance(parsed, EmbedCall):
-            yield self._embed(call.id, parsed)
+            yield self._embed(call.id, parsed, bounds)
             return
         if isinstance(parsed, ChatCall) and parsed.generation is None:
             text = " ".join(str(message.get("content") or "") for message in parsed.messages)
@@ -133,10 +133,11 @@ class FakeLanguage:
         body: dict[str, JsonValue] = {"choices": ends, "seed": 0 if seed is None else seed, "usage": usage}
         yield Reply(call.id, ReplyKind.RESULT, body)
 
-    def _embed(self, call_id: int, call: EmbedCall) -> Reply:
+    def _embed(self, call_id: int, call: EmbedCall, bounds: Bounds) -> Reply:
         """Each word has a place: texts with the same words are alike."""
         numbers = [0.0] * _VECTOR
         words = _split(call.text) if isinstance(call.text, str) else [str(token) for token in call.text]
+        check_text([self._number(word) for word in words or [""]], call.limits, bounds)
         for word in words or [""]:
             numbers[zlib.crc32(word.strip().encode()) % _VECTOR] += 1.0
         length = math.hypot(*numbers)

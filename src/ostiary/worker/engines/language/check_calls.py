@@ -93,6 +93,7 @@ class EmbedCall:
     parse_special: bool
     pooling: str
     is_normalized: bool
+    limits: ContractLimits = ContractLimits()
 
 
 LanguageCall = GenerateCall | ChatCall | TokenizeCall | DetokenizeCall | EmbedCall
@@ -311,6 +312,7 @@ def _parse_embed(fields: _Fields, bounds: Bounds) -> EmbedCall:
         parse_special=fields.flag("parse_special"),
         pooling=pooling,
         is_normalized=fields.flag("normalize", default=True),
+        limits=_parse_limits(fields),
     )
 
 
@@ -333,8 +335,12 @@ def _parse_generation(fields: _Fields, bounds: Bounds) -> Generation:
         show_special=fields.flag("show_special"),
         ignore_eos=ignores_end,
         schema=schema,
-        limits=ContractLimits(*(fields.integer(name, 1, _MOST_TOKENS) for name in CONTRACT_LIMITS)),
+        limits=_parse_limits(fields),
     )
+
+
+def _parse_limits(fields: _Fields) -> ContractLimits:
+    return ContractLimits(*(fields.integer(name, 1, _MOST_TOKENS) for name in CONTRACT_LIMITS))
 
 
 def _parse_sampling(fields: _Fields, bounds: Bounds) -> Sampling:

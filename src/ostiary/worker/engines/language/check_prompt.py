@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ostiary.worker.engines.contract import CallOverLimit, CallUnfit, LimitName
 from ostiary.worker.engines.language.check_calls import Bounds, check_ids
-from ostiary.worker.engines.language.options import Generation
+from ostiary.worker.engines.language.options import ContractLimits, Generation
 
 
 def check_length(ids: Sequence[int], name: str, bounds: Bounds) -> None:
@@ -19,6 +19,14 @@ def check_length(ids: Sequence[int], name: str, bounds: Bounds) -> None:
         raise CallUnfit(f"{name} has no tokens")
     if len(ids) > bounds.context_tokens:
         raise CallUnfit(f"{name} has {len(ids)} tokens; the context has {bounds.context_tokens}")
+
+
+def check_text(ids: Sequence[int], limits: ContractLimits, bounds: Bounds) -> None:
+    """That is read and not continued."""
+    check_length(ids, "the text", bounds)
+    for limit, most in ((LimitName.PROMPT, limits.prompt), (LimitName.CONTEXT, limits.context)):
+        if most is not None and len(ids) > most:
+            raise CallOverLimit(limit, f"the text has {len(ids)} tokens; {limit.value} is {most}")
 
 
 def check_prompt(ids: Sequence[int], generation: Generation, bounds: Bounds) -> int:

@@ -25,7 +25,7 @@ from ostiary.worker.engines.language.check_calls import (
     TokenizeCall,
     parse_call,
 )
-from ostiary.worker.engines.language.check_prompt import check_length, check_prompt
+from ostiary.worker.engines.language.check_prompt import check_prompt, check_text
 from ostiary.worker.engines.language.embed import Embedder, Pooling
 from ostiary.worker.engines.language.holding import Hold, Holder
 from ostiary.worker.engines.language.network import Network
@@ -201,7 +201,7 @@ class Service:
         if not self._embedder.is_possible:
             raise CallUnfit("this network gives no vectors")
         tokens = self._prompts.read_text(call)
-        check_length(tokens, "the text", self._bounds)
+        check_text(tokens, call.limits, self._bounds)
         reserved = self._check_budget(len(tokens), 1)
         self._embedder.add(
             call_id,
