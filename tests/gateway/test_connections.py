@@ -265,15 +265,30 @@ def test_half_a_head_and_half_a_body_are_waited_for_a_moment_only(handlers: Hand
 def test_there_are_as_many_connections_as_there_may_be(handlers: Handlers) -> None:
     with running_door(handlers.routes(), connections=2) as door:
         with door.connect() as one, door.connect() as two:
-            one.sendall(head("GET", "/hello"))
-            assert b"hello" in read_answer(one, 5)
-            two.sendall(head("GET", "/hello"))
-            assert b"hello" in read_answer(two, 5)
+            for connection in (one, two):
+                connection.sendall(head("POST", "/count", "expect: 100-continue", "content-length: 1"))
+                assert connection.recv(100).startswith(b"HTTP/1.1 100")
             with door.connect() as third:
                 answer = parse_answer(read_all(third))
             assert (answer.status, answer.code) == (503, "GATEWAY_BUSY")
             assert answer.headers["retry-after"] == "1"
+            two.sendall(b"x")
+            assert b'{"bytes":1}' in read_answer(two, 11)
         assert door.get("/hello").status == 200
+
+
+def test_who_asks_nothing_gives_its_place_to_who_does(handlers: Handlers) -> None:
+    with ExitStack() as stack:
+        door = stack.enter_context(running_door(handlers.routes(), connections=3))
+        asking, idle, half = (stack.enter_context(door.connect()) for _ in range(3))
+        asking.sendall(head("POST", "/count", "expect: 100-continue", "content-length: 1"))
+        assert asking.recv(100).startswith(b"HTTP/1.1 100")
+        half.sendall(b"GET /hel")
+        for _ in range(4):
+            assert door.get("/hello").body == b"hello"
+        assert read_all(idle) == b""
+        asking.sendall(b"x")
+        assert b'{"bytes":1}' in read_answer(asking, 11)
 
 
 def test_bodies_that_are_received_at_once_have_a_bound(handlers: Handlers) -> None:

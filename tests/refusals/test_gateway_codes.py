@@ -82,8 +82,11 @@ def test_a_key_that_nobody_made() -> None:
 
 
 def test_a_connection_too_many() -> None:
-    with running_door(ROUTES, connections=1) as door, door.connect(), door.connect() as second:
-        answer = parse_answer(read_all(second))
+    with running_door(ROUTES, connections=1) as door, door.connect() as first:
+        first.sendall(head("POST", "/find", JSON, "expect: 100-continue", "content-length: 13"))
+        assert first.recv(100).startswith(b"HTTP/1.1 100")
+        with door.connect() as second:
+            answer = parse_answer(read_all(second))
     assert (answer.code, answer.status) == ("GATEWAY_BUSY", 503)
 
 

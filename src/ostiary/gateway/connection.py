@@ -87,6 +87,8 @@ class DoorConnection(HttpToolsProtocol):
         self._buffer: Final = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._asks_nothing_since: float | None = None
+        """Since when it is open without a whole head, on the loop's clock; None where it has asked something."""
         self._is_over = False
         self._is_paused = False
         self._ignored = 0
@@ -96,9 +98,10 @@ class DoorConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         lingering = LingeringTransport(cast("asyncio.Transport", transport), self._has_more_to_come)
         super().connection_made(lingering)  # type: ignore[arg-type]
-        if len(self.connections) > self._bounds.connections:
+        if len(self.connections) > self._bounds.connections and not self._take_place():
             self._refuse(GatewayRefused(GATEWAY_BUSY, "there are as many connections as there may be"))
         else:
+            self._asks_nothing_since = self.loop.time()
             self._set_timer(self._bounds.head_time)
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +118,7 @@ class DoorConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_over = True
+        self._asks_nothing_since = None
         self._buffer.clear()
         self._set_timer(None)
         self.resume_writing()
@@ -142,6 +146,7 @@ class DoorConnection(HttpToolsProtocol):
         super().on_response_complete()
         if self._framing.is_complete and not self._is_over and not self.transport.is_closing():
             self._framing.begin_next()
+            self._asks_nothing_since = self.loop.time()
             if self._is_paused:
                 self._is_paused = False
                 self.transport.resume_reading()
@@ -165,6 +170,7 @@ class DoorConnection(HttpToolsProtocol):
                 if not passed:
                     break
                 if is_head:
+                    self._asks_nothing_since = None
                     self._set_timer(self._bounds.body_time)
                 if framing.phase is Phase.COMPLETE:
                     self._set_timer(None)
@@ -178,12 +184,32 @@ class DoorConnection(HttpToolsProtocol):
             self._is_paused = True
             self.transport.pause_reading()
 
+    def _take_place(self) -> bool:
+        """Of the connection that has asked nothing for longest: crowds of those keep nobody out who asks."""
+        idle: list[tuple[float, DoorConnection]] = []
+        for other in self.connections:
+            if isinstance(other, DoorConnection) and other._asks_nothing_since is not None:
+                idle.append((other._asks_nothing_since, other))
+        if not idle:
+            return False
+        min(idle, key=lambda pair: pair[0])[1].give_up()
+        return True
+
+    def give_up(self) -> None:
+        """Somebody else takes its place."""
+        self._asks_nothing_since = None
+        self._is_over = True
+        self._buffer.clear()
+        self._set_timer(None)
+        self.transport.abort()
+
     def _has_more_to_come(self) -> bool:
         return self._is_over or not (self._framing.is_at_head or self._framing.is_complete)
 
     def _refuse(self, error: OstiaryError) -> None:
         """The connection ends with this."""
         self._is_over = True
+        self._asks_nothing_since = None
         self._buffer.clear()
         self._set_timer(None)
         self._unset_keepalive_if_required()
