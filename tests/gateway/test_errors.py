@@ -190,3 +190,20 @@ def test_a_field_that_does_not_fit_is_named_with_its_limit() -> None:
     assert told["param"] == "top_p"
     assert "top_p must be at most 1" in told["message"]
     assert json.loads(render_error(error, Dialect.PROBLEM, "id").body)["field"] == "top_p"
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_rule_of_the_contract_is_named_with_what_it_allows(dialect: Dialect) -> None:
+    """By the place in the contract, the same in every dialect; without a rule there is nothing of it."""
+    error = errors.ContractRefused(
+        errors.CONTRACT_RANGE,
+        "top_p must be from 0 to 0.5",
+        field="top_p",
+        rule="parameters.top_p.range",
+        limit=(0, 0.5),
+    )
+    told = json.loads(render_error(error, dialect, "id").body)
+    inner = told if dialect is Dialect.PROBLEM else told["error"]
+    assert (inner["rule"], inner["limit"]) == ("parameters.top_p.range", [0, 0.5])
+    plain = json.loads(render_error(errors.ContractRefused(errors.CONTRACT_TYPE, "x"), dialect, "id").body)
+    assert not {"rule", "limit"} & (plain if dialect is Dialect.PROBLEM else plain["error"]).keys()

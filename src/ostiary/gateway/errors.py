@@ -111,8 +111,16 @@ def _describe_openai(public: PublicError) -> dict[str, object]:
             "param": public.field or None,
             "code": public.code,
             "correlation_id": public.correlation_id,
+            **_tell_rule(public),
         }
     }
+
+
+def _tell_rule(public: PublicError) -> dict[str, object]:
+    """Which rule of the model's contract says no, and what it allows: where one does."""
+    if not public.rule:
+        return {}
+    return {"rule": public.rule} if public.limit is None else {"rule": public.rule, "limit": public.limit}
 
 
 def _describe_responses_event(public: PublicError) -> dict[str, object]:
@@ -123,6 +131,7 @@ def _describe_responses_event(public: PublicError) -> dict[str, object]:
         "param": public.field or None,
         "sequence_number": 0,
         "correlation_id": public.correlation_id,
+        **_tell_rule(public),
     }
 
 
@@ -133,7 +142,12 @@ def _describe_anthropic(public: PublicError) -> dict[str, object]:
     field = f"{public.field}: " if public.field and not public.detail.startswith(public.field) else ""
     return {
         "type": "error",
-        "error": {"type": kind, "message": f"{field}{write_sentence(public)}", "code": public.code},
+        "error": {
+            "type": kind,
+            "message": f"{field}{write_sentence(public)}",
+            "code": public.code,
+            **_tell_rule(public),
+        },
         "request_id": public.correlation_id,
     }
 
@@ -148,6 +162,7 @@ def _describe_problem(public: PublicError) -> dict[str, object]:
         "code": public.code,
         "hint": public.hint,
         "correlation_id": public.correlation_id,
+        **_tell_rule(public),
     }
     if public.field:
         problem["field"] = public.field

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -18,12 +18,18 @@ _PART: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _COMPONENT: Final = "#/components/schemas/{name}"
 
 
+ContractLimit: TypeAlias = int | float | str | list[int | float | str]
+"""What a rule of a contract allows."""
+
+
 class OpenAIErrorDetail(msgspec.Struct, frozen=True):
     message: str
     type: str
     param: str | None
     code: str
     correlation_id: str
+    rule: str | msgspec.UnsetType = msgspec.UNSET
+    limit: ContractLimit | msgspec.UnsetType = msgspec.UNSET
 
 
 class OpenAIError(msgspec.Struct, frozen=True):
@@ -34,6 +40,8 @@ class AnthropicErrorDetail(msgspec.Struct, frozen=True):
     type: str
     message: str
     code: str
+    rule: str | msgspec.UnsetType = msgspec.UNSET
+    limit: ContractLimit | msgspec.UnsetType = msgspec.UNSET
 
 
 class AnthropicError(msgspec.Struct, frozen=True):
@@ -53,6 +61,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     hint: str
     correlation_id: str
     field: str | None = None
+    rule: str | msgspec.UnsetType = msgspec.UNSET
+    limit: ContractLimit | msgspec.UnsetType = msgspec.UNSET
 
 
 _ERRORS: Final = {
