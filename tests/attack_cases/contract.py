@@ -112,6 +112,8 @@ CASES: list[Case] = [
          text={"normalization": {"form": "NFC", "action": "remove"}}),
     _bad("class_applied", "characters that are applied", "beyond-house", text={"characters": {"tags": "apply"}}),
     _bad("flag_number", "an allowed flag that is a number", "wrong-type", parameters={"ignore_eos": {"allowed": [0]}}),
+    _bad("json_and_tools", "answers that are JSON and call tools", "contradiction", inputs=[MESSAGES, TOOLS],
+         outputs=_output(json=True)),
     _bad("json_number", "JSON that is a number", "wrong-type", outputs=_output(json=1)),
     _bad("batch_elsewhere", "a batch of messages", "wrong-type", inputs=[MESSAGES], dims={"messages": {"is_batch": True}}),
     _bad("dim_without_input", "a bound of what is not taken", "contradiction", dims={"messages": {"max": 4}}),

@@ -38,6 +38,7 @@ _MOST: Final = 100.0
 """Of temperature, of a penalty either way, and of a bias either way: beyond, nothing changes any more."""
 _PENALTIES: Final = ("repetition_penalty", "presence_penalty", "frequency_penalty")
 _MAX_SEED: Final = (1 << 64) - 1
+_ANY_JSON: Final[Mapping[str, JsonValue]] = {"type": "json_schema", "schema": {}}
 POOLINGS: Final = ("mean", "last")
 
 _Body = dict[str, JsonValue]
@@ -68,6 +69,8 @@ def check_request(request: ParsedRequest, contract: TextContract) -> CheckedRequ
     _check_tenant(fields, body)
     json = JsonCheck(fields.budget)
     check_form(fields, json, body)
+    if terms.output.is_json:  # the engine holds the answer to it while it writes
+        body.setdefault("response_format", dict(_ANY_JSON))
     if request.operation is Operation.CHAT:
         check_tool_choice(fields, json, body)
     for name in ("show_special", "ignore_eos"):

@@ -306,6 +306,16 @@ def test_a_limit_that_nobody_set_is_not_believed() -> None:
     assert name_limit(plain, ask(HOUSE_TERMS, prompt())) is plain
 
 
+def test_answers_that_must_be_json_are_held_to_it_by_the_engine() -> None:
+    terms = terms_of(inputs=[PROMPT, MESSAGES], outputs=[{**TEXT, "json": True}])
+    any_json = {"type": "json_schema", "schema": {}}
+    assert ask(terms, prompt()).body["response_format"] == any_json
+    assert ask(terms, prompt(response_format={"type": "text"})).body["response_format"] == any_json
+    own = {"type": "json_object"}
+    assert ask(terms, chat(response_format=own)).body["response_format"] == own
+    assert "response_format" not in ask(HOUSE_TERMS, prompt()).body
+
+
 def embed(terms: LanguageTerms, **fields: Any) -> CheckedRequest:
     return check_request(ParsedRequest(Operation.EMBED, fields), TextContract(64, 128, 100, terms))
 

@@ -33,6 +33,7 @@ from ostiary.core.terms.rules import (
 from ostiary.core.terms.values import (
     FORMAT,
     LANGUAGE_PLATFORM,
+    TOOLS,
     VERSION,
     Action,
     DimTerms,
@@ -253,6 +254,10 @@ def _check_together(fields: Fields, terms: LanguageTerms) -> None:
             fields.fail(CONTRACT_CONTRADICTION, f"inputs[{place}].max_tokens", "is more than the context has")
     if terms.context_tokens is not None and (terms.output.max_tokens or 0) > terms.context_tokens:
         fields.fail(CONTRACT_CONTRADICTION, "outputs[0].max_tokens", "is more than the context has")
+    if terms.output.is_json and TOOLS in terms.inputs:
+        fields.fail(
+            CONTRACT_CONTRADICTION, "outputs[0].json", "excludes tools: an answer that calls one is not JSON"
+        )
     for name, dim in terms.dims.items():
         owners = find_owners(name)
         if owners and owners.isdisjoint(terms.inputs):
