@@ -334,3 +334,12 @@ def test_crowds_of_silent_and_of_eager_clients(handlers: Handlers) -> None:
         for connection in eager:
             connection.sendall(head("GET", "/hello", "connection: close"))
         assert all(parse_answer(read_all(connection)).body == b"hello" for connection in eager)
+
+
+def test_reading_a_long_body_lets_others_go_on(handlers: Handlers) -> None:
+    body = b'{"text":"' + b"\\u00e9" * 1_000_000 + b'"}'
+    with running_door(handlers.routes()) as door, door.connect() as long:
+        long.sendall(post("/echo", body, "connection: close"))
+        assert door.get("/hello").body == b"hello"
+        assert parse_answer(read_all(long)).json["text"] == "\xe9" * 1_000_000
+        assert door.post("/echo", body[:-1]).code == "GATEWAY_BODY_MALFORMED"

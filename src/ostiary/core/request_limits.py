@@ -31,7 +31,7 @@ MAX_TOOL_CALL_CHARACTERS: Final = Ceiling(
 
 # The HTTP door
 MAX_BODY_VALUES: Final = Ceiling(
-    1 << 19, "values", "of one JSON body: a prompt of token ids as long as the longest contexts, or 1,000 messages"
+    270_336, "values", "of one JSON body: a prompt of as many token ids as may be, and the rest of a request"
 )
 MAX_REQUEST_LINE_BYTES: Final = Ceiling(8_192, "bytes", "method, address and version; ours stay below 300")
 MAX_HEADER_BYTES: Final = Ceiling(16_384, "bytes", "all header lines of a request together, as others have it")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
+import msgspec
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 
@@ -46,6 +48,8 @@ _Headers: TypeAlias = Mapping[str, str]
 
 _JSON: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 _QUERY_FIELDS: Final = 16
+_SHORT_BYTES: Final = 65_536
+"""Read in a millisecond or two."""
 
 
 class Door:
@@ -74,6 +78,7 @@ class Door:
         self._tally: Final = tally
         self._on_failure: Final = on_failure
         self._budget: Final = BodyBudget(server.buffers)
+        self._reading: Final = ThreadPoolExecutor(1, "ostiary-bodies")
         self._router: Final = _make_router(self, routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -164,14 +169,21 @@ class Door:
         with self._budget.hold() as held:
             data = await receive_body(receive, None if claimed is None else int(claimed), most, held)
             visit.answering.must_close = False
-            body: object = data if route.takes is None else parse_body(data, route.takes)
-            if route.takes is not None:
-                del data
-            await _while_wanted(receive, self._answer(route, asked, body, visit.answering))
+            await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
 
-    async def _answer(self, route: Route, asked: Asked, body: object, answering: Answering) -> None:
+    async def _answer(self, route: Route, asked: Asked, data: bytes, answering: Answering) -> None:
+        body: object = data
+        if route.takes is not None:
+            body = await self._read_body(data, route.takes)
+            del data
         reply: Reply = await route.handle(asked, body)
         await answering.send_reply(reply)
+
+    async def _read_body(self, data: bytes, form: type[msgspec.Struct]) -> msgspec.Struct:
+        """Long ones in a thread, one after the other: reading the longest takes a second, in which others go on."""
+        if len(data) <= _SHORT_BYTES:
+            return parse_body(data, form)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, parse_body, data, form)
 
 
 class _Visit:
