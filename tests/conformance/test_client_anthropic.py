@@ -139,6 +139,8 @@ def test_what_an_assistant_began_is_gone_on_with(client: Any, fake: FakeEngine) 
         ("tools", [{"type": "web_search_20250305", "name": "web_search"}]),
         ("tool_choice", {"type": "tool"}),
         ("tool_choice", {"type": "any"}),
+        ("stop_sequences", [""]),
+        ("tools", [{"name": "a b", "strict": True, "input_schema": {"type": "object"}}]),
         ("max_tokens", 0),
         (
             "messages",

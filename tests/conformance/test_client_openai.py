@@ -235,6 +235,26 @@ def test_a_field_of_chats_that_does_not_fit_is_named(client: Any, field: str, va
     assert refused.value.param.split("[")[0].split(".")[0] == field
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize(
+    ("sent", "named"),
+    [
+        ({"max_completion_tokens": 100_000}, "max_completion_tokens"),
+        ({"max_tokens": 100_000}, "max_tokens"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"if": {}}}}},
+            "response_format.json_schema.schema.if",
+        ),
+        ({"chat_template_kwargs": {"a": "\U0010e000"}}, "chat_template_kwargs"),
+    ],
+)
+def test_fields_are_named_as_the_client_knows_them(client: Any, sent: Any, named: str, is_stream: bool) -> None:
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.chat.completions.create(model="one", messages=HELLO, extra_body=sent, stream=is_stream)
+    assert refused.value.param == named
+    assert f"({named} " in refused.value.body["message"]
+
+
 def test_a_model_that_is_not_served_and_none_where_there_are_two(client: Any) -> None:
     for name in ("three", "/etc", "mlx-community/x", "../one"):
         with pytest.raises(openai.NotFoundError):

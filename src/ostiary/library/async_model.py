@@ -205,6 +205,10 @@ class AsyncStream(AsyncIterator[Piece]):
                 pass
         return self.result
 
+    async def begin(self) -> None:
+        """Ask now. Raises what the first room says no with."""
+        await self._begin()
+
     async def close(self) -> None:
         """Not wanted any more. Any number of times, also when it is over."""
         self._is_over = True

@@ -9,6 +9,7 @@ from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.gateway.anthropic.forms import CountBody, MessageEvent, MessageForm, MessagesBody, TokenCount
 from ostiary.gateway.anthropic.read import parse_messages, write_conversation
 from ostiary.gateway.anthropic.write import MessageWriter
+from ostiary.gateway.naming import MESSAGES, naming
 from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
 from ostiary.gateway.route import Dialect, Route
 from ostiary.gateway.said import Splitters, find_style, list_tools, split_result
@@ -24,7 +25,8 @@ async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
     writer = MessageWriter(asked.correlation_id, model.name)
     if body.stream:
         return EventsReply(_stream(asked, model, request, writer))
-    result = await asked.ask(model, request).finish()
+    with naming(MESSAGES):
+        result = await asked.ask(model, request).finish()
     answer = split_result(result, find_style(model), list_tools(request))[0]
     return JsonReply(writer.write_whole(answer, result.usage))
 
@@ -33,14 +35,18 @@ async def count_tokens(asked: Asked, body: CountBody) -> Reply:
     """As the model would read them; nothing is generated."""
     model = asked.models.find(body.model)
     fields = {name: value for name, value in write_conversation(body).items() if value is not None}
-    result = await asked.ask(model, ParsedRequest(Operation.RENDER, fields)).finish()
+    with naming(MESSAGES):
+        result = await asked.ask(model, ParsedRequest(Operation.RENDER, fields)).finish()
     return JsonReply(TokenCount(result.usage.prompt_tokens))
 
 
 async def _stream(
     asked: Asked, model: ServedModel, request: ParsedRequest, writer: MessageWriter
 ) -> AsyncIterator[ServerEvent]:
-    async with asked.ask(model, request) as stream:
+    stream = asked.ask(model, request)
+    with naming(MESSAGES):
+        await stream.begin()
+    async with stream:
         splitters = Splitters(find_style(model), list_tools(request), 1)
         yield _name(writer.write_beginning())
         async for piece in stream:

@@ -14,6 +14,7 @@ from ostiary.core.limits import MAX_EMBED_TEXTS, MAX_REQUEST_TOKENS, MAX_VECTOR_
 from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
 from ostiary.gateway.choose_model import choose_model
+from ostiary.gateway.naming import EMBEDDINGS, naming
 from ostiary.gateway.openai.completions_forms import TokenIds
 from ostiary.gateway.openai.shared_forms import Label, Name
 from ostiary.gateway.reply import JsonReply, Reply
@@ -73,7 +74,8 @@ async def answer_embeddings(asked: Asked, body: EmbeddingsBody) -> Reply:
         ParsedRequest(Operation.EMBED, {"text": text, **({"pooling": body.pooling} if body.pooling else {})})
         for text in texts
     ]
-    results = await _ask_all(asked, model, requests)
+    with naming(EMBEDDINGS):
+        results = await _ask_all(asked, model, requests)
     data = [
         Embedding(index, encode_vector(result.vector, body.encoding_format or "float", body.dimensions))
         for index, result in enumerate(results)

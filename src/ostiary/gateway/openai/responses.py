@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.core.requests import ParsedRequest
 from ostiary.gateway.choose_model import choose_model
+from ostiary.gateway.naming import RESPONSES, naming
 from ostiary.gateway.openai.read_responses import parse_responses
 from ostiary.gateway.openai.responses_events import ResponseEvent
 from ostiary.gateway.openai.responses_forms import Response, ResponsesBody
@@ -27,7 +28,8 @@ async def answer_responses(asked: Asked, body: ResponsesBody) -> Reply:
     writer = ResponseWriter(asked.correlation_id, model.name, int(time.time()), body)
     if body.stream:
         return EventsReply(_stream(asked, model, request, writer))
-    result = await asked.ask(model, request).finish()
+    with naming(RESPONSES):
+        result = await asked.ask(model, request).finish()
     answer = split_result(result, find_style(model), list_tools(request))[0]
     return JsonReply(writer.write_whole(answer, result.usage))
 
@@ -35,7 +37,10 @@ async def answer_responses(asked: Asked, body: ResponsesBody) -> Reply:
 async def _stream(
     asked: Asked, model: ServedModel, request: ParsedRequest, writer: ResponseWriter
 ) -> AsyncIterator[ServerEvent]:
-    async with asked.ask(model, request) as stream:
+    stream = asked.ask(model, request)
+    with naming(RESPONSES):
+        await stream.begin()
+    async with stream:
         splitters = Splitters(find_style(model), list_tools(request), 1)
         for event in writer.write_beginning():
             yield _name(event)
