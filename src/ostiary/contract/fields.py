@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ from ostiary.errors import (
 
 FIRST_RESERVED: Final = 0x10C000
 """From here on characters stand for control tokens, behind the wall."""
+_OUTSIDE: Final = re.compile(f"[\ud800-\udfff{chr(FIRST_RESERVED)}-\U0010ffff]")
 
 
 def name_type(value: object) -> str:
@@ -64,7 +66,7 @@ class TextBudget:
     def check(self, text: str, field: str) -> str:
         """The same text. Raises where UTF-8 cannot write it, or where it brings along what has a meaning here."""
         self._spend(len(text), field)
-        if text and max(text) >= "\ud800":  # nearly all text is below
+        if not text.isascii() and _OUTSIDE.search(text):
             if any("\ud800" <= character <= "\udfff" for character in text):
                 raise unfit(CONTRACT_TEXT, field, "holds half of a surrogate pair")
             if any(ord(character) >= FIRST_RESERVED for character in text):

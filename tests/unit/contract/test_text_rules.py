@@ -65,7 +65,7 @@ def test_removing_may_leave_something_to_normalise() -> None:
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 @pytest.mark.parametrize("action", [Action.APPLY, Action.REFUSE])
 def test_a_run_of_marks_without_end_is_refused_before_it_is_sorted(form: str, action: Action) -> None:
-    text = "a" + "\u0316\u0301" * 200_000
+    text = "a" + "\u0316\u0301" * 5_000
     assert refuse(text, TextTerms(form, action)) == ("text.normalization", form)
     assert hold_text("a" + "\u0301" * 30, TextTerms("NFD", action), "prompt")
 
