@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH ?= 1735689600
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-demo: $(VENV)/installed ## judge an honest model and a hostile one
+demo: $(VENV)/installed ## judge an honest model and a hostile one; on a terminal, serve the honest one
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed ## run the whole suite against the built wheel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ exit status:
   130  interrupted before it listened; 143 terminated before"""
 
 _TERMINATED: Final = 143
+_USUAL_THRESHOLDS: Final = (700, 10, 10)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -74,6 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    gc.set_threshold(*_USUAL_THRESHOLDS)  # it lives long, unlike the commands that `run_program` is tuned for
     try:
         with _ending_on_sigterm():
             _run(options)
