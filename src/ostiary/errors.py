@@ -199,9 +199,13 @@ class CallRefused(Refusal):
 
     codes = "WORKER_CALL_REFUSED"
 
-    def __init__(self, code: Code, message: str, *, hint: str | None = None, limit: str = "") -> None:
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, limit: str = "", public_detail: str = ""
+    ) -> None:
         super().__init__(code, message, hint=hint)
         self.limit: Final = limit
+        self.public_detail: Final = public_detail
+        """What the engine says, where those are words that the house knows (core/call_sentences.py)."""
 
 
 class EmbedRefused(Refusal):
@@ -381,7 +385,7 @@ def render_public(error: BaseException, correlation_id: str) -> PublicError:
         code.http,
         known.exit_status,
         correlation_id,
-        detail=known.message if is_told else "",
+        detail=known.message if is_told else getattr(known, "public_detail", ""),
         field=getattr(known, "field", "") if is_told else "",
         rule=getattr(known, "rule", "") if is_told else "",
         limit=getattr(known, "limit", None) if is_told else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ostiary.core.call_sentences import is_for_strangers
 from ostiary.core.frames import ErrorName, FrameMalformed, JsonObject, LimitName
 from ostiary.core.limits import MAX_USAGE_FRAMES
 from ostiary.core.text import quote_untrusted
@@ -39,7 +40,8 @@ def parse_error(body: JsonObject, *, is_loading: bool) -> OstiaryError:
     limit = _read_limit(body, name)
     match name:
         case ErrorName.CALL_REFUSED:
-            return CallRefused(WORKER_CALL_REFUSED, told, limit=limit)
+            known = sentence if is_for_strangers(sentence) else ""
+            return CallRefused(WORKER_CALL_REFUSED, told, limit=limit, public_detail=known)
         case ErrorName.ENGINE_FAILED:
             return EngineFailed(WORKER_ENGINE_FAILED, told)
         case ErrorName.OUT_OF_MEMORY:

@@ -11,6 +11,16 @@ from typing import Any, Final
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
+from ostiary.core.call_sentences import (
+    IN_A_CIRCLE,
+    JOINS_WORDS,
+    NO_PATTERN,
+    NO_VALUE,
+    NOT_APART,
+    NOT_TOGETHER,
+    NOT_WRITABLE,
+    TOO_MUCH,
+)
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import CallUnfit
 from ostiary.worker.engines.language.text_tokenizer import TextTokenizer
@@ -27,14 +37,12 @@ _LIMITS: Final = LLParserLimits(
 )
 """About 20 ms for a step at most. A state is 1 to 2 KB; precomputed lexemes would make a grammar slow to begin."""
 _SENTENCES: Final = (
-    ("Unsatisfiable schema", "no value fits the schema"),
-    ("regex parse error", "a pattern cannot be read: there is no looking around, and no reference back"),
-    ("oneOf constraints", "alternatives of oneOf are not plainly apart: use anyOf"),
-    ("Unimplemented keys", "a keyword of the schema does not go with its others"),
-    ("circular references", "a reference in a circle has other keywords beside it"),
+    ("Unsatisfiable schema", NO_VALUE),
+    ("regex parse error", NO_PATTERN),
+    ("oneOf constraints", NOT_APART),
+    ("Unimplemented keys", NOT_TOGETHER),
+    ("circular references", IN_A_CIRCLE),
 )
-_TOO_MUCH: Final = "what the answer is held to would take too much work"
-_NOT_WRITABLE: Final = "the vocabulary of this model cannot write what the answer is held to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +94,12 @@ class Constraint:
             return Mask(bytes(bits), may_end)
         self._is_ended = may_end
         if not may_end:
-            self.failure = _NOT_WRITABLE
+            self.failure = NOT_WRITABLE
         return None
 
     def _explain_end(self) -> str:
         """Where a text is the only one that fits and has no tokens, it lets one pass that does not fit."""
-        return _TOO_MUCH if "TooComplex" in self._matcher.stop_reason() else _NOT_WRITABLE
+        return TOO_MUCH if "TooComplex" in self._matcher.stop_reason() else NOT_WRITABLE
 
     def copy(self) -> Constraint:
         """For another answer to the same prompt."""
@@ -104,7 +112,7 @@ class Vocabulary:
     def __init__(self, tokenizer: TextTokenizer, rows: int, unwritten: Iterable[int]) -> None:
         """`unwritten`: tokens that say nothing. Raises CallUnfit where the bytes of a token depend on others."""
         if not tokenizer.has_plain_pieces:
-            raise CallUnfit("the tokenizer of this model joins words in a way that answers cannot be held to")
+            raise CallUnfit(JOINS_WORDS)
         silent = frozenset(unwritten)
         self.end: Final = rows
         pieces = [b"" if token in silent else tokenizer.piece(token) for token in range(rows)]
@@ -154,4 +162,4 @@ def use_once() -> None:
 
 def _explain(error: str) -> str:
     """What it says has the schema in it, so it is not passed on."""
-    return next((sentence for begin, sentence in _SENTENCES if begin in error), _TOO_MUCH)
+    return next((sentence for begin, sentence in _SENTENCES if begin in error), TOO_MUCH)
