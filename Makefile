@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH ?= 1735689600
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-demo: $(VENV)/installed ## ask a function behind the wall, and see what is refused
+demo: $(VENV)/installed ## ask a function behind the wall, and see what is refused; on a terminal, serve a model
 	@$(BIN)/python examples/demo.py
 
 examples: $(VENV)/installed $(VENV)/examples ## train four small models, export and sign them, ask them behind the wall

@@ -1,6 +1,7 @@
 """What `make demo` shows: a function signed, verified and asked behind the wall; what is refused; what is recorded.
 
-It trains nothing and fetches nothing. Every line after a `$` is a command that was run, and what it said.
+It trains nothing and fetches nothing. Every line after a `$` is a command that was run, and what it said. On a
+terminal it ends in a running server; elsewhere only with `--ask`, which asks it once and stops.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from demo_server import serve
 from hostile_function import write_thief
 
 from ostiary.library.npy import read_npy_file, render_npy
@@ -39,7 +41,11 @@ def main() -> int:
         demo.show_refusals()
         demo.show_hostile()
         demo.show_record()
-        return demo.finish()
+        status = demo.finish()
+        asks = "--ask" in sys.argv[1:]
+        if asks or sys.stdout.isatty():
+            demo.show_server(asks=asks)
+        return status
 
 
 class Demo:
@@ -131,6 +137,15 @@ class Demo:
                 "UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), 'CONTRACT_RANGE', 'NONE') AS BLOB)"
             )
         self._run("record verify --state forged", expect=3)
+
+    def show_server(self, *, asks: bool) -> None:
+        self._tell(
+            "A language model behind the HTTP door",
+            "It speaks the protocols that clients of OpenAI and Anthropic speak already.",
+        )
+        HostilePublisher(self._place).publish("honest")
+        self._run("sign honest --key demo.key --id demo/honest")
+        serve(self._place, self._environment, asks=asks)
 
     def _draw_record(self) -> str:
         """The entries that tell the story, in a line each."""

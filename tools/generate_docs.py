@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -22,12 +23,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from layers_page import render_layers
+from settings_pages import render_config_schema, render_settings
 
 import ostiary
 from ostiary import errors
 from ostiary.cli.main import build_parser
 from ostiary.core import function_limits, limits
 from ostiary.core.ceiling import Ceiling
+from ostiary.core.terms.schema import describe_schema
 from ostiary.graph.attributes import Attribute, AttributeKind
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.uncovered import UNCOVERED
@@ -301,7 +304,14 @@ def read_cards() -> dict[str, dict[str, str]]:
     return cards
 
 
+def render_contract_schema() -> str:
+    return json.dumps(describe_schema(), indent=2) + "\n"
+
+
 PAGES = {
+    REFERENCE / "settings.md": lambda: render_settings(HEADER),
+    REFERENCE / "config.schema.json": render_config_schema,
+    REFERENCE / "contract.schema.json": render_contract_schema,
     REFERENCE / "errors.md": render_errors,
     REFERENCE / "limits.md": render_limits,
     REFERENCE / "rules.md": render_rules,

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from ostiary.codes import *  # noqa: F403  # codes and classes are imported from one place
 from ostiary.codes import CODES, HOUSE_INTERNAL, Code
 
 if TYPE_CHECKING:
     from ostiary.core.findings import Finding
+
+Limit: TypeAlias = int | float | str | Sequence[int | float | str]
+"""What a rule allows: a number, the least and the most, or words of ours."""
 
 
 class OstiaryError(Exception):
@@ -26,6 +29,8 @@ class OstiaryError(Exception):
     exit_status: ClassVar[int] = 4
     codes: ClassVar[str] = ""
     """The prefix of the codes this class carries; "" for the abstract branches."""
+    is_for_strangers: ClassVar[bool] = False
+    """Whether its messages may be shown to whoever asked: our own words, on nothing but what that one sent."""
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -118,28 +123,46 @@ class CellRefused(Refusal):
 
 
 class ContractRefused(Refusal):
-    """The request does not fit the model, as told before anything is computed. `field` names what does not fit."""
+    """The request does not fit the model, as told before anything is computed. `field` names what does not fit.
+
+    `rule` is the place in the model's contract (docs/contract.md) that says no, or the kind of the house's own
+    bound; `limit` is what stands there: a number, the least and the most, or words.
+    """
 
     codes = "CONTRACT_"
+    is_for_strangers = True
 
     def __init__(
-        self, code: Code, message: str, *, hint: str | None = None, field: str = "", rule: str = "", limit: str = ""
+        self,
+        code: Code,
+        message: str,
+        *,
+        hint: str | None = None,
+        field: str = "",
+        rule: str = "",
+        limit: Limit | None = None,
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.field: Final = field
         self.rule: Final = rule
-        """Of a function's contract, what was broken: range, shape, datatype, finite, allowed, bytes; "" else."""
         self.limit: Final = limit
-        """What that rule allows, as the contract has it."""
 
 
 class AnswerRefused(Refusal):
-    """The model answered, in form, what its contract rules out; nobody gets it. `field` names the output."""
+    """The model's answer breaks its own contract: nothing more of it is given out. `field` names the output."""
 
     codes = "ANSWER_"
+    is_for_strangers = True
 
     def __init__(
-        self, code: Code, message: str, *, hint: str | None = None, field: str = "", rule: str = "", limit: str = ""
+        self,
+        code: Code,
+        message: str,
+        *,
+        hint: str | None = None,
+        field: str = "",
+        rule: str = "",
+        limit: Limit | None = None,
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.field: Final = field
@@ -147,10 +170,42 @@ class AnswerRefused(Refusal):
         self.limit: Final = limit
 
 
+class GatewayRefused(Refusal):
+    """What a client sent is not let in by the door itself. `field` names what does not fit, where it has a name."""
+
+    codes = "GATEWAY_"
+    is_for_strangers = True
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, field: str = "", allow: Sequence[str] = ()
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.field: Final = field
+        self.allow: Final = tuple(allow)
+        """The methods that the address takes, where the method is what does not fit."""
+
+
+class AdmissionRefused(Refusal):
+    """Nobody who may ask this asked."""
+
+    codes = "ADMISSION_"
+
+
 class CallRefused(Refusal):
-    """The model's engine looked at a request and says that it does not fit the model."""
+    """The model's engine looked at a request and says that it does not fit the model.
+
+    `limit`: the bound of the model's contract that it says was passed, where it is one (core/frames.py, LimitName).
+    """
 
     codes = "WORKER_CALL_REFUSED"
+
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, limit: str = "", public_detail: str = ""
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.limit: Final = limit
+        self.public_detail: Final = public_detail
+        """What the engine says, where those are words that the house knows (core/call_sentences.py)."""
 
 
 class EmbedRefused(Refusal):
@@ -291,6 +346,12 @@ class EmbedOutOfMemory(EmbedFailed):
     codes = "EMBED_OUT_OF_MEMORY"
 
 
+class ServerFailed(Fault):
+    """The server could not be started, or not go on."""
+
+    codes = "SERVER_NOT_LISTENING"
+
+
 class InternalFault(Fault):
     """A failure that nobody foresaw; always keeps its cause."""
 
@@ -303,7 +364,7 @@ class Misuse(OstiaryError):
     exit_status = 2
     codes = (
         "USAGE MODEL_NOT_FOUND RECORD_NONE RECORD_NO_ENTRY KEY_UNUSABLE KEY_LOCKED KEY_EXISTS EXTRA_MISSING "
-        "CELL_LIMITS_MALFORMED CELL_CLOSED"
+        "CELL_LIMITS_MALFORMED CELL_CLOSED SERVER_UNPROTECTED SETTINGS_MALFORMED"
     )
 
 
@@ -317,10 +378,28 @@ class PublicError:
     http: int
     exit_status: int
     correlation_id: str
+    detail: str = ""
+    """What does not fit in what that stranger sent, where the error is about that."""
+    field: str = ""
+    rule: str = ""
+    """Which rule of the model's contract says no, where one does, and what it allows."""
+    limit: Limit | None = None
 
 
 def render_public(error: BaseException, correlation_id: str) -> PublicError:
     """The one place where an exception becomes a public answer."""
     known = error if isinstance(error, OstiaryError) else InternalFault(HOUSE_INTERNAL, type(error).__name__)
     code = CODES[known.code]
-    return PublicError(code.name, code.public, code.hint, code.http, known.exit_status, correlation_id)
+    is_told = known.is_for_strangers
+    return PublicError(
+        code.name,
+        code.public,
+        code.hint,
+        code.http,
+        known.exit_status,
+        correlation_id,
+        detail=known.message if is_told else getattr(known, "public_detail", ""),
+        field=getattr(known, "field", "") if is_told else "",
+        rule=getattr(known, "rule", "") if is_told else "",
+        limit=getattr(known, "limit", None) if is_told else None,
+    )

@@ -8,6 +8,8 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
+from contract_files import contract_file
+
 from attack_cases.base import ACCEPT, Case, model_files, safetensors_bytes
 
 MALFORMED = "INTAKE_MALFORMED"
@@ -741,9 +743,7 @@ CASES: list[Case] = [
         "range",
         [15, 0],
     ),
-    _contract(
-        "contract_version", "a rule of a later version", MALFORMED, "contract.unknown-version", "version", 99
-    ),
+    _contract("contract_version", "a rule of a later version", MALFORMED, "contract.format", "version", 99),
     _contract(
         "contract_field", "a rule that is not known", MALFORMED, "contract.malformed", "inputs", 0, "regex", "(a+)+"
     ),
@@ -784,6 +784,20 @@ CASES: list[Case] = [
         "a graph in a folder",
         UNLISTED,
         {**function_files(), "old/graph.json": spell(HONEST_GRAPH)},
+        "function.mixed",
+    ),
+    _files(
+        "contract_of_language",
+        "a language model's contract beside a graph: nothing would bound the inputs",
+        INCOMPLETE,
+        "function.no-contract",
+        contract__json=contract_file(),
+    ),
+    Case(
+        "language_under_contract_of_function",
+        "a language model with a function's contract",
+        UNLISTED,
+        {**model_files(), "contract.json": function_files()["contract.json"]},
         "function.mixed",
     ),
     _files("pickle_beside", "a pickle beside the graph", CODE, None, weights__pkl=pickle.dumps({"a": print})),

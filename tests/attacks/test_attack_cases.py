@@ -11,11 +11,15 @@ from attack_cases.base import ACCEPT, Case
 
 from ostiary.intake import examine_model
 
-FAMILIES = ("code", "config", "function", "names", "template", "tokenizer", "weights")
+FAMILIES = ("code", "config", "contract", "function", "names", "template", "tokenizer", "weights")
 CASES = [
     pytest.param(case, id=f"{family}-{case.name}")
     for family in FAMILIES
-    for case in (importlib.import_module(f"attack_cases.{family}").CASES if importlib.util.find_spec(f"attack_cases.{family}") else [])
+    for case in (
+        importlib.import_module(f"attack_cases.{family}").CASES
+        if importlib.util.find_spec(f"attack_cases.{family}")
+        else []
+    )
 ]
 
 

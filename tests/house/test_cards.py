@@ -15,7 +15,19 @@ from ostiary.core import tickets
 from ostiary.record.events import EVENT_TYPES
 
 SOURCE = Path(ostiary.__file__).parent
-ROOMS = ("graph", "intake", "record", "trust", "vault", "cell", "contract", "answer", "embed", "exporter")
+ROOMS = (
+    "graph",
+    "intake",
+    "record",
+    "trust",
+    "vault",
+    "cell",
+    "contract",
+    "answer",
+    "embed",
+    "exporter",
+    "gateway",
+)
 FIELDS = ("In", "Out", "Trusts", "Refuses", "Emits")
 
 # A refusal raised through a helper of core counts as the class that the helper makes.
@@ -39,7 +51,18 @@ def _calls(room: str) -> set[str]:
 
 def test_every_package_but_the_known_ones_is_a_room() -> None:
     packages = {p.parent.name for p in SOURCE.glob("*/__init__.py")}
-    assert packages == {*ROOMS, "codes", "core", "cli", "interpreter", "library", "networks", "walks", "worker", "_hazmat"}
+    assert packages == {
+        *ROOMS,
+        "codes",
+        "core",
+        "cli",
+        "interpreter",
+        "library",
+        "networks",
+        "walks",
+        "worker",
+        "_hazmat",
+    }
 
 
 @pytest.mark.parametrize("room", ROOMS)

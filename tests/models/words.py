@@ -141,3 +141,78 @@ def metaspace() -> tuple[dict[str, Any], dict[str, Any]]:
         "{% else %} {{ m.content }} {{ eos_token }}{% endif %}{% endfor %}",
     }
     return tokenizer, config
+
+
+def word_pieces() -> tuple[dict[str, Any], dict[str, Any]]:
+    """As BERT has it: words cut at punctuation, lower case, `##` within words, control tokens in the vocabulary."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz0123456789<>/[]|_.,:!?'"]
+    words += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
+    words += ["hello", "world", "im", "end", "mask", "cls"]
+    plain = "PAD CLS SEP MASK".split()
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [_added(place, content) for place, content in enumerate(words[:5])],
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": True,
+            "strip_accents": None,
+            "lowercase": True,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [
+                {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+            ],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {
+                f"[{name}]": {"id": f"[{name}]", "ids": [words.index(f"[{name}]")], "tokens": [f"[{name}]"]}
+                for name in ("CLS", "SEP")
+            },
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": {word: place for place, word in enumerate(words)},
+        },
+    }
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **{f"{name.lower()}_token": f"[{name}]" for name in plain},
+        "unk_token": "[UNK]",
+        "chat_template": "{% for m in messages %}[CLS]{{ m.role }}: {{ m.content }}[SEP]{% endfor %}",
+    }
+    return tokenizer, config
+
+
+def scored_words() -> tuple[dict[str, Any], dict[str, Any]]:
+    """As T5 and others have it: a lattice of scored words, control tokens among them."""
+    words = [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["\u2581", -2.0], ["\u2581he", -3.0], ["llo", -3.0]]
+    words += [[chr(code), -4.0 - code / 1000] for code in range(0x21, 0x7F)]
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [_added(place, str(words[place][0])) for place in range(3)],
+        "normalizer": {"type": "NFKC"},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True},
+        "post_processor": None,
+        "decoder": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True},
+        "model": {"type": "Unigram", "unk_id": 2, "vocab": words, "byte_fallback": False},
+    }
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>", "unk_token": "<unk>"}
+    return tokenizer, config
+
+
+def unlisted(made: tuple[dict[str, Any], dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same tokenizer, but its control tokens are words of the vocabulary that only the settings name."""
+    tokenizer, config = made
+    return {**tokenizer, "added_tokens": [], "post_processor": None}, config

@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, Events, make_sealed, open_cell, open_hostile, signal_worker
+from contract_files import PROMPT, contract_file
+from contract_files import TEXT as OUTPUT
 
 from ostiary.answer import RequestEndings
 from ostiary.cell.running import RunningCell
 from ostiary.contract import TextContract
 from ostiary.core.requests import FinishReason, Operation, ParsedRequest
+from ostiary.core.terms.parse_terms import parse_language_contract
 from ostiary.errors import (
     RECORD_UNWRITABLE,
+    AnswerRefused,
     CallRefused,
     ContractRefused,
     EngineFailed,
@@ -107,6 +112,69 @@ def test_a_stop_text() -> None:
         list(asked)
         (choice,) = asked.conclude().choices
     assert (choice.text, choice.stop) == ("one two", " three")
+
+
+def with_terms(**changes: Any) -> TextContract:
+    return replace(CONTRACT, terms=parse_language_contract(contract_file(**changes)))
+
+
+def ask_with(opened: Desk, contract: TextContract, **fields: Any) -> AnswerInFlight:
+    request = ParsedRequest(Operation.GENERATE, {"prompt": TEXT, **fields})
+    return ask_model(opened.cell, contract, opened.endings, request)
+
+
+def test_a_prompt_of_more_tokens_than_its_contract_allows_is_refused_by_the_engine() -> None:
+    """And told as if the door had counted: field, rule and limit."""
+    with desk() as opened:
+        for prompt, context, rule, limit in (
+            (4, None, "inputs.prompt.max_tokens", 4),
+            (5, 5, "context_tokens", 5),
+        ):
+            contract = with_terms(inputs=[{**PROMPT, "max_tokens": prompt}], context_tokens=context)
+            asked = ask_with(opened, contract)
+            assert list(_pieces_until_refused(asked)) == []
+            with pytest.raises(ContractRefused) as caught:
+                asked.conclude()
+            error = caught.value
+            assert (error.code, error.field, error.rule, error.limit) == (
+                "CONTRACT_TOO_LONG",
+                "prompt",
+                rule,
+                limit,
+            )
+        asked = ask_with(opened, with_terms(inputs=[{**PROMPT, "max_tokens": 5}], context_tokens=10))
+        list(asked)
+        assert asked.conclude().choices[0].text == TEXT
+    assert [event.kind for event in opened.told] == ["request.refused", "request.refused", "request.answered"]
+
+
+def _pieces_until_refused(asked: AnswerInFlight) -> Iterator[Any]:
+    while not asked.is_over:
+        piece = asked.take(None)
+        if piece is not None:
+            yield piece
+
+
+def test_an_answer_is_no_longer_than_its_contract_allows() -> None:
+    with desk() as opened:
+        asked = ask_with(opened, with_terms(outputs=[{**OUTPUT, "max_tokens": 2, "stop": [" four"]}]))
+        list(asked)
+        (choice,) = asked.conclude().choices
+    assert (choice.text, choice.finish_reason) == ("one two", FinishReason.LENGTH)
+
+
+def test_an_answer_that_breaks_its_contract_ends_and_the_next_one_is_not_harmed() -> None:
+    with desk(answers=["fine \x1b[2J and more", "fine"]) as opened:
+        contract = with_terms(outputs=[{**OUTPUT, "refused_characters": ["control"]}])
+        asked = ask_with(opened, contract)
+        assert [piece.text for piece in _pieces_until_refused(asked)] == ["fine"]
+        with pytest.raises(AnswerRefused) as caught:
+            asked.conclude()
+        assert caught.value.rule == "outputs.text.refused_characters"
+        asked = ask_with(opened, contract)
+        list(asked)
+        assert asked.conclude().choices[0].text == "fine"
+    assert [event.kind for event in opened.told] == ["request.refused", "request.answered"]
 
 
 def test_what_does_not_fit_never_reaches_the_worker() -> None:

@@ -15,7 +15,7 @@ from ostiary.core.requests import Operation, Timings
 from ostiary.core.tensors import Tensor
 from ostiary.core.tickets import Answer, AnsweredTensors, CheckedRequest, CheckedTensors
 from ostiary.core.values import dataclass
-from ostiary.errors import CELL_CLOSED, HOUSE_INTERNAL, AnswerRefused, ContractRefused, OstiaryError, Refusal
+from ostiary.errors import CELL_CLOSED, HOUSE_INTERNAL, AnswerRefused, ContractRefused, Limit, OstiaryError, Refusal
 from ostiary.record.events import Content, Emit, Event
 from ostiary.record.request_events import (
     RequestAnswered,
@@ -59,10 +59,13 @@ class RequestEndings:
         self._abandoned: Final[deque[RequestEnding]] = deque()
         self._is_foreign = False
 
-    def begin(self, operation: Operation) -> RequestEnding:
-        """A request that is to end. What was abandoned meanwhile is told first."""
+    def begin(self, operation: Operation, correlation_id: str | None = None) -> RequestEnding:
+        """A request that is to end. What was abandoned meanwhile is told first.
+
+        `correlation_id`: what a door already told of it; it must be new. None: one is drawn.
+        """
         self.tell_abandoned()
-        ending = RequestEnding(self, operation)
+        ending = RequestEnding(self, operation, correlation_id or secrets.token_hex(8))
         with self._lock:
             self._open[ending.correlation_id] = ending
         return ending
@@ -137,8 +140,8 @@ class RequestEndings:
 class RequestEnding:
     """Of one request. The first of these words counts, whoever says it."""
 
-    def __init__(self, endings: RequestEndings, operation: Operation) -> None:
-        self.correlation_id: Final = secrets.token_hex(8)
+    def __init__(self, endings: RequestEndings, operation: Operation, correlation_id: str) -> None:
+        self.correlation_id: Final = correlation_id
         self.operation: Final = operation
         self.asked: Mapping[str, JsonValue] | Content | None = None
         """What a hash is taken of, where the application wants that."""
@@ -230,6 +233,12 @@ class RequestEnding:
         return None if first is None else round(first * 1000)
 
 
+def _spell_limit(limit: Limit | None) -> str:
+    if limit is None or isinstance(limit, str):
+        return limit or ""
+    return str(limit) if isinstance(limit, int | float) else ", ".join(map(str, limit))
+
+
 def _make_refused(common: _Common, error: Refusal) -> RequestRefused:
     if not isinstance(error, ContractRefused | AnswerRefused):
         return RequestRefused(**common, code=error.code)
@@ -238,5 +247,5 @@ def _make_refused(common: _Common, error: Refusal) -> RequestRefused:
         code=error.code,
         field=error.field or None,
         rule=error.rule or None,
-        limit=error.limit or None,
+        limit=_spell_limit(error.limit) or None,
     )

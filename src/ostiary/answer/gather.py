@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ostiary.answer.check_output import check_piece, check_whole
+from ostiary.answer.read_measure import read_rendered, read_vector
 from ostiary.answer.read_reply import EndOfAnswer, EndOfChoice, ReplyMalformed, read_end, read_piece
 from ostiary.core.frames import Tail
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_ANSWER_CHARACTERS
-from ostiary.core.requests import Choice, FinishReason, Piece, Timings, TokenLogprob, Usage
+from ostiary.core.requests import Choice, FinishReason, Operation, Piece, Timings, TokenLogprob, Usage
 from ostiary.core.tickets import Answer, CheckedRequest
 from ostiary.errors import WORKER_MALFORMED_ANSWER, SandboxViolation
 
@@ -32,7 +34,8 @@ class Gathering:
         self, request: CheckedRequest, started: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`started`: when somebody asked, on that clock."""
-        self._request: Final = request
+        self.request: Final = request
+        """What was asked."""
         self._clock: Final = clock
         self._started: Final = started
         self._first: float | None = None
@@ -46,17 +49,17 @@ class Gathering:
     @property
     def text(self) -> str:
         """Of the first answer, as far as it came."""
-        return "".join(self._choices[0].texts)
+        return "".join(self._choices[0].texts) if self._choices else ""
 
     @property
     def timings(self) -> Timings:
         return Timings(self._clock() - self._started, self._first)
 
     def take_piece(self, body: Mapping[str, JsonValue], tail: Tail = b"") -> Piece:
-        """Raises SandboxViolation(WORKER_MALFORMED_ANSWER)."""
+        """Raises SandboxViolation(WORKER_MALFORMED_ANSWER); AnswerRefused where the model's contract says no."""
         try:
             _refuse_data(tail)
-            piece = read_piece(body, self._request)
+            piece = read_piece(body, self.request)
             self._add(piece)
         except ReplyMalformed as error:
             raise _malformed(error) from error
@@ -65,10 +68,12 @@ class Gathering:
         return piece
 
     def take_result(self, body: Mapping[str, JsonValue], tail: Tail = b"") -> Answer:
-        """Raises SandboxViolation(WORKER_MALFORMED_ANSWER)."""
+        """Raises SandboxViolation(WORKER_MALFORMED_ANSWER); AnswerRefused where the model's contract says no."""
+        if self.request.operation in (Operation.EMBED, Operation.RENDER):
+            return self._take_measure(body, tail)
         try:
             _refuse_data(tail)
-            end = read_end(body, self._request)
+            end = read_end(body, self.request)
             choices = tuple(
                 self._finish(choice, told) for choice, told in zip(self._choices, end.choices, strict=True)
             )
@@ -78,33 +83,50 @@ class Gathering:
         usage = Usage(end.prompt_tokens, end.cached_tokens, self.completion_tokens)
         return Answer(choices, usage, end.seed, self.timings)
 
+    def _take_measure(self, body: Mapping[str, JsonValue], tail: Tail) -> Answer:
+        """Where nothing is generated."""
+        try:
+            if self.request.operation is Operation.EMBED:
+                vector, tokens = read_vector(body, tail)
+            else:
+                _refuse_data(tail)
+                vector, tokens = b"", read_rendered(body)
+        except ReplyMalformed as error:
+            raise _malformed(error) from error
+        return Answer((), Usage(tokens, 0, 0), 0, self.timings, vector)
+
     def _add(self, piece: Piece) -> None:
         choice = self._choices[piece.choice]
         choice.tokens.extend(piece.tokens)
-        if len(choice.tokens) > self._request.most_tokens:
+        if len(choice.tokens) > self.request.most_tokens:
             raise ReplyMalformed("more tokens than were asked for")
         choice.characters += len(piece.text)
         if choice.characters > MAX_ANSWER_CHARACTERS:
             raise ReplyMalformed("a text without end")
         if piece.text:
+            check_piece(piece.text, choice.characters, self.request.output)
             choice.texts.append(piece.text)
         choice.logprobs.extend(piece.logprobs or ())
 
     def _finish(self, choice: _Choice, told: EndOfChoice) -> Choice:
         if told.tokens != len(choice.tokens):
             raise ReplyMalformed("another number of tokens than came")
-        is_full = told.tokens == self._request.most_tokens
-        if told.finish is FinishReason.LENGTH and "max_tokens" in self._request.body and not is_full:
+        is_full = told.tokens == self.request.most_tokens
+        if told.finish is FinishReason.LENGTH and "max_tokens" in self.request.body and not is_full:
             raise ReplyMalformed("an end for want of room that was there")
         text = "".join(choice.texts)
-        if any(stop in text for stop in self._request.stop):
+        if any(stop in text for stop in self.request.stop):
             raise ReplyMalformed("a text that goes on after its stop text")
-        logprobs = None if self._request.logprobs is None else tuple(choice.logprobs)
+        check_whole(text, self.request.output)
+        logprobs = None if self.request.logprobs is None else tuple(choice.logprobs)
         return Choice(text, tuple(choice.tokens), told.finish, told.stop, logprobs)
 
     def _check_sum(self, end: EndOfAnswer) -> None:
         if end.completion_tokens != self.completion_tokens:
             raise ReplyMalformed("another number of tokens than came")
+        limit = self.request.prompt_limit
+        if limit is not None and end.prompt_tokens > limit:
+            raise ReplyMalformed("a prompt of more tokens than the contract lets it have")
 
 
 def _refuse_data(tail: Tail) -> None:

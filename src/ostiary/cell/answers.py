@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.core.frames import ErrorName, FrameMalformed, JsonObject
+from ostiary.core.call_sentences import is_for_strangers
+from ostiary.core.frames import ErrorName, FrameMalformed, JsonObject, LimitName
 from ostiary.core.limits import MAX_READING_MS, MAX_USAGE_FRAMES
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import (
@@ -32,14 +33,16 @@ _READING_SHARE: Final = 0.25
 def parse_error(body: JsonObject, *, is_loading: bool) -> OstiaryError:
     """The error that the application is told. Raises FrameMalformed for any that is not one of ours."""
     code, sentence = body.get("code"), body.get("sentence")
-    if set(body) != {"code", "sentence"} or not isinstance(sentence, str):
+    if set(body) - {"limit"} != {"code", "sentence"} or not isinstance(sentence, str):
         raise FrameMalformed("an error that is not one")
     allowed = _WHILE_LOADING if is_loading else _ON_A_CALL
     name = next((name for name in allowed if name.value == code), None)
     told = f"the engine says: {quote_untrusted(sentence)}"
+    limit = _read_limit(body, name)
     match name:
         case ErrorName.CALL_REFUSED:
-            return CallRefused(WORKER_CALL_REFUSED, told)
+            known = sentence if is_for_strangers(sentence) else ""
+            return CallRefused(WORKER_CALL_REFUSED, told, limit=limit, public_detail=known)
         case ErrorName.ENGINE_FAILED:
             return EngineFailed(WORKER_ENGINE_FAILED, told)
         case ErrorName.OUT_OF_MEMORY:
@@ -52,6 +55,16 @@ def parse_error(body: JsonObject, *, is_loading: bool) -> OstiaryError:
             return CellRefused(CELL_MEMORY_BUDGET, told)
         case None:
             raise FrameMalformed("an error of a kind that does not belong here")
+
+
+def _read_limit(body: JsonObject, name: ErrorName | None) -> str:
+    """Which bound of the model's contract refuses a call; nothing else can name one."""
+    if "limit" not in body:
+        return ""
+    limit = next((known.value for known in LimitName if known.value == body["limit"]), None)
+    if limit is None or name is not ErrorName.CALL_REFUSED:
+        raise FrameMalformed("an error that is not one")
+    return limit
 
 
 def parse_usage(body: JsonObject) -> tuple[int, int | None]:

@@ -36,6 +36,8 @@ SIZES: Final = {
 TIMES: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 _AMOUNT: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))? ?([A-Za-z]{1,3})", re.ASCII)
 _DAY: Final = 86_400
+OTHER_TABLES: Final = ("models", "server")
+"""Which the server reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,9 @@ NO_RULES: Final = LimitRules({}, ())
 def parse_config(data: bytes, name: str) -> LimitRules:
     """The limits in the settings, or one error that names file, line and place."""
     top = read_toml(data, quote_untrusted(name), CONFIG)
+    for table in OTHER_TABLES:
+        if table in top:
+            top.take_table(table)
     rules = _take_limits(top.take_table("limits")) if "limits" in top else NO_RULES
     top.finish()
     return rules

@@ -28,19 +28,24 @@ def find_settings_path(chosen: Path | None = None) -> Path:
 
 def load_limit_rules(chosen: Path | None = None) -> LimitRules:
     """What the file of settings says. Only the one in the usual place may be absent."""
+    data = read_settings_bytes(chosen)
+    return NO_RULES if data is None else parse_config(data, find_settings_path(chosen).name)
+
+
+def read_settings_bytes(chosen: Path | None = None) -> bytes | None:
+    """The file of settings; None where there is none and need not be. Raises Misuse."""
     path = find_settings_path(chosen)
     shown = quote_untrusted(path.name)
     try:
-        data = _read(path)
+        return _read(path)
     except FileNotFoundError as error:
         if _find_named(chosen) is None:
-            return NO_RULES
+            return None
         raise Misuse(
             USAGE, f"there is no file of settings {shown}", hint="Name another with --config FILE."
         ) from error
     except OSError as error:
         raise Misuse(USAGE, f"{shown} cannot be read: {explain_os_error(error)}") from error
-    return parse_config(data, path.name)
 
 
 def _find_named(chosen: Path | None) -> Path | None:

@@ -120,6 +120,20 @@ class RunningCell:
     def root(self) -> str:
         return self._root
 
+    @property
+    def standing(self) -> str:
+        """`running`; `resting`: its process ended, and the next call starts another; `quarantined`; `closed`."""
+        if self._is_closed or self._is_foreign:
+            return "closed"
+        process = self._process
+        if process is not None and not process.is_ended:
+            return "running"
+        try:
+            self._ends.check()
+        except CellRefused:
+            return "quarantined"
+        return "resting"
+
     def call(
         self,
         operation: str,

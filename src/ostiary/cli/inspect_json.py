@@ -6,6 +6,7 @@ from typing import Final
 
 from ostiary._version import __version__
 from ostiary.core.findings import Finding
+from ostiary.core.terms.render_terms import describe_terms
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FunctionFacts, ModelFacts
 from ostiary.intake.examination import Examination
@@ -54,6 +55,7 @@ def _describe_facts(facts: ModelFacts) -> dict[str, object]:
         },
         "layout_checked": facts.layout_checked,
         "function": None if facts.function is None else _describe_function(facts.function),
+        "contract": None if facts.terms is None else describe_terms(facts.terms),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from ostiary.cli.ui import paint, paint_severity, render_bytes, render_count
 from ostiary.core.findings import Finding, Rule
+from ostiary.core.terms.values import Action, LanguageTerms
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FunctionFacts, ModelFacts
 from ostiary.intake.examination import Examination
@@ -64,6 +65,23 @@ def _describe_facts(facts: ModelFacts) -> Iterator[tuple[str, str]]:
         parts = ", ".join(f"{t.tensors:,} {t.dtype} ({render_bytes(t.bytes)})" for t in facts.tensors)
         yield "tensors", f"{count:,}: {parts}" if len(facts.tensors) > 1 else parts
         yield "to run", _describe_memory(facts)
+    if facts.terms is not None:
+        yield "contract", _describe_contract(facts.terms)
+
+
+def _describe_contract(terms: LanguageTerms) -> str:
+    """What it takes, in a few words: `ostiary contract show` has all of it."""
+    parts = [f"takes {', '.join(terms.inputs)}"]
+    if terms.context_tokens is not None:
+        parts.append(f"context of {terms.context_tokens:,} tokens")
+    if terms.text.form is not None:
+        parts.append(f"texts in {terms.text.form}")
+    refused = [named.value for named, action in terms.text.characters.items() if action is Action.REFUSE]
+    if refused:
+        parts.append(f"no {', '.join(refused)} characters".replace("_", " "))
+    if terms.output.is_json:
+        parts.append("answers in JSON")
+    return "; ".join(parts)
 
 
 def _describe_function(function: FunctionFacts) -> Iterator[tuple[str, str]]:

@@ -44,12 +44,15 @@ _OBJECTS_BEFORE_A_COLLECTION: Final = 100_000  # by default 700, which every imp
 _VERBS: Final = {
     "inspect": ("ostiary.cli.inspect", "tell what is in a model and what in it could hurt"),
     "verify": ("ostiary.cli.verify", "tell whether somebody who is believed vouches for a model"),
+    "contract": ("ostiary.cli.contract", "say what a model accepts and returns, try it, and compare versions"),
     "run": ("ostiary.cli.run", "let a verified model answer a prompt, behind the wall"),
+    "serve": ("ostiary.cli.serve", "let verified models answer over HTTP, each behind its wall"),
     "sign": ("ostiary.cli.sign", "vouch for a model with a key"),
     "keygen": ("ostiary.cli.keygen", "make a signing key"),
     "key": ("ostiary.cli.key", "let a key vouch for the next one, or revoke it"),
     "trust": ("ostiary.cli.trust", "say whom to believe for what, and ask why"),
     "doctor": ("ostiary.cli.doctor", "tell whether models can run here behind a whole wall"),
+    "config": ("ostiary.cli.config", "check the file of settings, and explain each setting"),
     "quarantine": ("ostiary.cli.quarantine", "show the models that died too often, and let them start again"),
     "record": ("ostiary.cli.record", "read, check and prove the record of what was decided"),
 }

@@ -6,14 +6,11 @@ import argparse
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from ostiary.cell.explain_layers import WITHOUT
-from ostiary.cell.profile import Layer
 from ostiary.cli import ui
-from ostiary.cli.belief_options import add_belief_options, read_named
 from ostiary.cli.error_text import render_error
+from ostiary.cli.opening_options import add_opening_options, read_opening_options, start_engine
 from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.core.limits import MAX_REQUEST_CHARACTERS
 from ostiary.core.text import quote_untrusted
@@ -23,9 +20,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ostiary.cli.run_output import Output
-    from ostiary.library.arguments import GenerateOptions, OpenArguments
+    from ostiary.library.arguments import GenerateOptions
     from ostiary.library.model import Model, Stream
-    from ostiary.library.options import OpenOptions
 
 _DESCRIPTION: Final = """\
 Let a verified model answer one prompt, or compute a verified function once, in a process that can read nothing,
@@ -83,35 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     asked.add_argument("--seed", metavar="N", type=int, help="the same seed, the same answer")
     asked.add_argument("--stop", metavar="TEXT", action="append", help="end the answer before this text")
     asked.add_argument("--timeout", metavar="SECONDS", type=float, help="for the answer; the limits hold anyway")
-    believed = parser.add_argument_group("whom to believe (docs/verify.md)")
-    add_belief_options(believed)
-    believed.add_argument(
-        "--unsafe-ignore",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="let this unsigned file or directory be there; the model does not get it",
-    )
-    believed.add_argument("--unsafe-unsigned", action="store_true", help="run a model that nobody vouches for")
-    held = parser.add_argument_group("how it is held (docs/limits.md, docs/cell.md)")
-    held.add_argument("--config", metavar="FILE", help="the file of settings (OSTIARY_CONFIG)")
-    held.add_argument(
-        "--limit", metavar="NAME=VALUE", action="append", default=[], help="for this once, as in memory='8 GiB'"
-    )
-    held.add_argument("--adapter", metavar="FOLDER", help="the folder of the model that holds the adapter to use")
-    held.add_argument(
-        "--arithmetic", choices=("fast", "plain"), help="on a Linux processor; fast where not said (docs/speed.md)"
-    )
-    opened = parser.add_argument_group("leaving out a layer of the wall, which the record keeps (docs/cell.md)")
-    for layer, meaning in WITHOUT.items():
-        opened.add_argument(
-            f"--unsafe-without-{layer.value}",
-            dest="unsafe_without",
-            action="append_const",
-            const=layer.value,
-            default=[],
-            help=meaning,
-        )
+    add_opening_options(parser)
     told = parser.add_argument_group("what is told")
     told.add_argument("--json", action="store_true", help="one JSON object a line: pieces, then the whole answer")
     told.add_argument("--quiet", "-q", action="store_true", help="the answer, warnings and errors, nothing else")
@@ -125,7 +93,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     _check_asked(options)
     prompt = _read_prompt(options.prompt)
-    _start_engine(options)
+    start_engine(options)
     from ostiary.cli.run_output import Output
 
     output = Output(is_json=options.json, is_quiet=options.quiet, is_chat=_is_chat(options))
@@ -151,7 +119,7 @@ def _run(options: argparse.Namespace, prompt: str, output: Output) -> None:
     from ostiary.library.model import Model
     from ostiary.library.opening import open_here
 
-    opened = open_here(options.model, _read_options(options, output))
+    opened = open_here(options.model, read_opening_options(options, output.tell_progress))
     stream = computed = None
     try:
         with Model(opened) as model:
@@ -178,17 +146,6 @@ def _check_asked(options: argparse.Namespace) -> None:
         raise Misuse(USAGE, "--output is for a function, which takes --input")
 
 
-def _start_engine(options: argparse.Namespace) -> None:
-    """Before all else, even before the other imports: it takes longest, and knows nothing of the model."""
-    from ostiary.cell.prepare import prepare_engine
-    from ostiary.library.engines import choose_engine, choose_function_engine
-
-    choice = choose_engine(options.adapter, arithmetic=options.arithmetic)
-    if options.input:
-        choice = choose_function_engine(options.arithmetic)
-    prepare_engine(choice.name, choice.settings, [Layer(name) for name in options.unsafe_without])
-
-
 def _ask(model: Model, options: argparse.Namespace, prompt: str) -> Stream:
     names = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "timeout")
     said: GenerateOptions = {name: getattr(options, name) for name in names}  # type: ignore[assignment]
@@ -207,33 +164,6 @@ def _read_prompt(text: str | None) -> str:
     if text != "-":
         return text or ""
     return ui.read_input(4 * MAX_REQUEST_CHARACTERS, "prompt").removesuffix("\n")
-
-
-def _read_options(options: argparse.Namespace, output: Output) -> OpenOptions:
-    from ostiary.cli.belief import ask_to_pin
-    from ostiary.library.options import read_options
-
-    arguments: OpenArguments = {
-        "signature": options.signature,
-        "limits": dict(_split_limit(text) for text in options.limit),
-        "config": options.config,
-        "state": options.state,
-        "adapter": options.adapter,
-        "arithmetic": options.arithmetic,
-        "unsafe_without": options.unsafe_without,
-        "unsafe_ignore": options.unsafe_ignore,
-        "record_location": options.record_location,
-        "record_content": options.record_content,
-        "on_progress": output.tell_progress,
-    }
-    return replace(read_options(arguments), named=read_named(options), ask=ask_to_pin)
-
-
-def _split_limit(text: str) -> tuple[str, int | str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise Misuse(USAGE, "--limit wants NAME=VALUE, as in memory='8 GiB'")
-    return name, int(value) if value.isascii() and value.isdecimal() else value
 
 
 def advise(error: OstiaryError, options: argparse.Namespace) -> list[str]:

@@ -9,6 +9,7 @@ from ostiary.codes.declare import CODES as CODES
 from ostiary.codes.declare import Code as Code
 from ostiary.codes.embed import *
 from ostiary.codes.export import *
+from ostiary.codes.gateway import *
 from ostiary.codes.house import *
 from ostiary.codes.models import *
 from ostiary.codes.requests import *

@@ -26,8 +26,8 @@ CONTRACT_RANGE: Final = declare(
 )
 CONTRACT_TEXT: Final = declare(
     "CONTRACT_TEXT",
-    "A text of the request holds characters that no model takes.",
-    "Take out halves of surrogate pairs, and characters from U+10C000 on.",
+    "A text of the request holds characters that this model does not take.",
+    "The message names them; halves of surrogate pairs and characters from U+10C000 on are taken by no model.",
     400,
 )
 CONTRACT_TOO_LONG: Final = declare(
@@ -59,4 +59,16 @@ ANSWER_NOT_FINITE: Final = declare(
     "The model's answer holds an infinity, or what is not a number, which its contract rules out.",
     "Ask with other inputs; if honest ones bring it about, tell whoever signed the model.",
     502,
+)
+CONTRACT_NOT_OFFERED: Final = declare(
+    "CONTRACT_NOT_OFFERED",
+    "The model's contract does not offer this.",
+    "`ostiary contract show` lists what the model takes; whoever signs the model can offer more.",
+    400,
+)
+ANSWER_RULE: Final = declare(
+    "ANSWER_RULE",
+    "The model's answer broke a rule of its contract, and was not given out further.",
+    "Ask again, or for something else; the message names the rule.",
+    422,
 )

@@ -11,11 +11,16 @@ from __future__ import annotations
 
 from ostiary.contract.check_request import check_request
 from ostiary.contract.check_tensors import check_tensors
+from ostiary.contract.name_limit import name_limit
+from ostiary.contract.sample_requests import Sample, make_samples
 from ostiary.contract.text_contract import TextContract, derive_contract
 
 __all__ = [
+    "Sample",
     "TextContract",
     "check_request",
     "check_tensors",
     "derive_contract",
+    "make_samples",
+    "name_limit",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ostiary.contract.fields import TextBudget, is_list, name_type, unfit
+from ostiary.contract.fields import TextBudget, is_list, name_type
+from ostiary.contract.unfit import unfit
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_REQUEST_DEPTH, MAX_REQUEST_VALUES
-from ostiary.errors import CONTRACT_RANGE, CONTRACT_TOO_LONG, CONTRACT_TYPE
+from ostiary.errors import CONTRACT_RANGE, CONTRACT_TEXT, CONTRACT_TOO_LONG, CONTRACT_TYPE
 
 
 class JsonCheck:
@@ -30,7 +31,7 @@ class JsonCheck:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
-            return self._budget.check(value, field)
+            return self._budget.hold(value, field)
         if isinstance(value, int):
             if not -(1 << 63) <= value < 1 << 63:
                 raise unfit(CONTRACT_RANGE, field, "holds an integer of more than 64 bits")
@@ -40,9 +41,14 @@ class JsonCheck:
                 raise unfit(CONTRACT_RANGE, field, "holds a number that is not finite")
             return float(value)
         if isinstance(value, Mapping):
-            return {
+            held = {
                 self._check_name(name, field): self.check(item, field, depth + 1) for name, item in value.items()
             }
+            if len(held) < len(value):
+                raise unfit(
+                    CONTRACT_TEXT, field, "has two names that become one in the form that the contract asks for"
+                )
+            return held
         if isinstance(value, Sequence) and is_list(value):
             return [self.check(item, field, depth + 1) for item in value]
         raise unfit(CONTRACT_TYPE, field, f"holds {name_type(value)}, which JSON has no word for")
@@ -50,4 +56,4 @@ class JsonCheck:
     def _check_name(self, name: object, field: str) -> str:
         if not isinstance(name, str):
             raise unfit(CONTRACT_TYPE, field, f"has a name that is {name_type(name)}")
-        return self._budget.check(name, field)
+        return self._budget.hold(name, field)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ostiary.contract.check_forms import check_form, check_tool_choice
 from ostiary.contract.check_json import JsonCheck
 from ostiary.contract.check_messages import check_messages
+from ostiary.contract.check_terms import find_prompt_limit, hold_to_terms
 from ostiary.contract.check_timeout import check_timeout
-from ostiary.contract.fields import Fields, TextBudget, name_type, unfit
+from ostiary.contract.fields import Fields, TextBudget, name_type
 from ostiary.contract.text_contract import TextContract
+from ostiary.contract.unfit import unfit
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import (
     MAX_CALL_CHOICES,
@@ -27,6 +30,7 @@ from ostiary.core.limits import (
     MAX_TENANT_CHARACTERS,
 )
 from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.core.terms.values import LanguageTerms
 from ostiary.core.tickets import CheckedRequest
 from ostiary.errors import CONTRACT_RANGE, CONTRACT_TOO_LONG, CONTRACT_TYPE
 
@@ -34,14 +38,19 @@ _MOST: Final = 100.0
 """Of temperature, of a penalty either way, and of a bias either way: beyond, nothing changes any more."""
 _PENALTIES: Final = ("repetition_penalty", "presence_penalty", "frequency_penalty")
 _MAX_SEED: Final = (1 << 64) - 1
+_ANY_JSON: Final[Mapping[str, JsonValue]] = {"type": "json_schema", "schema": {}}
+POOLINGS: Final = ("mean", "last")
 
 _Body = dict[str, JsonValue]
 
 
 def check_request(request: ParsedRequest, contract: TextContract) -> CheckedRequest:
     """Raises ContractRefused, which names the field and what fits."""
-    fields = Fields(request.fields, TextBudget())
+    terms = contract.terms
+    fields = Fields(request.fields, TextBudget(terms.text))
     body: _Body = {}
+    if request.operation in _MEASURES:
+        return _check_measure(request, fields, contract, body)
     prompt_tokens = _CHECKS[request.operation](fields, contract, body)
     choices = fields.integer("n", 1, MAX_CALL_CHOICES) or 1
     most = fields.integer("max_tokens", 1, max(1, contract.most_tokens // choices))
@@ -51,27 +60,92 @@ def check_request(request: ParsedRequest, contract: TextContract) -> CheckedRequ
         body["max_tokens"] = most
     _check_context(prompt_tokens, most, contract)
     _check_sampling(fields, contract, body)
-    stop = _check_stop(fields)
+    stop = _add_stops(_check_stop(fields), terms.output.stop)
     if stop:
         body["stop"] = [*stop]
     logprobs = fields.integer("logprobs", 0, MAX_CALL_LOGPROBS)
     if logprobs is not None:
         body["logprobs"] = logprobs
     _check_tenant(fields, body)
+    json = JsonCheck(fields.budget)
+    check_form(fields, json, body)
+    if terms.output.is_json:  # the engine holds the answer to it while it writes
+        body.setdefault("response_format", dict(_ANY_JSON))
+    if request.operation is Operation.CHAT:
+        check_tool_choice(fields, json, body)
     for name in ("show_special", "ignore_eos"):
         if fields.flag(name):
             body[name] = True
+    if "response_format" in body and "ignore_eos" in body:
+        raise unfit(CONTRACT_RANGE, "response_format", "and ignore_eos exclude one another")
     fields.finish()
+    hold_to_terms(request, body, choices, terms)
+    answer_limit = _check_answer_limit(most, terms)
+    prompt_limit = find_prompt_limit(body, terms)
+    told = {
+        "prompt_limit": prompt_limit,
+        "answer_limit": answer_limit if most is None else None,
+        "context_limit": terms.context_tokens,
+    }
+    body.update({name: number for name, number in told.items() if number is not None})
+    room = contract.most_tokens // choices
     return CheckedRequest(
         operation=request.operation,
         body=body,
         choices=choices,
-        most_tokens=contract.most_tokens // choices if most is None else most,
+        most_tokens=(room if answer_limit is None else min(room, answer_limit)) if most is None else most,
         token_ids=contract.token_ids,
         stop=stop,
         logprobs=logprobs,
         timeout_seconds=check_timeout(request.timeout_seconds),
+        prompt_limit=prompt_limit,
+        context_limit=terms.context_tokens,
+        output=terms.output,
     )
+
+
+def _check_measure(request: ParsedRequest, fields: Fields, contract: TextContract, body: _Body) -> CheckedRequest:
+    """Where nothing is generated."""
+    _MEASURES[request.operation](fields, contract, body)
+    if request.operation is Operation.RENDER:
+        check_tool_choice(fields, JsonCheck(fields.budget), body)
+    fields.finish()
+    hold_to_terms(request, body, 0, contract.terms)
+    prompt_limit = None
+    if request.operation is Operation.EMBED:
+        prompt_limit = find_prompt_limit(body, contract.terms)
+        limits = {"prompt_limit": prompt_limit, "context_limit": contract.terms.context_tokens}
+        body.update({name: number for name, number in limits.items() if number is not None})
+    return CheckedRequest(
+        operation=request.operation,
+        body=body,
+        choices=0,
+        most_tokens=0,
+        token_ids=contract.token_ids,
+        stop=(),
+        logprobs=None,
+        timeout_seconds=check_timeout(request.timeout_seconds),
+        prompt_limit=prompt_limit,
+        context_limit=contract.terms.context_tokens,
+    )
+
+
+def _check_embed(fields: Fields, contract: TextContract, body: _Body) -> int:
+    """A text, or token ids."""
+    value = fields.take("text")
+    if isinstance(value, str):
+        body["text"] = fields.text("text")
+    else:
+        ids = [_check_id(item, "text", contract) for item in fields.items("text", MAX_REQUEST_TOKENS) or ()]
+        if not ids:
+            raise unfit(CONTRACT_TYPE, "text", "is missing or has no tokens")
+        body["text"] = [*ids]
+    pooling = fields.word("pooling")
+    if pooling is not None:
+        if pooling not in POOLINGS:
+            raise unfit(CONTRACT_RANGE, "pooling", f"is not one of {', '.join(POOLINGS)}")
+        body["pooling"] = pooling
+    return 0
 
 
 def _check_generate(fields: Fields, contract: TextContract, body: _Body) -> int:
@@ -122,10 +196,10 @@ def _check_context(prompt_tokens: int, most: int | None, contract: TextContract)
         return
     if prompt_tokens >= contract.context_tokens:
         detail = f"has {prompt_tokens:,} tokens; the context has {contract.context_tokens:,}"
-        raise unfit(CONTRACT_TOO_LONG, "prompt", detail)
+        raise unfit(CONTRACT_TOO_LONG, "prompt", detail, "context_tokens", contract.context_tokens)
     if most is not None and max(prompt_tokens, 1) + most > contract.context_tokens:
         detail = f"and the prompt do not fit together; the context has {contract.context_tokens:,}"
-        raise unfit(CONTRACT_TOO_LONG, "max_tokens", detail)
+        raise unfit(CONTRACT_TOO_LONG, "max_tokens", detail, "context_tokens", contract.context_tokens)
 
 
 def _check_sampling(fields: Fields, contract: TextContract, body: _Body) -> None:
@@ -183,7 +257,8 @@ def _check_id(value: object, field: str, contract: TextContract) -> int:
     high = contract.token_ids
     if value < 0 or value >= (1 << 31 if high is None else high):
         known = "" if high is None else f" of this model go from 0 to {high - 1:,}"
-        raise unfit(CONTRACT_RANGE, field, f"holds what is no token id; ids{known}")
+        limit = None if high is None else high
+        raise unfit(CONTRACT_RANGE, field, f"holds what is no token id; ids{known}", "vocabulary", limit)
     return value
 
 
@@ -202,8 +277,26 @@ def _check_stop(fields: Fields) -> tuple[str, ...]:
     return tuple(stops)
 
 
+def _add_stops(asked: tuple[str, ...], always: tuple[str, ...]) -> tuple[str, ...]:
+    """Every answer ends at those of the contract, too."""
+    stops = tuple(dict.fromkeys((*asked, *always)))
+    if always and len(stops) > MAX_STOP_TEXTS:
+        room = int(MAX_STOP_TEXTS) - len(always)
+        detail = f"may have {room} texts beside the {len(always)} at which this model's answers always end"
+        raise unfit(CONTRACT_TOO_LONG, "stop", detail, "outputs.text.stop", room)
+    return stops
+
+
+def _check_answer_limit(most: int | None, terms: LanguageTerms) -> int | None:
+    limit = terms.output.max_tokens
+    if most is not None and limit is not None and most > limit:
+        detail = f"is {most:,}; the contract allows {limit:,}"
+        raise unfit(CONTRACT_TOO_LONG, "max_tokens", detail, "outputs.text.max_tokens", limit)
+    return limit
+
+
 def _check_tenant(fields: Fields, body: _Body) -> None:
-    tenant = fields.text("tenant")
+    tenant = fields.word("tenant")
     if tenant is None:
         return
     if len(tenant) > MAX_TENANT_CHARACTERS:
@@ -214,4 +307,8 @@ def _check_tenant(fields: Fields, body: _Body) -> None:
 _CHECKS: Final[Mapping[Operation, Callable[[Fields, TextContract, _Body], int]]] = {
     Operation.GENERATE: _check_generate,
     Operation.CHAT: _check_chat,
+}
+_MEASURES: Final[Mapping[Operation, Callable[[Fields, TextContract, _Body], int]]] = {
+    Operation.EMBED: _check_embed,
+    Operation.RENDER: _check_chat,
 }

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from ostiary.contract.check_timeout import check_timeout
-from ostiary.contract.fields import name_type, unfit_rule
+from ostiary.contract.fields import name_type
 from ostiary.contract.pack_numbers import pack_numbers
+from ostiary.contract.unfit import unfit
 from ostiary.core.json_text import JsonValue
 from ostiary.core.lanes import LANES, find_not_allowed, find_not_finite, find_outside
 from ostiary.core.limits import MAX_FRAME_TAIL_BYTES
@@ -42,7 +43,7 @@ def check_tensors(request: ParsedTensors, contract: FunctionContract) -> Checked
     limit = f"{int(MAX_FRAME_TAIL_BYTES):,} bytes"
     if size > MAX_FRAME_TAIL_BYTES:
         detail = f"brings the request to {size:,} bytes; it may have {limit}"
-        raise unfit_rule(CONTRACT_TOO_LONG, contract.inputs[-1].name, detail, "bytes", limit)
+        raise unfit(CONTRACT_TOO_LONG, contract.inputs[-1].name, detail, "bytes", limit)
     for tensor, rule in zip(tensors, contract.inputs, strict=True):
         _check_numbers(tensor, rule)
     told: list[JsonValue] = [
@@ -53,7 +54,7 @@ def check_tensors(request: ParsedTensors, contract: FunctionContract) -> Checked
     given = sum(ITEM_BYTES[wanted.datatype] * _count(wanted.shape) for wanted in outputs)
     if given > MAX_FRAME_TAIL_BYTES:
         detail = f"would have {given:,} bytes of outputs; they may have {limit}: ask with less at once"
-        raise unfit_rule(CONTRACT_TOO_LONG, contract.inputs[0].name, detail, "bytes", limit)
+        raise unfit(CONTRACT_TOO_LONG, contract.inputs[0].name, detail, "bytes", limit)
     return CheckedTensors(
         body={"inputs": told},
         buffers=tuple(tensor.data for tensor in tensors),
@@ -68,10 +69,10 @@ def _check_names(inputs: Mapping[str, object], contract: FunctionContract) -> No
     for name in inputs:
         if name not in known:
             detail = f"is no input of this function; it takes {listed}"
-            raise unfit_rule(CONTRACT_UNKNOWN_FIELD, str(name), detail, "inputs", listed)
+            raise unfit(CONTRACT_UNKNOWN_FIELD, str(name), detail, "inputs", listed)
     for name in known:
         if inputs.get(name) is None:
-            raise unfit_rule(CONTRACT_TYPE, name, f"is missing; this function takes {listed}", "inputs", listed)
+            raise unfit(CONTRACT_TYPE, name, f"is missing; this function takes {listed}", "inputs", listed)
 
 
 def _expect(rule: TensorOutput, dims: Mapping[str, int]) -> ExpectedTensor:
@@ -83,17 +84,15 @@ def _read_tensor(value: object, rule: TensorInput) -> Tensor:
     """As it is, or made of lists; of the rule's datatype, and as many bytes as its shape says."""
     if not isinstance(value, Tensor):
         if isinstance(value, str | bytes | Mapping):
-            raise unfit_rule(
-                CONTRACT_TYPE, rule.name, f"is {name_type(value)}, not a tensor", "datatype", rule.datatype
-            )
+            raise unfit(CONTRACT_TYPE, rule.name, f"is {name_type(value)}, not a tensor", "datatype", rule.datatype)
         return pack_numbers(value, rule.datatype, rule.name)
     if value.datatype != rule.datatype:
         detail = f"is {quote_untrusted(value.datatype)}; this function takes {rule.datatype}"
-        raise unfit_rule(CONTRACT_DTYPE, rule.name, detail, "datatype", rule.datatype)
+        raise unfit(CONTRACT_DTYPE, rule.name, detail, "datatype", rule.datatype)
     needed = value.elements * ITEM_BYTES[rule.datatype]
     if any(size < 0 for size in value.shape) or needed != len(value.data):
         detail = f"has {len(value.data):,} bytes; its shape makes {needed:,}"
-        raise unfit_rule(CONTRACT_SHAPE, rule.name, detail, "shape", _show_shape(rule))
+        raise unfit(CONTRACT_SHAPE, rule.name, detail, "shape", _show_shape(rule))
     return value
 
 
@@ -117,7 +116,7 @@ def _bind_dims(tensors: list[Tensor], contract: FunctionContract) -> dict[str, i
                     f"has {size:,} where {quote_untrusted(first[name])} has {dims[name]:,}: "
                     f"both are {quote_untrusted(name)}"
                 )
-                raise unfit_rule(CONTRACT_SHAPE, rule.name, detail, "shape", _show_shape(rule))
+                raise unfit(CONTRACT_SHAPE, rule.name, detail, "shape", _show_shape(rule))
     for tensor, rule in zip(tensors, contract.inputs, strict=True):
         for size, wanted in zip(tensor.shape, rule.shape, strict=True):
             if not list_dims(wanted) <= dims.keys() or evaluate_size(wanted, dims) != size:
@@ -135,7 +134,7 @@ def _check_dim(tensor: Tensor, rule: TensorInput, name: str, size: int, dim: Con
     if size < dim.min or (dim.max is not None and size > dim.max):
         limit = f"from {dim.min:,}" if dim.max is None else f"from {dim.min:,} to {dim.max:,}"
         detail = f"has the shape {_show_sizes(tensor.shape)}; {quote_untrusted(name)} goes {limit}"
-        raise unfit_rule(CONTRACT_SHAPE, rule.name, detail, "shape", f"{quote_untrusted(name)} {limit}")
+        raise unfit(CONTRACT_SHAPE, rule.name, detail, "shape", f"{quote_untrusted(name)} {limit}")
 
 
 def _check_numbers(tensor: Tensor, rule: TensorInput) -> None:
@@ -144,7 +143,7 @@ def _check_numbers(tensor: Tensor, rule: TensorInput) -> None:
         place = find_outside(tensor.data, lane, 0, 1)
         if place is not None:
             at = _show_place(place, tensor.shape)
-            raise unfit_rule(CONTRACT_RANGE, rule.name, f"is neither true nor false {at}", "range", "[0, 1]")
+            raise unfit(CONTRACT_RANGE, rule.name, f"is neither true nor false {at}", "range", "[0, 1]")
     if rule.is_finite and rule.range is None:
         _check_finite(tensor, rule, find_not_finite(tensor.data, lane))
     if rule.range is not None:
@@ -154,26 +153,26 @@ def _check_numbers(tensor: Tensor, rule: TensorInput) -> None:
                 _check_finite(tensor, rule, find_not_finite(tensor.data, lane))
             limit = f"[{rule.range[0]:g}, {rule.range[1]:g}]"
             at = _show_place(place, tensor.shape)
-            raise unfit_rule(CONTRACT_RANGE, rule.name, f"is outside of {limit} {at}", "range", limit)
+            raise unfit(CONTRACT_RANGE, rule.name, f"is outside of {limit} {at}", "range", limit)
     if rule.allowed:
         place = find_not_allowed(tensor.data, lane, rule.allowed)
         if place is not None:
             listed = ", ".join(f"{value:g}" for value in rule.allowed[:_MAX_LISTED])
             limit = listed + (", ..." if len(rule.allowed) > _MAX_LISTED else "")
             at = _show_place(place, tensor.shape)
-            raise unfit_rule(CONTRACT_RANGE, rule.name, f"is none of {limit} {at}", "allowed", limit)
+            raise unfit(CONTRACT_RANGE, rule.name, f"is none of {limit} {at}", "allowed", limit)
 
 
 def _check_finite(tensor: Tensor, rule: TensorInput, place: int | None) -> None:
     if place is not None:
         at = _show_place(place, tensor.shape)
-        raise unfit_rule(CONTRACT_NOT_FINITE, rule.name, f"holds no finite number {at}", "finite", "true")
+        raise unfit(CONTRACT_NOT_FINITE, rule.name, f"holds no finite number {at}", "finite", "true")
 
 
 def _misshapen(tensor: Tensor, rule: TensorInput) -> Exception:
     wanted = _show_shape(rule)
     detail = f"has the shape {_show_sizes(tensor.shape)}; this function takes {wanted}"
-    return unfit_rule(CONTRACT_SHAPE, rule.name, detail, "shape", wanted)
+    return unfit(CONTRACT_SHAPE, rule.name, detail, "shape", wanted)
 
 
 def _count(shape: tuple[int, ...]) -> int:

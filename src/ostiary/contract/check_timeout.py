@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ostiary.contract.fields import name_type, unfit
+from ostiary.contract.fields import name_type
+from ostiary.contract.unfit import unfit
 from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE
 
 

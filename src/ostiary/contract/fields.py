@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ostiary.contract.text_rules import hold_text
+from ostiary.contract.unfit import unfit
 from ostiary.core.limits import MAX_REQUEST_CHARACTERS
+from ostiary.core.terms.values import TextTerms
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import (
     CONTRACT_RANGE,
@@ -14,24 +18,12 @@ from ostiary.errors import (
     CONTRACT_TOO_LONG,
     CONTRACT_TYPE,
     CONTRACT_UNKNOWN_FIELD,
-    Code,
     ContractRefused,
 )
 
 FIRST_RESERVED: Final = 0x10C000
 """From here on characters stand for control tokens, behind the wall."""
-
-
-def unfit(code: Code, field: str, detail: str) -> ContractRefused:
-    """`detail` goes on after the field's name."""
-    shown = quote_untrusted(field)
-    return ContractRefused(code, f"{shown} {detail}", field=shown)
-
-
-def unfit_rule(code: Code, field: str, detail: str, rule: str, limit: str) -> ContractRefused:
-    """Of a function's input: which rule of its contract, and what that allows."""
-    shown = quote_untrusted(field)
-    return ContractRefused(code, f"{shown} {detail}", field=shown, rule=rule, limit=limit)
+_OUTSIDE: Final = re.compile(f"[\ud800-\udfff{chr(FIRST_RESERVED)}-\U0010ffff]")
 
 
 def name_type(value: object) -> str:
@@ -54,18 +46,27 @@ def is_list(value: object) -> bool:
 
 
 class TextBudget:
-    """All texts of a request together have a ceiling."""
+    """All texts of a request together have a ceiling, and each is held to what the contract says of texts."""
 
-    def __init__(self) -> None:
+    def __init__(self, terms: TextTerms | None = None) -> None:
         self._left: int = MAX_REQUEST_CHARACTERS
+        self._terms: Final = TextTerms() if terms is None else terms
+
+    def begin_anew(self) -> TextBudget:
+        """For what a text that was counted already spells once more."""
+        return TextBudget(self._terms)
+
+    def hold(self, text: str, field: str) -> str:
+        """As the model may have it: the contract may have characters removed, and a normal form applied."""
+        held = hold_text(self.check(text, field), self._terms, field)
+        if len(held) > len(text):
+            self._spend(len(held) - len(text), field)
+        return held
 
     def check(self, text: str, field: str) -> str:
         """The same text. Raises where UTF-8 cannot write it, or where it brings along what has a meaning here."""
-        self._left -= len(text)
-        if self._left < 0:
-            most = int(MAX_REQUEST_CHARACTERS)
-            raise unfit(CONTRACT_TOO_LONG, field, f"brings the request to more than {most:,} characters")
-        if text and max(text) >= "\ud800":  # nearly all text is below
+        self._spend(len(text), field)
+        if not text.isascii() and _OUTSIDE.search(text):
             if any("\ud800" <= character <= "\udfff" for character in text):
                 raise unfit(CONTRACT_TEXT, field, "holds half of a surrogate pair")
             if any(ord(character) >= FIRST_RESERVED for character in text):
@@ -73,6 +74,13 @@ class TextBudget:
                     CONTRACT_TEXT, field, f"holds characters that are reserved: U+{FIRST_RESERVED:X} and up"
                 )
         return text
+
+    def _spend(self, characters: int, field: str) -> None:
+        self._left -= characters
+        if self._left < 0:
+            most = int(MAX_REQUEST_CHARACTERS)
+            detail = f"brings the request to more than {most:,} characters"
+            raise unfit(CONTRACT_TOO_LONG, field, detail, "max_characters", most)
 
 
 class Fields:
@@ -112,12 +120,20 @@ class Fields:
         return unfit(CONTRACT_TYPE, self.name(name), f"is {name_type(value)}, not {wanted}")
 
     def text(self, name: str) -> str | None:
+        """For the model to read."""
+        value = self._take_string(name)
+        return None if value is None else self._budget.hold(value, self.name(name))
+
+    def word(self, name: str) -> str | None:
+        """For the house to compare: it stays as it came."""
+        value = self._take_string(name)
+        return None if value is None else self._budget.check(value, self.name(name))
+
+    def _take_string(self, name: str) -> str | None:
         value = self.take(name)
-        if value is None:
-            return None
-        if not isinstance(value, str):
+        if value is not None and not isinstance(value, str):
             raise self.wrong_type(name, value, "a string")
-        return self._budget.check(value, self.name(name))
+        return value
 
     def flag(self, name: str) -> bool | None:
         value = self.take(name)
@@ -132,7 +148,7 @@ class Fields:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.wrong_type(name, value, "an integer")
         if not low <= value <= high:
-            raise unfit(CONTRACT_RANGE, self.name(name), f"must be from {low} to {high}")
+            raise unfit(CONTRACT_RANGE, self.name(name), f"must be from {low} to {high}", "range", (low, high))
         return value
 
     def number(self, name: str, low: float, high: float) -> float | None:
@@ -142,7 +158,7 @@ class Fields:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.wrong_type(name, value, "a number")
         if not math.isfinite(value) or not low <= value <= high:
-            raise unfit(CONTRACT_RANGE, self.name(name), f"must be from {low:g} to {high:g}")
+            raise unfit(CONTRACT_RANGE, self.name(name), f"must be from {low:g} to {high:g}", "range", (low, high))
         return float(value)
 
     def items(self, name: str, most: int) -> Sequence[object] | None:
@@ -152,5 +168,6 @@ class Fields:
         if not isinstance(value, Sequence) or not is_list(value):
             raise self.wrong_type(name, value, "a list")
         if len(value) > most:
-            raise unfit(CONTRACT_TOO_LONG, self.name(name), f"has {len(value):,} entries; it may have {most:,}")
+            detail = f"has {len(value):,} entries; it may have {most:,}"
+            raise unfit(CONTRACT_TOO_LONG, self.name(name), detail, "max_items", int(most))
         return value

@@ -6,7 +6,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.contract.fields import is_list, name_type, unfit
+from ostiary.contract.fields import is_list, name_type
+from ostiary.contract.unfit import unfit
 from ostiary.core.lanes import LANES, Lane, round_half
 from ostiary.core.limits import MAX_INPUT_ITEMS, MAX_TENSOR_DIMENSIONS
 from ostiary.core.tensors import Tensor

@@ -85,6 +85,15 @@ class Control(IntEnum):
     """How it ended, and what it used."""
 
 
+class LimitName(StrEnum):
+    """A bound of a model's contract that only its engine can hold, by the field that brings it along."""
+
+    PROMPT = "prompt_limit"
+    """Tokens of the prompt."""
+    CONTEXT = "context_limit"
+    """Tokens of prompt and answer together."""
+
+
 class ErrorName(StrEnum):
     """What an engine may say went wrong. Each is a code of ours (docs/reference/errors.md); there are no others."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.core.ceiling import Ceiling
+from ostiary.core.request_limits import *  # noqa: F403  one place to import from
 
 # What is printed
 MAX_QUOTED_CHARACTERS: Final = Ceiling(

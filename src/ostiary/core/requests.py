@@ -17,6 +17,10 @@ class Operation(StrEnum):
     """The next message of a conversation."""
     INFER = "infer"
     """What a function gives for these tensors."""
+    EMBED = "embed"
+    """A vector that stands for a text."""
+    RENDER = "render_template"
+    """What a conversation is to the model: how many tokens. Nothing is generated."""
 
 
 class FinishReason(StrEnum):
@@ -74,6 +78,16 @@ class Choice:
     stop: str | None = None
     """The stop text that was reached. It is not part of `text`."""
     logprobs: tuple[TokenLogprob, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that a model wants to be called. Nobody vouches for the arguments but as far as they were held to."""
+
+    name: str
+    """One that was offered."""
+    arguments: str
+    """A JSON object."""
 
 
 @dataclass(frozen=True, slots=True)

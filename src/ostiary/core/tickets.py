@@ -15,6 +15,7 @@ from ostiary.core.findings import Finding
 from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Choice, Operation, Timings, Usage
 from ostiary.core.tensors import ExpectedTensor, Tensor
+from ostiary.core.terms.values import LanguageTerms, OutputTerms
 from ostiary.core.values import dataclass
 
 
@@ -135,6 +136,8 @@ class ModelFacts:
     """Whether every tensor was held against the architecture's own list of names and shapes, or a graph's."""
     function: FunctionFacts | None = None
     """Where the model is a function; its format is `function` then."""
+    terms: LanguageTerms | None = None
+    """What its contract.json says, where it is a language model and has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,12 @@ class CheckedRequest:
     logprobs: int | None
     """How many of the likeliest tokens are told with each; None: no log-probabilities at all."""
     timeout_seconds: float | None
+    prompt_limit: int | None = None
+    """How many tokens the contract lets a prompt have. The engine counts them."""
+    context_limit: int | None = None
+    """How many of prompt and answer together, where the contract says so."""
+    output: OutputTerms = OutputTerms()
+    """What the contract says of answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +300,8 @@ class Answer:
     seed: int
     """With the same seed, settings and machine the same request has the same answer."""
     timings: Timings
+    vector: bytes = b""
+    """Of a text that was embedded: float32, little-endian, all finite. Then there are no choices."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from ostiary.core.findings import Finding
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.intake.network.check_adapter import check_adapter
 from ostiary.intake.network.layouts import LayoutVerdict, check_layout
 from ostiary.intake.network.read_config import Config
 from ostiary.intake.parse_files import Parts
+from ostiary.intake.read_contract import check_contract
 from ostiary.intake.rules import consistency as rules
+from ostiary.intake.rules.contract import CONTRACT_UNUSED
 from ostiary.intake.tokens.check_special_tokens import find_highest_id, find_special_token_conflicts
 from ostiary.intake.weights.read_index import ShardIndex, check_index
 from ostiary.intake.weights.tensor import Tensor
@@ -21,7 +24,7 @@ from ostiary.intake.weights.tensor import Tensor
 _Part = TypeVar("_Part")
 
 CONFIG: Final = "config.json"
-FUNCTION_FILES: Final = frozenset({"graph.json", "graph.safetensors", "contract.json"})
+FUNCTION_FILES: Final = frozenset({"graph.json", "graph.safetensors"})
 """What only a function has; one of them makes the directory one."""
 WEIGHT_KINDS: Final = (
     FileKind.SAFETENSORS,
@@ -32,7 +35,7 @@ WEIGHT_KINDS: Final = (
     FileKind.PICKLE,
 )
 """The one that names a model's format first."""
-_NO_PARTS: Final = {FileKind.DOCUMENT, FileKind.SIGNATURE, FileKind.UNKNOWN}
+_NO_PARTS: Final = {FileKind.CONTRACT, FileKind.DOCUMENT, FileKind.SIGNATURE, FileKind.UNKNOWN}
 _TOKENIZER: Final = "tokenizer.json"
 _TOKENIZER_CONFIG: Final = "tokenizer_config.json"
 _WHOLE: Final = "model.safetensors"
@@ -82,11 +85,13 @@ class CrossCheck:
         yield from self._find_past_embedding()
         yield from self._find_vocabulary_mismatch()
         yield from self._find_in_special_tokens()
+        yield from self._find_in_contracts()
 
     @property
     def is_function(self) -> bool:
         """Whether the directory is a function and no language model."""
-        return any(entry.path in FUNCTION_FILES for entry in self._entries)
+        is_named_so = any(entry.path in FUNCTION_FILES for entry in self._entries)
+        return is_named_so or "contract.json" in self._parts.contracts
 
     def _find_in_function(self) -> Iterator[Finding]:
         from ostiary.intake.functions.check_function import find_in_function  # noqa: PLC0415  # few are functions
@@ -205,6 +210,14 @@ class CrossCheck:
             return
         for finding in find_special_token_conflicts(tokenizer, config, self._further_tokens()):
             yield replace(finding, path=_TOKENIZER_CONFIG)
+
+    def _find_in_contracts(self) -> Iterator[Finding]:
+        for path, terms in self._parts.terms.items():
+            if path != CONTRACT_FILE:
+                yield Finding(CONTRACT_UNUSED, "it does not lie beside the model's configuration", path)
+            elif self.config is not None:
+                for finding in check_contract(terms, self.config.vocab_size, self.config.context_tokens):
+                    yield replace(finding, path=path)
 
     def _find_vocabulary_mismatch(self) -> Iterator[Finding]:
         tokenizer = self._parts.tokenizers.get(_TOKENIZER)

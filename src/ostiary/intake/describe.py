@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.tickets import DtypeTotal, FileEntry, FunctionFacts, ModelFacts
 from ostiary.intake.cross_check import WEIGHT_KINDS, CrossCheck
 from ostiary.intake.network.memory import estimate_memory
@@ -37,6 +38,7 @@ def describe_model(files: Iterable[FileEntry], parts: Parts, check: CrossCheck) 
         cache_bytes_at_context=None if need is None else need.cache_bytes_at_context,
         layout_checked=function is not None or (layout is not None and layout.is_checked),
         function=function,
+        terms=parts.terms.get(CONTRACT_FILE),
     )
 
 

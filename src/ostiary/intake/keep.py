@@ -19,6 +19,7 @@ from ostiary.core.limits import (
     MAX_PICKLE_BYTES,
     MAX_SEARCHED_BYTES,
     MAX_TEMPLATE_CHARACTERS,
+    MAX_TERMS_BYTES,
     MAX_VOCABULARY_FILE_BYTES,
 )
 from ostiary.core.tickets import FileKind
@@ -32,7 +33,7 @@ _WANTED: Final[Mapping[FileKind, int]] = {
     FileKind.GENERATION_CONFIG: MAX_CONFIG_BYTES + 1,
     FileKind.ADAPTER_CONFIG: MAX_CONFIG_BYTES + 1,
     FileKind.GRAPH: MAX_GRAPH_BYTES + 1,
-    FileKind.CONTRACT: MAX_CONTRACT_BYTES + 1,
+    FileKind.CONTRACT: max(MAX_CONTRACT_BYTES, MAX_TERMS_BYTES) + 1,
     FileKind.CARD: MAX_CARD_BYTES + 1,
     FileKind.INDEX: MAX_JSON_BYTES + 1,
     FileKind.TOKENIZER: MAX_JSON_BYTES + 1,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.core.findings import Finding, Rule, refuse
 from ostiary.core.limits import MAX_MODEL_TEMPLATE_CHARACTERS, MAX_TOKENIZER_FILES
+from ostiary.core.terms.values import LanguageTerms
 from ostiary.core.tickets import FileKind
 from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
@@ -20,6 +21,7 @@ from ostiary.intake.code.find_code_in_json import find_code_in_json
 from ostiary.intake.network.read_adapter import Adapter, parse_adapter
 from ostiary.intake.network.read_config import Config, parse_config
 from ostiary.intake.network.read_generation_config import GenerationConfig, parse_generation_config
+from ostiary.intake.read_contract import parse_contract
 from ostiary.intake.read_file import ReadFile
 from ostiary.intake.read_json import parse_json, parse_json_object
 from ostiary.intake.rules import formats
@@ -59,6 +61,7 @@ class Parts:
     adapters: dict[str, Adapter] = field(default_factory=dict)
     graphs: dict[str, Graph] = field(default_factory=dict)
     contracts: dict[str, FunctionContract] = field(default_factory=dict)
+    terms: dict[str, LanguageTerms] = field(default_factory=dict)
     foreign_tensors: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     """Tensors of formats other than safetensors, where the operator lets them in."""
     template_characters: int = 0
@@ -197,9 +200,11 @@ def _read_graph(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
 
 
 def _read_contract(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
-    from ostiary.graph.parse_contract import parse_contract  # noqa: PLC0415  # few models are functions
-
-    parts.contracts[file.path] = parse_contract(file.kept)
+    parsed = parse_contract(file.kept)
+    if isinstance(parsed, LanguageTerms):
+        parts.terms[file.path] = parsed
+    else:
+        parts.contracts[file.path] = parsed
     return ()
 
 

@@ -103,6 +103,8 @@ class GenerateOptions(TypedDict, total=False):
     show_special: bool | None
     """Whether control tokens that the model writes appear in the text."""
     ignore_eos: bool | None
+    response_format: Mapping[str, object] | None
+    """What each answer is held to: docs/answer-forms.md, in the words of docs/language-engine.md."""
     timeout: float | None
     """Seconds; it can only shorten what the limits allow."""
 
@@ -118,6 +120,9 @@ class ChatOptions(GenerateOptions, total=False):
     """For a conversation."""
 
     tools: Sequence[Mapping[str, object]] | None
+    tool_choice: str | Mapping[str, object] | None
+    """`none`, `auto`, `required`, or {"name": ...}."""
+    parallel_tool_calls: bool | None
     documents: Sequence[Mapping[str, object]] | None
     template_options: Mapping[str, object] | None
     """What this model's chat template knows, such as {"enable_thinking": False}."""

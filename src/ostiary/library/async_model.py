@@ -184,8 +184,15 @@ class AsyncStream(AsyncIterator[Piece]):
     tokens. One task at a time.
     """
 
-    def __init__(self, opened: Opened, threads: ThreadPoolExecutor, request: ParsedRequest) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        threads: ThreadPoolExecutor,
+        request: ParsedRequest,
+        correlation_id: str | None = None,
+    ) -> None:
         """Use `AsyncModel.stream`."""
+        self._correlation_id: Final = correlation_id
         self._opened: Final = opened
         self._threads: Final = threads
         self._request: Final = request
@@ -241,6 +248,10 @@ class AsyncStream(AsyncIterator[Piece]):
                 pass
         return self.result
 
+    async def begin(self) -> None:
+        """Ask now. Raises what the first room says no with."""
+        await self._begin()
+
     async def close(self) -> None:
         """Not wanted any more. Any number of times, also when it is over."""
         self._is_over = True
@@ -276,7 +287,9 @@ class AsyncStream(AsyncIterator[Piece]):
             if opened.is_closed:
                 opened.ask(request)  # which says so, and there may be no threads left
             self._asked = await _run_apart(
-                self._threads, lambda: opened.ask(request, tell), lambda asked: asked.cancel()
+                self._threads,
+                lambda: opened.ask(request, tell, self._correlation_id),
+                lambda asked: asked.cancel(),
             )
         return self._asked
 

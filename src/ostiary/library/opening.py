@@ -13,9 +13,10 @@ from ostiary.answer import RequestEndings
 from ostiary.cell import lifetime
 from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
-from ostiary.contract import derive_contract
+from ostiary.contract import TextContract, derive_contract
 from ostiary.core.requests import ParsedRequest
 from ostiary.core.tensors import ParsedTensors
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.errors import CELL_CLOSED, USAGE, Misuse
 from ostiary.library.arguments import OpenProgress, PathName
 from ostiary.library.believe import choose_believed
@@ -87,7 +88,9 @@ class Opened:
         self._opened: Final = opened
         self._watcher: Final = watcher
         self._observe: Final = options.engine.observe
-        self._contract: Final = derive_contract(opened.verified.manifest.facts, opened.cell.limits.tokens)
+        facts, left_out = opened.verified.manifest.facts, opened.verified.left_out
+        terms = None if CONTRACT_FILE in left_out else facts.terms  # what nobody vouches for bounds nothing
+        self._contract: Final = derive_contract(facts, opened.cell.limits.tokens, terms)
         self.function: Final = read_contract(opened.contents)
         """What it takes and gives, where it is a function."""
         self._endings: Final = RequestEndings(
@@ -101,8 +104,18 @@ class Opened:
         )
 
     @property
+    def contract(self) -> TextContract:
+        """What it takes."""
+        return self._contract
+
+    @property
     def is_closed(self) -> bool:
         return self._is_closed or self._is_foreign
+
+    @property
+    def standing(self) -> str:
+        """Of its process: `running`, `resting` until the next request, `quarantined`, `closed`."""
+        return "closed" if self.is_closed else self._opened.cell.standing
 
     @property
     def ended(self) -> CellEnded | None:
@@ -124,7 +137,12 @@ class Opened:
         """What went wrong with the record without losing anything."""
         return self._log.notices
 
-    def ask(self, request: ParsedRequest, on_ready: Callable[[], None] | None = None) -> AnswerInFlight:
+    def ask(
+        self,
+        request: ParsedRequest,
+        on_ready: Callable[[], None] | None = None,
+        correlation_id: str | None = None,
+    ) -> AnswerInFlight:
         """As `walks.request_walk.ask_model`; Misuse(CELL_CLOSED) before that where the model is closed."""
         self._check_open()
         if self.function is not None:
@@ -132,7 +150,14 @@ class Opened:
                 USAGE, _NO_LANGUAGE_MODEL, hint="Call it: model(name=array); model.inputs lists the names."
             )
         self._observe(request)
-        return ask_model(self._opened.cell, self._contract, self._endings, request, on_ready=on_ready)
+        return ask_model(
+            self._opened.cell,
+            self._contract,
+            self._endings,
+            request,
+            on_ready=on_ready,
+            correlation_id=correlation_id,
+        )
 
     def ask_function(self, request: ParsedTensors, on_ready: Callable[[], None] | None = None) -> TensorsInFlight:
         """As `walks.tensor_walk.ask_function`; Misuse before that where it is closed, or no function."""

@@ -21,6 +21,8 @@ class Result:
     verdict: Verdict
     correlation_id: str
     """Joins it to the record."""
+    vector: bytes = b""
+    """Of a text that was embedded: float32, little-endian, all finite. Then there are no choices."""
 
     @property
     def text(self) -> str:
@@ -41,4 +43,4 @@ class Result:
 
 
 def make_result(answer: Answer, verdict: Verdict, correlation_id: str) -> Result:
-    return Result(answer.choices, answer.usage, answer.seed, answer.timings, verdict, correlation_id)
+    return Result(answer.choices, answer.usage, answer.seed, answer.timings, verdict, correlation_id, answer.vector)

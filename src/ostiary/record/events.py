@@ -28,6 +28,7 @@ from ostiary.record.request_events import (
     RequestFailed,
     RequestRefused,
 )
+from ostiary.record.server_events import AccessGranted, ClientRefused, ServerStarted, ServerStopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,6 +367,10 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RequestRefused,
             RequestFailed,
             RequestCancelled,
+            ServerStarted,
+            ServerStopped,
+            AccessGranted,
+            ClientRefused,
             ModelEmbedded,
             WorkFailed,
             WorkRefused,

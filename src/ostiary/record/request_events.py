@@ -14,7 +14,7 @@ class _RequestEnded(Event):
 
     opened: Annotated[str, "the correlation id under which the model was opened"]
     root: Annotated[str, "SHA-256 root digest of the model"]
-    operation: Annotated[str, "what was asked for: generate, chat, infer"]
+    operation: Annotated[str, "what was asked for: generate, chat, embed, render_template, infer"]
     milliseconds: Annotated[int, "from the request to its end"]
     prompt: Annotated[Content | None, "what was asked, as a salted hash, where the application wants that"] = None
 

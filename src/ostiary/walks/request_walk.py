@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.answer import Gathering, RequestEnding, RequestEndings
 from ostiary.answer.endings import Progress
-from ostiary.contract import TextContract, check_request
+from ostiary.contract import TextContract, check_request, name_limit
 from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import ParsedRequest, Piece
 from ostiary.core.tickets import Answer
@@ -28,12 +28,14 @@ def ask_model(
     request: ParsedRequest,
     *,
     on_ready: Callable[[], None] | None = None,
+    correlation_id: str | None = None,
 ) -> AnswerInFlight:
     """The request is on its way when this returns. Raises the first room's no, which is in the record then.
 
     `on_ready` is called, from other threads, whenever `AnswerInFlight.take` may have something to give.
+    `correlation_id`: what a door has told of the request already; else one is drawn.
     """
-    ending = endings.begin(request.operation)
+    ending = endings.begin(request.operation, correlation_id)
     try:
         checked = check_request(request, contract)
         ending.note_request(checked)
@@ -103,7 +105,7 @@ class AnswerInFlight:
         except StopIteration:
             self._error = InternalFault(HOUSE_INTERNAL, "an answer ended without an end")
         except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
-            self._error = error
+            self._error = name_limit(error, self._gathering.request)
             self._call.close()
         return None
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.core.frames import ErrorName, Frame, FrameUnfit, FromWorker, ReplyKind, ToWorker
+from ostiary.core.frames import ErrorName, Frame, FrameUnfit, FromWorker, LimitName, ReplyKind, ToWorker
 from ostiary.worker.channel import CellChannel
 from ostiary.worker.engines.contract import Call, CallUnfit, Engine, EngineUsage, Reply
 
@@ -52,7 +52,7 @@ class _Service:
         try:
             self._engine.submit(_parse_call(frame))
         except CallUnfit as error:
-            self._fail(call_id, ErrorName.CALL_REFUSED, str(error))
+            self._fail(call_id, ErrorName.CALL_REFUSED, str(error), error.limit)
         except MemoryError:
             self._fail(call_id, ErrorName.OUT_OF_MEMORY, "there was not enough memory for the call")
         except BaseException as error:  # noqa: BLE001  tokenizers panic with what is no Exception
@@ -85,9 +85,9 @@ class _Service:
                 self._engine.cancel(reply.call_id)
                 self._fail(reply.call_id, ErrorName.ENGINE_FAILED, f"the engine's answer: {error}")
 
-    def _fail(self, call_id: int, name: ErrorName, sentence: str) -> None:
+    def _fail(self, call_id: int, name: ErrorName, sentence: str, limit: LimitName | None = None) -> None:
         self._in_flight.discard(call_id)
-        reply = Reply.failed(call_id, name, sentence)
+        reply = Reply.failed(call_id, name, sentence, limit)
         self._channel.send(FromWorker.ERROR, call_id, reply.body)
 
     def _fail_all(self, sentence: str, name: ErrorName = ErrorName.ENGINE_FAILED) -> None:

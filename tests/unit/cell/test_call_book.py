@@ -296,6 +296,24 @@ def test_errors_of_calls_are_none_of_loading(name: ErrorName) -> None:
         parse_error({"code": name, "sentence": "why"}, is_loading=True)
 
 
+def test_a_call_may_be_refused_for_a_limit_that_there_is() -> None:
+    body = {"code": ErrorName.CALL_REFUSED, "sentence": "why", "limit": "prompt_limit"}
+    error = parse_error(body, is_loading=False)
+    assert isinstance(error, CallRefused)
+    assert error.limit == "prompt_limit"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"limit": "memory"}, {"limit": None}, {"limit": 3}, {"code": ErrorName.ENGINE_FAILED}, {"more": 1}],
+    ids=range(5),
+)
+def test_a_limit_that_there_is_not_ends_the_worker(changes: dict[str, object]) -> None:
+    body = {"code": ErrorName.CALL_REFUSED, "sentence": "why", "limit": "context_limit", **changes}
+    with pytest.raises(FrameMalformed):
+        parse_error(body, is_loading=False)  # type: ignore[arg-type]
+
+
 def test_usage() -> None:
     assert parse_usage({"tokens": 3, "device_bytes": None}) == (3, None)
     assert parse_usage({"tokens": 0, "device_bytes": 1 << 40}) == (0, 1 << 40)

@@ -15,7 +15,8 @@ from ostiary.core.limits import MAX_FRAME_BODY_BYTES, MAX_FRAME_VALUES
 from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.errors import ContractRefused
 from ostiary.worker.engines.contract import CallUnfit
-from ostiary.worker.engines.language.check_calls import Bounds, check_prompt, parse_call
+from ostiary.worker.engines.language.check_calls import Bounds, parse_call
+from ostiary.worker.engines.language.check_prompt import check_prompt
 
 CONTRACT = TextContract(token_ids=64, context_tokens=128, most_tokens=100)
 UNKNOWN = TextContract(token_ids=None, context_tokens=None, most_tokens=100)
@@ -250,6 +251,24 @@ def test_the_largest_requests_fit_a_frame_and_are_read() -> None:
 NUMBERS = st.one_of(st.integers(-3, 130), st.floats(-2, 102), st.booleans(), st.none(), st.just(1 << 64))
 TEXTS = st.sampled_from(["", "a", "hello", "x" * 130, "x" * 300, "\U0010c000", "\U0010bfff"])
 ANY = st.one_of(NUMBERS, TEXTS, st.lists(TEXTS, max_size=3), st.dictionaries(TEXTS, NUMBERS, max_size=2))
+FORMS: Any = [
+    {"type": "text"},
+    {"type": "json_object"},
+    {"type": "json_object", "schema": {}},
+    {"type": "json_schema"},
+    {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {"enum": [1]}}}},
+    {"type": "json_schema", "schema": {"not": {}}},
+    {"type": "json_schema", "schema": {"$ref": "#"}},
+    {"type": "json_schema", "schema": True},
+]
+TOOLS: Any = [
+    [{"type": "function", "function": {"name": "f"}}],
+    [{"type": "function", "function": {"name": "f", "strict": True, "parameters": {"properties": {}}}}],
+    [{"type": "function", "function": {"name": "f", "strict": True, "parameters": {"not": {}}}}],
+    [{"name": "f"}, {"name": "f"}],
+    [{"function": {"name": ""}}],
+]
+CHOICES: Any = ["none", "auto", "required", "f", {"name": "f"}, {"name": "g"}, {"name": "f", "more": 1}]
 SAMPLING = {
     "max_tokens": NUMBERS,
     "temperature": NUMBERS,
@@ -268,6 +287,7 @@ SAMPLING = {
     "presence_penalty": NUMBERS,
     "frequency_penalty": NUMBERS,
     "repetition_context_size": NUMBERS,
+    "response_format": st.one_of(ANY, st.sampled_from(FORMS)),
     "unknown": st.just(1),
 }
 MESSAGES = st.lists(
@@ -289,7 +309,9 @@ GENERATE = st.fixed_dictionaries({}, optional={"prompt": PROMPTS, "parse_special
 CHAT = st.fixed_dictionaries(
     {"messages": MESSAGES},
     optional={
-        "tools": st.one_of(ANY, st.just([{"type": "function"}]), st.just([])),
+        "tools": st.one_of(ANY, st.just([{"type": "function"}]), st.just([]), st.sampled_from(TOOLS)),
+        "tool_choice": st.one_of(ANY, st.sampled_from(CHOICES)),
+        "parallel_tool_calls": ANY,
         "documents": ANY,
         "template_options": ANY,
         "add_generation_prompt": ANY,

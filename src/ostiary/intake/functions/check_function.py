@@ -60,6 +60,8 @@ def find_in_function(entries: Collection[FileEntry], parts: Parts, *, is_wholly_
     for entry in entries:
         if entry.kind in _OF_OTHERS and entry.path not in _OWN_FILES:
             yield Finding(rules.FUNCTION_MIXED, "it lies beside a graph that does not use it", entry.path)
+    if CONTRACT_FILE in parts.terms:
+        yield Finding(rules.FUNCTION_NO_CONTRACT, "it is the contract of a language model", CONTRACT_FILE)
     if graph is not None and contract is not None:
         difference = find_disagreement(graph, contract)
         if difference is not None:

@@ -10,6 +10,7 @@ from ostiary.intake.rules import (
     code,
     config,
     consistency,
+    contract,
     formats,
     functions,
     index,
@@ -35,6 +36,7 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     *consistency.RULES,
     *tokenizer.RULES,
     *template.RULES,
+    *contract.RULES,
     *code.RULES,
     *functions.RULES,
 )

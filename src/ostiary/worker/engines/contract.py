@@ -24,18 +24,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
-from ostiary.core.frames import ErrorName, JsonObject, ReplyKind, Tail
+from ostiary.core.frames import ErrorName, JsonObject, LimitName, ReplyKind, Tail
 from ostiary.core.values import dataclass
 from ostiary.networks.unfit import ModelUnfit
 
 __all__: Final = [
     "Call",
+    "CallOverLimit",
     "CallUnfit",
     "Engine",
     "EngineLimits",
     "EngineUsage",
     "ErrorName",
     "JsonObject",
+    "LimitName",
     "MakeEngine",
     "ModelUnfit",
     "PrepareEngine",
@@ -65,13 +67,25 @@ class Reply:
     tail: Tail = b""
 
     @staticmethod
-    def failed(call_id: int, name: ErrorName, sentence: str) -> Reply:
-        """The one error that ends this call."""
-        return Reply(call_id, ReplyKind.ERROR, {"code": name.value, "sentence": sentence})
+    def failed(call_id: int, name: ErrorName, sentence: str, limit: LimitName | None = None) -> Reply:
+        """The one error that ends this call. `limit`: which bound of the model's contract, where it is one."""
+        body: JsonObject = {"code": name.value, "sentence": sentence}
+        return Reply(call_id, ReplyKind.ERROR, body if limit is None else {**body, "limit": limit.value})
 
 
 class CallUnfit(Exception):
     """Raised by `submit`: the call does not fit the model. The text says what does not fit."""
+
+    limit: LimitName | None = None
+    """Which bound of the model's contract says no, where it is one."""
+
+
+class CallOverLimit(CallUnfit):
+    """It would fit the model, but not what the model's contract allows."""
+
+    def __init__(self, limit: LimitName, sentence: str) -> None:
+        super().__init__(sentence)
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True)

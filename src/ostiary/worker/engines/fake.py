@@ -113,7 +113,7 @@ class FakeEngine:
             try:
                 reply = next(running.steps)
             except CallUnfit as error:
-                reply = Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error))
+                reply = Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error), error.limit)
             except Exception as error:  # noqa: BLE001  other calls go on
                 name = ErrorName.OUT_OF_MEMORY if isinstance(error, MemoryError) else ErrorName.ENGINE_FAILED
                 reply = Reply.failed(call_id, name, f"the operation raised {type(error).__name__}")
@@ -222,6 +222,10 @@ class FakeEngine:
     def _infer(self, call: Call) -> Iterator[Reply | None]:
         yield self._function.answer(call)
 
+    def _render(self, call: Call) -> Iterator[Reply | None]:
+        """A conversation as the language engine's form has it, or a template of the test's own."""
+        return self._language.answer(call) if "messages" in call.body else self._render_template(call)
+
 
 class _Panic(BaseException):
     """As Rust's panics arrive in Python."""
@@ -239,6 +243,7 @@ _OPERATIONS: Final[Mapping[str, Callable[[FakeEngine, Call], Iterator[Reply | No
     "chat": FakeEngine._answer,
     "count": FakeEngine._count,
     "echo": FakeEngine._echo,
+    "embed": FakeEngine._answer,
     "encode_text": FakeEngine._encode_text,
     "end": FakeEngine._end,
     "generate": FakeEngine._answer,
@@ -246,7 +251,7 @@ _OPERATIONS: Final[Mapping[str, Callable[[FakeEngine, Call], Iterator[Reply | No
     "hang": FakeEngine._hang,
     "infer": FakeEngine._infer,
     "open": FakeEngine._open,
-    "render_template": FakeEngine._render_template,
+    "render_template": FakeEngine._render,
     "sleep": FakeEngine._sleep,
     "spin": FakeEngine._spin,
 }

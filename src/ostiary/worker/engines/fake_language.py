@@ -6,8 +6,10 @@ A token is a word with the space before it. The forms of calls and answers are t
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+import struct
 import time
 import zlib
 from collections.abc import Generator, Iterator, Mapping
@@ -24,7 +26,8 @@ from ostiary.worker.engines.contract import (
     Reply,
     ReplyKind,
 )
-from ostiary.worker.engines.language.check_calls import Bounds, ChatCall, GenerateCall, check_prompt, parse_call
+from ostiary.worker.engines.language.check_calls import Bounds, ChatCall, EmbedCall, GenerateCall, parse_call
+from ostiary.worker.engines.language.check_prompt import check_prompt, check_text
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.stop import StopFinder
 
@@ -33,6 +36,7 @@ _ROWS: Final = 32_768
 _CONTEXT: Final = 8_192
 _NAP_SECONDS: Final = 0.005
 _LOGPROB: Final = -0.25
+_VECTOR: Final = 16
 _ON_A_CALL: Final = frozenset({ErrorName.CALL_REFUSED, ErrorName.ENGINE_FAILED, ErrorName.OUT_OF_MEMORY})
 
 
@@ -100,6 +104,14 @@ class FakeLanguage:
         """A generator: a token for each step, for each choice; then the result."""
         bounds = Bounds(self._rows, self._context, self._most_tokens)
         parsed = parse_call(call.operation, call.body, bounds)
+        if isinstance(parsed, EmbedCall):
+            yield self._embed(call.id, parsed, bounds)
+            return
+        if isinstance(parsed, ChatCall) and parsed.generation is None:
+            text = " ".join(str(message.get("content") or "") for message in parsed.messages)
+            tokens: list[JsonValue] = [self._number(word) for word in _split(text)]
+            yield Reply(call.id, ReplyKind.RESULT, {"text": text, "tokens": tokens})
+            return
         if not isinstance(parsed, GenerateCall | ChatCall) or parsed.generation is None:
             raise CallUnfit("there is no such operation")
         asked = _read_asked(parsed)
@@ -120,6 +132,18 @@ class FakeLanguage:
         }
         body: dict[str, JsonValue] = {"choices": ends, "seed": 0 if seed is None else seed, "usage": usage}
         yield Reply(call.id, ReplyKind.RESULT, body)
+
+    def _embed(self, call_id: int, call: EmbedCall, bounds: Bounds) -> Reply:
+        """Each word has a place: texts with the same words are alike."""
+        numbers = [0.0] * _VECTOR
+        words = _split(call.text) if isinstance(call.text, str) else [str(token) for token in call.text]
+        check_text([self._number(word) for word in words or [""]], call.limits, bounds)
+        for word in words or [""]:
+            numbers[zlib.crc32(word.strip().encode()) % _VECTOR] += 1.0
+        length = math.hypot(*numbers)
+        tail = struct.pack(f"<{_VECTOR}f", *(number / length for number in numbers))
+        body: dict[str, JsonValue] = {"size": _VECTOR, "usage": {"prompt_tokens": len(words)}}
+        return Reply(call_id, ReplyKind.RESULT, body, tail)
 
     def _say(
         self, call_id: int, choice: int, said: str, generation: Generation, most: int

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.worker.engines.contract import CallUnfit
+from ostiary.worker.engines.contract import CallOverLimit, CallUnfit, LimitName
 from ostiary.worker.engines.language.check_calls import (
     OPERATIONS,
     Bounds,
@@ -18,9 +19,9 @@ from ostiary.worker.engines.language.check_calls import (
     EmbedCall,
     GenerateCall,
     TokenizeCall,
-    check_prompt,
     parse_call,
 )
+from ostiary.worker.engines.language.check_prompt import check_prompt
 from ostiary.worker.engines.language.options import Generation, Penalties, Sampling
 
 BOUNDS = Bounds(rows=100, context_tokens=50, max_tokens=40)
@@ -261,3 +262,25 @@ NAMES = st.sampled_from(
 def test_anything_is_a_call_or_is_refused(operation: str, body: dict[str, Any]) -> None:
     with suppress(CallUnfit):
         parse_call(operation, body, BOUNDS)
+
+
+LIMITED = {"prompt_limit": 30, "answer_limit": 5, "context_limit": 32}
+
+
+def test_limits_of_the_contract_come_along_with_a_call() -> None:
+    call = parse_call("generate", {"prompt": "a", **LIMITED}, BOUNDS)
+    assert isinstance(call, GenerateCall)
+    generation = call.generation
+    assert check_prompt([1] * 20, generation, BOUNDS) == 5
+    assert check_prompt([1] * 30, generation, BOUNDS) == 2
+    for length, limit in ((31, LimitName.PROMPT), (30, LimitName.CONTEXT)):
+        with pytest.raises(CallOverLimit) as caught:
+            check_prompt([1] * length, replace(generation, max_tokens=3), BOUNDS)
+        assert caught.value.limit is limit
+    assert check_prompt([1] * 20, replace(generation, max_tokens=9), BOUNDS) == 9
+
+
+@pytest.mark.parametrize("name", LIMITED)
+@pytest.mark.parametrize("value", [0, -1, "5", True, 1 << 40])
+def test_limits_that_are_none_are_refused(name: str, value: object) -> None:
+    assert name in refuse("generate", {"prompt": "a", name: value})

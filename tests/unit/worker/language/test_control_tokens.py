@@ -104,3 +104,23 @@ def test_a_unigram_vocabulary_is_renamed_as_well() -> None:
     tokenizer: dict[str, Any] = {**added((0, "</s>", True)), "model": {"vocab": [["</s>", 0.0], ["a", -1.0]]}}
     rename_controls(tokenizer, find_controls(tokenizer, [], "", []))
     assert tokenizer["model"]["vocab"] == [[chr(FIRST_MARK), 0.0], ["a", -1.0]]
+
+
+def test_a_control_token_that_no_list_has_is_found_in_the_vocabulary() -> None:
+    """By its name or by its id, if it is spelled like one: a full stop may end answers and stays text."""
+    vocabulary = {"</s>": 2, "<s>": 1, "<unk>": 0, ".": 3, "end": 4, "<end>": 5, "<b>": 6}
+    tokenizer: dict[str, Any] = {"model": {"vocab": vocabulary, "unk_token": "<unk>"}}
+    controls = find_controls(tokenizer, ["</s>", "<unk>", "."], "", [3, 4, 5])
+    assert {(control.id, control.content) for control in controls.all} == {(2, "</s>"), (5, "<end>")}
+    rename_controls(tokenizer, controls)
+    assert vocabulary.keys() & {"</s>", "<end>"} == set()
+    assert [(token["id"], token["content"]) for token in tokenizer["added_tokens"]] == [
+        (control.id, control.mark) for control in controls.all
+    ]
+
+
+def test_a_control_token_of_a_unigram_vocabulary_is_found_there() -> None:
+    tokenizer: dict[str, Any] = {"model": {"vocab": [["<unk>", 0.0], ["</s>", 0.0], ["a", -1.0]], "unk_id": 0}}
+    controls = find_controls(tokenizer, ["</s>"], "", [])
+    rename_controls(tokenizer, controls)
+    assert tokenizer["model"]["vocab"][1] == [controls.all[0].mark, 0.0]

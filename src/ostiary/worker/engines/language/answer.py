@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ostiary.core.json_text import JsonValue
 from ostiary.core.values import dataclass
+from ostiary.worker.engines.language.constraint import Constraint
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.sampling import Sampler, derive_seed
 from ostiary.worker.engines.language.stop import StopFinder
@@ -50,7 +51,10 @@ class Answer:
         eos_ids: frozenset[int],
         tokenizer: TextTokenizer,
         is_chat: bool,
+        shown: frozenset[int] = frozenset(),
+        constraint: Constraint | None = None,
     ) -> None:
+        """`shown`: special tokens that appear in the text. `constraint`: what it is held to."""
         self.call_id: Final = call_id
         self.choice: Final = choice
         self.caches: list[Any] = []
@@ -63,11 +67,12 @@ class Answer:
         """Tokens that came."""
         self.finish: Finish | None = None
         self.stop: str | None = None
+        self.constraint: Final = constraint
         self._max_tokens: Final = max_tokens
         self._eos_ids: Final = frozenset[int]() if generation.ignore_eos else eos_ids
         self._tokenizer: Final = tokenizer
         self._text: Final = tokenizer.start_detokenizer(
-            show_special=generation.show_special, drops_first_space=is_chat
+            show_special=generation.show_special, drops_first_space=is_chat, shown=shown
         )
         self._stops: Final = StopFinder(generation.stop)
 
@@ -92,8 +97,9 @@ class Answer:
             cut = self._stops.feed(self._text.finish())
         else:
             cut = self._stops.feed(self._text.add(token))
-            if cut.stop is None and self.count == self._max_tokens:
-                self.finish = Finish.LENGTH
+            is_whole = self._is_whole(token)
+            if cut.stop is None and (is_whole or self.count == self._max_tokens):
+                self.finish = Finish.STOP if is_whole else Finish.LENGTH
                 more = self._stops.feed(self._text.finish())
                 cut = more._replace(text=cut.text + more.text)
         if cut.stop is not None:
@@ -101,6 +107,19 @@ class Answer:
         held = self._stops.flush() if self.finish is not None else ""
         piece["text"] = cut.text + held
         return piece
+
+    def foresee(self, token: int) -> None:
+        """The next token is this one, as whoever begins a pass behind it has to know. `take` follows."""
+        if self.constraint is not None and token not in self._eos_ids:
+            self.constraint.advance(token)
+
+    def _is_whole(self, token: int) -> bool:
+        """Whether what it is held to leaves nothing more to say."""
+        if self.constraint is None:
+            return False
+        if self.constraint.count < self.count:  # else the pass that was begun behind this token needed to know
+            self.constraint.advance(token)
+        return self.constraint.is_over
 
     def describe_end(self) -> dict[str, JsonValue]:
         """How it ended, for the result of its call."""

@@ -15,6 +15,7 @@ import mlx.core as mx
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.language.answer import Answer, TokenOdds
 from ostiary.worker.engines.language.library import begin_computing
+from ostiary.worker.engines.language.masks import mask_row
 from ostiary.worker.engines.language.rows import forward_rows
 from ostiary.worker.engines.language.sampling import find_top
 
@@ -56,8 +57,10 @@ class Token:
 class Batch:
     """For one network. `together`: whether its rows go through it in one pass."""
 
-    def __init__(self, model: Any, *, together: bool) -> None:
+    def __init__(self, model: Any, ends: frozenset[int] = frozenset(), *, together: bool) -> None:
+        """`ends`: the tokens that end an answer."""
         self._model: Final = model
+        self._ends: Final = sorted(ends)
         self._together: Final = together
         self._passes = 0
 
@@ -71,15 +74,15 @@ class Batch:
             [1] * len(answers),
             together=self._together,
         )
-        if any(answer.sampler.has_processors for answer in answers):
-            logits = mx.concatenate(
-                [
-                    answer.sampler.process(logits[row : row + 1], unread[row])
-                    if answer.sampler.has_processors
-                    else logits[row : row + 1]
-                    for row, answer in enumerate(answers)
-                ]
-            )
+        if any(answer.sampler.has_processors or answer.constraint is not None for answer in answers):
+            rows = [
+                answer.sampler.process(logits[row : row + 1], unread[row])
+                if answer.sampler.has_processors
+                else logits[row : row + 1]
+                for row, answer in enumerate(answers)
+            ]
+            self._hold(answers, rows, unread)
+            logits = mx.concatenate(rows)
         sums = mx.logsumexp(logits, axis=-1, keepdims=True)
         logprobs = logits - sums
         tokens = _choose(answers, logprobs)
@@ -89,6 +92,18 @@ class Batch:
             answer.asked += 1
         begin_computing(begun.tokens, begun.sums, _arrays_of(odds), [answer.sampler.state for answer in answers])
         return begun
+
+    def _hold(self, answers: Sequence[Answer], rows: list[mx.array], unread: Sequence[mx.array | None]) -> None:
+        """Takes from the rows, in place, what does not fit. They are computed while it is found out."""
+        if all(answer.constraint is None for answer in answers):
+            return
+        begin_computing(rows)
+        for row, answer in enumerate(answers):
+            if answer.constraint is not None:
+                token = unread[row]
+                if token is not None:
+                    answer.foresee(int(str(token.item())))
+                rows[row] = mask_row(rows[row], answer.constraint, self._ends)
 
     def finish(self, begun: Pass) -> list[Token]:
         """Waits for its tokens."""

@@ -10,6 +10,7 @@ from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 from ostiary.core.frames import ErrorName
 from ostiary.core.json_text import JsonValue
 from ostiary.core.text import quote_untrusted
+from ostiary.core.tool_styles import ToolStyle, find_tool_style
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import CallUnfit, ModelUnfit
 from ostiary.worker.engines.language.template_sandbox import ChatEnvironment, TemplateSaidNo, TemplateTooMuch
@@ -59,6 +60,15 @@ class ChatTemplates:
     @property
     def has_any(self) -> bool:
         return bool(self._sources)
+
+    @property
+    def tool_style(self) -> ToolStyle:
+        """How this model writes that a tool is to be called."""
+        return find_tool_style("\0".join(self._sources.values()))
+
+    def takes_tools(self) -> bool:
+        """Whether the template for a chat with tools shows them to the model."""
+        return "tools" in self._variables[self._choose(with_tools=True)]
 
     def find_options(self, *, with_tools: bool) -> frozenset[str]:
         """The names that the template for such a chat reads and nobody gives it."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from ostiary.core.answer_forms import ToolPlan, ToolUse
 from ostiary.core.json_text import JsonValue, describe_type
 from ostiary.core.limits import (
     MAX_CALL_CHOICES,
@@ -24,10 +25,19 @@ from ostiary.core.limits import (
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import CallUnfit, JsonObject
+from ostiary.worker.engines.language.check_forms import check_form, check_tools, drop_strictness
 from ostiary.worker.engines.language.control_tokens import holds_reserved
-from ostiary.worker.engines.language.options import USUAL_PENALTY_CONTEXT, Generation, Penalties, Sampling
+from ostiary.worker.engines.language.options import (
+    CONTRACT_LIMITS,
+    USUAL_PENALTY_CONTEXT,
+    ContractLimits,
+    Generation,
+    Penalties,
+    Sampling,
+)
 
 ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
+_MOST_TOKENS: Final = (1 << 31) - 1
 _MAX_PENALTY: Final = 100.0
 _MAX_TEMPERATURE: Final = 100.0
 _T = TypeVar("_T")
@@ -61,6 +71,7 @@ class ChatCall:
     continue_final_message: bool
     generation: Generation | None
     """None: the template is only rendered."""
+    plan: ToolPlan = ToolPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ class EmbedCall:
     parse_special: bool
     pooling: str
     is_normalized: bool
+    limits: ContractLimits = ContractLimits()
 
 
 LanguageCall = GenerateCall | ChatCall | TokenizeCall | DetokenizeCall | EmbedCall
@@ -209,15 +221,22 @@ def _parse_conversation(fields: _Fields, generation: Generation | None) -> ChatC
                 raise CallUnfit(f"{name}[{place}] is {describe_type(item)}, not an object")
     options = fields.object_of("template_options") or {}
     for value in (tools, documents, options):
-        _refuse_reserved(value)
+        refuse_reserved(value)
+    plan = check_tools(
+        tools,
+        fields.take("tool_choice"),
+        is_parallel=fields.flag("parallel_tool_calls", default=True),
+        is_held=generation is not None and generation.schema is not None,
+    )
     return ChatCall(
         messages=tuple(_parse_message(message, place) for place, message in enumerate(messages)),
-        tools=None if tools is None else tuple(tools),
+        tools=None if tools is None or plan.use is ToolUse.NONE else tuple(map(drop_strictness, tools)),
         documents=None if documents is None else tuple(documents),
         options=options,
         add_generation_prompt=adds,
         continue_final_message=continues,
         generation=generation,
+        plan=plan,
     )
 
 
@@ -239,7 +258,7 @@ def _parse_message(message: JsonValue, place: int) -> dict[str, JsonValue]:
             raise CallUnfit(f"{where}.tool_calls[{entry}] is {describe_type(call)}, not an object")
     made["tool_calls"] = calls
     fields.refuse_unread()
-    _refuse_reserved(calls)
+    refuse_reserved(calls)
     if made["content"] is None and not calls:
         raise CallUnfit(f"{where} has no content")
     return {name: value for name, value in made.items() if value is not None}
@@ -293,6 +312,7 @@ def _parse_embed(fields: _Fields, bounds: Bounds) -> EmbedCall:
         parse_special=fields.flag("parse_special"),
         pooling=pooling,
         is_normalized=fields.flag("normalize", default=True),
+        limits=_parse_limits(fields),
     )
 
 
@@ -301,6 +321,10 @@ def _parse_generation(fields: _Fields, bounds: Bounds) -> Generation:
     tenant = fields.take("tenant")
     if tenant is not None and len(fields.text("tenant")) > MAX_TENANT_CHARACTERS:
         raise CallUnfit(f"tenant is longer than {int(MAX_TENANT_CHARACTERS)} characters")
+    schema = check_form(fields.take("response_format"))
+    ignores_end = fields.flag("ignore_eos")
+    if schema is not None and ignores_end:
+        raise CallUnfit("response_format and ignore_eos exclude one another")
     return Generation(
         max_tokens=fields.integer("max_tokens", 1, bounds.max_tokens // choices),
         sampling=_parse_sampling(fields, bounds),
@@ -309,8 +333,14 @@ def _parse_generation(fields: _Fields, bounds: Bounds) -> Generation:
         choices=choices,
         tenant=tenant if isinstance(tenant, str) else None,
         show_special=fields.flag("show_special"),
-        ignore_eos=fields.flag("ignore_eos"),
+        ignore_eos=ignores_end,
+        schema=schema,
+        limits=_parse_limits(fields),
     )
+
+
+def _parse_limits(fields: _Fields) -> ContractLimits:
+    return ContractLimits(*(fields.integer(name, 1, _MOST_TOKENS) for name in CONTRACT_LIMITS))
 
 
 def _parse_sampling(fields: _Fields, bounds: Bounds) -> Sampling:
@@ -380,41 +410,18 @@ def check_ids(claimed: Sequence[JsonValue], name: str, bounds: Bounds) -> tuple[
     return tuple(ids)
 
 
-def check_length(ids: Sequence[int], name: str, bounds: Bounds) -> None:
-    """Also what the tokenizer made: a vocabulary may be larger than the embedding."""
-    check_ids(ids, name, bounds)
-    if not ids:
-        raise CallUnfit(f"{name} has no tokens")
-    if len(ids) > bounds.context_tokens:
-        raise CallUnfit(f"{name} has {len(ids)} tokens; the context has {bounds.context_tokens}")
-
-
-def check_prompt(ids: Sequence[int], generation: Generation, bounds: Bounds) -> int:
-    """How many tokens the answer may have."""
-    check_length(ids, "the prompt", bounds)
-    room = bounds.context_tokens - len(ids)
-    if room < 1:
-        raise CallUnfit(f"the prompt has {len(ids)} tokens; the context has {bounds.context_tokens}")
-    wanted = generation.max_tokens
-    if wanted is not None and wanted > room:
-        raise CallUnfit(
-            f"{len(ids)} tokens of prompt and {wanted} of answer do not fit; "
-            f"the context has {bounds.context_tokens}"
-        )
-    return min(room, bounds.max_tokens // generation.choices) if wanted is None else wanted
-
-
-def _refuse_reserved(value: JsonValue) -> None:
+def refuse_reserved(value: JsonValue) -> None:
+    """Wherever in it."""
     if isinstance(value, str):
         if holds_reserved(value):
             raise CallUnfit("a text holds characters that are reserved: U+10C000 and up")
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_reserved(item)
+            refuse_reserved(item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            _refuse_reserved(name)
-            _refuse_reserved(item)
+            refuse_reserved(name)
+            refuse_reserved(item)
 
 
 def _or(value: _T | None, default: _T) -> _T:

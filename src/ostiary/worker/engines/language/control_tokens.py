@@ -20,9 +20,11 @@ LAST_RESERVED: Final = 0x10FFFD
 """The end of the last private plane: marks, and the stand-ins of `shield`. Texts may not bring these along."""
 FIRST_MARK: Final = 0x10E000
 MAX_MARKS: Final = LAST_RESERVED - FIRST_MARK + 1
-_RESERVED: Final = re.compile(f"[{chr(FIRST_RESERVED)}-{chr(LAST_RESERVED)}]")
+_RESERVED: Final = re.compile(f"[{chr(FIRST_RESERVED)}-{chr(0x10FFFF)}]")
+_MARK: Final = re.compile(f"[{chr(FIRST_MARK)}-{chr(0x10FFFF)}]")
 _LOOKS_LIKE_CONTROL: Final = re.compile(r"<[|\uff5c].*[|\uff5c]>|<\|?/?[a-z_]+\|>|\[/?[A-Z_]+\]", re.S)
 """How control tokens are spelled by those who do not say that they are special."""
+_IN_BRACKETS: Final = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,16 @@ class Control:
     is_special: bool
     """Whether the tokenizer itself calls it so. The others are markers of thoughts, tools and the like."""
     mark: str
+
+
+_AS_IT_STANDS: Final[Mapping[str, JsonValue]] = {
+    "single_word": False,
+    "lstrip": False,
+    "rstrip": False,
+    "normalized": False,
+    "special": True,
+}
+"""A mark is found wherever it is, before anything else is done with the text."""
 
 
 class ControlTokens:
@@ -67,6 +79,11 @@ def holds_reserved(text: str) -> bool:
     return _RESERVED.search(text) is not None
 
 
+def holds_mark(text: str) -> bool:
+    """Whether a text has a character that is, or could be, a control token for the tokenizer."""
+    return _MARK.search(text) is not None
+
+
 def find_controls(
     tokenizer: Mapping[str, JsonValue], named: Iterable[str], template_text: str, eos_ids: Iterable[int]
 ) -> ControlTokens:
@@ -89,7 +106,29 @@ def find_controls(
             if len(controls) == MAX_MARKS:
                 break
             controls.append(Control(number, content, is_special, chr(FIRST_MARK + len(controls))))
+    known = {control.id for control in controls} | {unknown_id}
+    for content, number in _find_unlisted(tokenizer.get("model"), names, ends):
+        if content != unknown and number not in known and len(controls) < MAX_MARKS:
+            controls.append(Control(number, content, True, chr(FIRST_MARK + len(controls))))
     return ControlTokens(controls, unknown_id)
+
+
+def _find_unlisted(model: JsonValue, names: frozenset[str], ends: frozenset[int]) -> Iterator[tuple[str, int]]:
+    """Words of the vocabulary itself that are control tokens by their name or their id, and look like none of text.
+
+    A full stop may well end answers; it stays what people write.
+    """
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if isinstance(vocabulary, dict):
+        numbered: Iterable[tuple[JsonValue, JsonValue]] = vocabulary.items()
+    else:
+        entries = vocabulary if isinstance(vocabulary, list) else []
+        numbered = ((entry[0], place) for place, entry in enumerate(entries) if isinstance(entry, list) and entry)
+    for word, number in numbered:
+        if not isinstance(word, str) or not isinstance(number, int):
+            continue
+        if (word in names or number in ends) and _IN_BRACKETS.fullmatch(word):
+            yield word, number
 
 
 def _find_unknown(model: JsonValue) -> str | None:
@@ -106,10 +145,16 @@ def _find_unknown(model: JsonValue) -> str | None:
 
 def rename_controls(tokenizer: dict[str, JsonValue], controls: ControlTokens) -> None:
     """Puts marks in the place of control tokens, in place. Ids stay: the loader counts tokens in their order."""
-    added = tokenizer.get("added_tokens")
-    for token in added if isinstance(added, list) else []:
+    claimed = tokenizer.get("added_tokens")
+    added = claimed if isinstance(claimed, list) else []
+    for token in added:
         if isinstance(token, dict) and token.get("content") in controls.by_content:
             token["content"] = controls.by_content[str(token["content"])].mark
+    listed = {token.get("content") for token in added if isinstance(token, dict)}
+    for control in controls.all:
+        if control.mark not in listed:
+            added.append({"id": control.id, "content": control.mark, **_AS_IT_STANDS})
+    tokenizer["added_tokens"] = added
     model = tokenizer.get("model")
     if not isinstance(model, dict):
         return

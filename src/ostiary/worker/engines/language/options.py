@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
+from ostiary.core.schema_rules import Schema
 from ostiary.core.values import dataclass
 
 USUAL_PENALTY_CONTEXT = 20
@@ -52,6 +54,20 @@ class Sampling:
     penalties: Penalties = Penalties()
 
 
+CONTRACT_LIMITS: Final = ("prompt_limit", "answer_limit", "context_limit")
+
+
+@dataclass(frozen=True, slots=True)
+class ContractLimits:
+    """What the model's contract allows, in tokens, as far as only the engine can hold it; as CONTRACT_LIMITS."""
+
+    prompt: int | None = None
+    answer: int | None = None
+    """Of each answer, where the call does not say how long it may be."""
+    context: int | None = None
+    """Of prompt and answer together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """All that a call asks of generation, beside its prompt."""
@@ -68,3 +84,6 @@ class Generation:
     show_special: bool = False
     """Whether control tokens that the model writes appear in the text."""
     ignore_eos: bool = False
+    schema: Schema | None = None
+    """What the answer is held to, where it is JSON of a form."""
+    limits: ContractLimits = ContractLimits()

@@ -44,11 +44,13 @@ def prepare(values: JsonObject) -> MakeEngine:
 
 
 def _use_once() -> None:
-    """Time zone, text codecs, the tokenizer and the template engine look things up when they are first used."""
+    """Time zone, codecs, tokenizer, template engine and what holds answers look things up when first used."""
     from tokenizers import Tokenizer  # noqa: PLC0415
 
+    from ostiary.worker.engines.language.constraint import use_once  # noqa: PLC0415
     from ostiary.worker.engines.language.template_sandbox import ChatEnvironment  # noqa: PLC0415
 
+    use_once()
     time.localtime()
     Tokenizer.from_str(_PROBE_TOKENIZER).encode("a").ids  # noqa: B018
     source = "{% for m in messages %}{{ m.content | trim | tojson }}{{ strftime_now('%Y') }}{% endfor %}"

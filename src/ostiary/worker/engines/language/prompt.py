@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
-from ostiary.core.json_text import JsonValue
+from ostiary.core.json_text import JsonValue, parse_json
 from ostiary.core.text import quote_untrusted
+from ostiary.errors import IntakeRefused
 from ostiary.worker.engines.contract import CallUnfit
 from ostiary.worker.engines.language.chat_template import Chat, ChatTemplates
-from ostiary.worker.engines.language.check_calls import ChatCall, EmbedCall, GenerateCall, TokenizeCall
+from ostiary.worker.engines.language.check_calls import (
+    ChatCall,
+    EmbedCall,
+    GenerateCall,
+    TokenizeCall,
+    refuse_reserved,
+)
+from ostiary.worker.engines.language.control_tokens import holds_mark
 from ostiary.worker.engines.language.shield import Shield
 from ostiary.worker.engines.language.text_tokenizer import TextTokenizer
 
@@ -62,20 +69,27 @@ class PromptMaker:
     def _render(self, call: ChatCall) -> str:
         with_tools = call.tools is not None
         known = self._templates.find_options(with_tools=with_tools)
+        if call.tools and not self._templates.takes_tools():
+            raise CallUnfit("the chat template has no place for tools")
         for name in call.options:
             if name not in known:
                 raise CallUnfit(f"the chat template has no option '{quote_untrusted(name)}'")
         cover = self._shield.cover
-        return self._templates.render(
+        rendered = self._templates.render(
             Chat(
                 messages=[self._cover_message(message) for message in call.messages],
                 tools=None if call.tools is None else [cover(tool) for tool in call.tools],
-                documents=None if call.documents is None else [cover(item) for item in call.documents],
+                documents=None
+                if call.documents is None
+                else [self._shield.cover_shown(item) for item in call.documents],
                 options={name: cover(value) for name, value in call.options.items()},
                 add_generation_prompt=call.add_generation_prompt,
                 continue_final_message=call.continue_final_message,
             )
         )
+        if holds_mark(rendered):  # made of numbers, say: no text that was let in has one
+            raise CallUnfit("the chat template makes reserved characters of these messages")
+        return rendered
 
     def _cover_message(self, message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         role = message["role"]
@@ -84,7 +98,7 @@ class PromptMaker:
             if name == "tool_calls" and isinstance(value, list):
                 covered[name] = [self._shield.cover(_read_arguments(call)) for call in value]
             elif name != "role":
-                covered[name] = self._shield.cover(value, is_assistant=role == "assistant")
+                covered[name] = self._shield.cover_shown(value, is_assistant=role == "assistant")
         if _REASONING in covered:
             covered["thinking"] = covered[_REASONING]  # the other name that templates know it by
         return covered
@@ -99,7 +113,8 @@ def _read_arguments(call: JsonValue) -> JsonValue:
     if not isinstance(arguments, str):
         return call
     try:
-        read = json.loads(arguments)
-    except (ValueError, RecursionError) as error:
+        read = parse_json(arguments.encode("utf-8"))
+    except (IntakeRefused, UnicodeEncodeError) as error:
         raise CallUnfit("the arguments of a tool call are not JSON") from error
+    refuse_reserved(read)  # escapes in them may have spelled what the text itself could not hold
     return {**call, "function": {**function, "arguments": read}}

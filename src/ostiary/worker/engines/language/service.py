@@ -23,11 +23,11 @@ from ostiary.worker.engines.language.check_calls import (
     EmbedCall,
     LanguageCall,
     TokenizeCall,
-    check_length,
-    check_prompt,
     parse_call,
 )
+from ostiary.worker.engines.language.check_prompt import check_prompt, check_text
 from ostiary.worker.engines.language.embed import Embedder, Pooling
+from ostiary.worker.engines.language.holding import Hold, Holder
 from ostiary.worker.engines.language.network import Network
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.prompt import PromptMaker
@@ -65,7 +65,8 @@ class Service:
         self._prompts: Final = PromptMaker(tokenizer, templates)
         self._bounds: Final = Bounds(network.rows, network.context_tokens, limits.tokens)
         self._eos_ids: Final = _find_ends(configuration, tokenizer, network.rows)
-        self._batch: Final = Batch(network.model, together=together)
+        self._holder: Final = Holder(tokenizer, network.rows, self._eos_ids, templates.tool_style)
+        self._batch: Final = Batch(network.model, self._eos_ids, together=together)
         self._schedule: Final = Schedule(
             network.model,
             PromptCache(network.chunk_tokens, network.prompt_cache_bytes),
@@ -89,6 +90,7 @@ class Service:
             "context_tokens": network.context_tokens,
             "end_tokens": [*sorted(self._eos_ids)],
             "has_chat_template": self._templates.has_any,
+            "tool_style": self._holder.style.value,
             "has_embeddings": self._embedder.is_possible,
             "chunk_tokens": network.chunk_tokens,
             "cache_budget_bytes": network.budget,
@@ -147,7 +149,7 @@ class Service:
             try:
                 replies += self._take(call_id, call)
             except CallUnfit as error:
-                replies.append(Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error)))
+                replies.append(Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error), error.limit))
             except BaseException as error:  # noqa: BLE001  the tokenizer panics with what is no Exception
                 replies.append(_tell_failure(call_id, explain_failure(error)))
             if time.monotonic() > until:
@@ -167,10 +169,13 @@ class Service:
             self._enqueue_embedding(call_id, call)
         elif call.generation is not None:
             prompt = self._prompts.make(call)
-            self._enqueue(call_id, prompt, call.generation, is_chat=isinstance(call, ChatCall))
+            hold = self._holder.hold(call)
+            self._enqueue(call_id, prompt, call.generation, hold, is_chat=isinstance(call, ChatCall))
         return []
 
-    def _enqueue(self, call_id: int, prompt: Sequence[int], generation: Generation, *, is_chat: bool) -> None:
+    def _enqueue(
+        self, call_id: int, prompt: Sequence[int], generation: Generation, hold: Hold, *, is_chat: bool
+    ) -> None:
         max_tokens = check_prompt(prompt, generation, self._bounds)
         reserved = self._check_budget(len(prompt) + max_tokens, generation.choices)
         seed = draw_seed() if generation.sampling.seed is None else generation.sampling.seed
@@ -185,6 +190,8 @@ class Service:
                 eos_ids=self._eos_ids,
                 tokenizer=self._tokenizer,
                 is_chat=is_chat,
+                shown=hold.shown,
+                constraint=hold.constrain(choice),
             )
             for choice in range(generation.choices)
         ]
@@ -194,7 +201,7 @@ class Service:
         if not self._embedder.is_possible:
             raise CallUnfit("this network gives no vectors")
         tokens = self._prompts.read_text(call)
-        check_length(tokens, "the text", self._bounds)
+        check_text(tokens, call.limits, self._bounds)
         reserved = self._check_budget(len(tokens), 1)
         self._embedder.add(
             call_id,
@@ -220,7 +227,11 @@ class Service:
             work = self._schedule.find(token.answer.call_id)
             if work is None or token.answer.is_over:
                 continue
-            if token.is_number:
+            constraint = token.answer.constraint
+            if constraint is not None and constraint.failure is not None:
+                self._schedule.remove(work.call_id)
+                replies.append(Reply.failed(work.call_id, ErrorName.CALL_REFUSED, constraint.failure))
+            elif token.is_number:
                 replies += self._say_token(work, token)
             else:
                 self._schedule.remove(work.call_id)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Final
 
 from ostiary.core.json_text import JsonValue
@@ -23,6 +24,8 @@ from ostiary.worker.engines.language.control_tokens import FIRST_MARK, FIRST_RES
 
 _PLAIN: Final = re.compile(r"[^\w\s]")
 _TAG: Final = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
+_LAST_LETTER: Final = 0x1F000
+"""Scripts with letters of two cases end before."""
 _MAX_STAND_INS: Final = FIRST_MARK - FIRST_RESERVED
 
 
@@ -35,6 +38,9 @@ class Shield:
         self._to_character: Final[dict[int, str]] = {}
         ends = {character for control in controls.all for character in (control.content[0], control.content[-1])}
         self._brackets: Final = {ord(end): self._stand_in(end) for end in sorted(ends) if _PLAIN.fullmatch(end)}
+        words = [content for content in controls.by_content if not _has_bracket(content)]
+        self._letters: Final = {ord(letter): self._stand_in(letter) for letter in _find_letters(tuple(words))}
+        self._words: Final = _any_of(words, re.IGNORECASE)
         special = frozenset(control.content for control in controls.all if control.is_special)
         visible = {control.content for control in controls.all} | {
             tag for text in literals for tag in _TAG.findall(text)
@@ -42,15 +48,22 @@ class Shield:
         self._visible: Final = _any_of(visible - special)
         self._completions: Final = _find_completions(controls, literals)
 
-    def cover(self, value: JsonValue, *, is_assistant: bool = False) -> JsonValue:
+    def cover_shown(self, value: JsonValue, *, is_assistant: bool = False) -> JsonValue:
+        """As `cover`, for what templates show and do not compare: nothing of a control token may be in it."""
+        return self.cover(value, is_assistant=is_assistant, is_shown=True)
+
+    def cover(self, value: JsonValue, *, is_assistant: bool = False, is_shown: bool = False) -> JsonValue:
         """The same value with the texts in it made safe, names of members included."""
         if isinstance(value, str):
-            return self._cover_text(value, is_assistant=is_assistant)
+            covered = self._cover_text(value, is_assistant=is_assistant)
+            return covered.translate(self._letters) if is_shown and self._letters else covered
         if isinstance(value, list):
-            return [self.cover(item, is_assistant=is_assistant) for item in value]
+            return [self.cover(item, is_assistant=is_assistant, is_shown=is_shown) for item in value]
         if isinstance(value, dict):
             return {
-                self._cover_text(name, is_assistant=False): self.cover(item, is_assistant=is_assistant)
+                self._cover_text(name, is_assistant=False): self.cover(
+                    item, is_assistant=is_assistant, is_shown=is_shown
+                )
                 for name, item in value.items()
             }
         return value
@@ -77,7 +90,9 @@ class Shield:
         for place, control in self._controls.find(text):
             if control.is_special or not keeps_markers:
                 text = text[:place] + self._stand_in(control.content[0]) + text[place + 1 :]
-        return text
+        if self._words is None or keeps_markers:
+            return text
+        return self._words.sub(lambda found: self._stand_in(found[0][0]) + found[0][1:], text)  # in any case
 
     def _stand_in(self, character: str) -> str:
         """Always the same for the same character."""
@@ -89,9 +104,28 @@ class Shield:
         return self._stand_ins[character]
 
 
-def _any_of(words: Iterable[str]) -> re.Pattern[str] | None:
+def _has_bracket(content: str) -> bool:
+    return any(_PLAIN.fullmatch(end) for end in (content[0], content[-1]))
+
+
+@cache
+def _find_letters(words: tuple[str, ...]) -> list[str]:
+    """What control tokens of letters alone begin and end with, and what becomes that in another case."""
+    ends = {end for word in words for end in (word[0], word[-1]) if not end.isspace()}
+    ends |= {form for end in ends for form in (end.lower(), end.upper())}
+    if not ends:
+        return []
+    letters = map(chr, range(0x21, _LAST_LETTER))
+    return [
+        letter
+        for letter in letters
+        if not ends.isdisjoint({letter, *letter.upper(), *letter.lower(), *letter.title()})
+    ]
+
+
+def _any_of(words: Iterable[str], flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str] | None:
     longest_first = sorted(words, key=len, reverse=True)
-    return re.compile(f"({'|'.join(map(re.escape, longest_first))})") if longest_first else None
+    return re.compile(f"({'|'.join(map(re.escape, longest_first))})", flags) if longest_first else None
 
 
 def _find_completions(controls: ControlTokens, literals: Sequence[str]) -> frozenset[str]:

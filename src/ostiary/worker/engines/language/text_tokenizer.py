@@ -113,13 +113,23 @@ class TextTokenizer:
         detokenizer = self.start_detokenizer(show_special=show_special, drops_first_space=True)
         return "".join((*map(detokenizer.add, ids), detokenizer.finish()))
 
-    def start_detokenizer(self, *, show_special: bool, drops_first_space: bool) -> Detokenizer:
-        """`drops_first_space`: for a text that begins here; some tokenizers write a space before every word."""
-        silent = frozenset[int]() if show_special else self.controls.silent_ids
+    def start_detokenizer(
+        self, *, show_special: bool, drops_first_space: bool, shown: frozenset[int] = frozenset()
+    ) -> Detokenizer:
+        """`drops_first_space`: for a text that begins here; some tokenizers write a space before every word.
+
+        `shown`: special tokens that are shown nevertheless.
+        """
+        silent = frozenset[int]() if show_special else self.controls.silent_ids - shown
         if self._decoder is None:
             return WindowDetokenizer(self._decode_plainly, silent)
         drops = drops_first_space and self._decoder.drops_first_space
         return ByteDetokenizer(self.piece, silent, drops_first_space=drops)
+
+    @property
+    def has_plain_pieces(self) -> bool:
+        """Whether each token is the same bytes wherever it stands."""
+        return self._decoder is not None
 
     def piece(self, token: int) -> bytes:
         """What a single token stands for, control tokens as they are spelled."""

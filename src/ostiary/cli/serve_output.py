@@ -1,0 +1,84 @@
+"""What `ostiary serve` tells: one line for each model, the address, and the first key, once. Never of a request."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from ostiary.cli import ui
+from ostiary.cli.run_text import render_opened, render_warnings
+from ostiary.core.text import quote_untrusted
+
+if TYPE_CHECKING:
+    from ostiary.gateway.serving import Told
+    from ostiary.library.arguments import OpenProgress
+    from ostiary.library.opening import Opened
+
+
+class Output:
+    """Of one server."""
+
+    def __init__(self, *, is_debug: bool) -> None:
+        self._is_debug: Final = is_debug
+        self._progress: Final = ui.Progress("verifying")
+        self._read_bytes = 0
+        self._opened: Final[list[Opened]] = []
+
+    def __enter__(self) -> Self:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)
+
+    def told(self) -> Told:
+        from ostiary.gateway.serving import Told
+
+        return Told(self._tell_opened, self._tell_first_key, self._tell_listening, self._tell_failure)
+
+    def tell_progress(self, told: OpenProgress) -> None:
+        if told.stage == "verifying":
+            if told.done_bytes < self._read_bytes or not self._read_bytes:
+                self._read_bytes = 0
+                self._progress.start(told.total_bytes)
+            self._progress.advance(told.done_bytes - self._read_bytes)
+            self._read_bytes = told.done_bytes
+        else:
+            self._progress.clear()
+
+    def tell_end(self) -> None:
+        for opened in self._opened:
+            for notice in opened.notices:
+                ui.note(f"ostiary: {notice}")
+        ui.note("ostiary: stopped")
+
+    def _tell_opened(self, name: str, opened: Opened) -> None:
+        self._progress.clear()
+        self._opened.append(opened)
+        if opened.has_new_record:
+            ui.note("ostiary: a new record was begun; 'ostiary record --help' says what it is for")
+        for line in render_warnings(opened.verdict):
+            ui.note(line)
+        limits = opened.verdict.limits
+        bounds = f"{limits['tokens']:,} tokens and {limits['wall_seconds']:,} s a request"
+        ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}")
+
+    def _tell_first_key(self, key: str) -> None:
+        ui.note("ostiary: the first key, which is shown this once and kept as a hash only:")
+        ui.note(f"  {key}")
+
+    def _tell_listening(self, address: str, connections: int) -> None:
+        """The address is the result of the command, for whoever waits for it."""
+        ui.note(
+            f"ostiary: up to {connections:,} connections; SIGTERM or Ctrl-C stops it when every request had its end"
+        )
+        ui.out(f"listening at {address}")
+
+    def _tell_failure(self, error: BaseException) -> None:
+        """Where it happened; never its text, which could have parts of a request in it."""
+        if self._is_debug:
+            frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+            ui.note(f"ostiary: unforeseen {type(error).__name__} in a request:\n{frames}")

@@ -1,0 +1,30 @@
+"""A bound of the contract that the engine held, named as the room names the others. Pure."""
+
+from __future__ import annotations
+
+from ostiary.contract.unfit import unfit
+from ostiary.core.frames import LimitName
+from ostiary.core.terms.values import MESSAGES, PROMPT, TEXT
+from ostiary.core.tickets import CheckedRequest
+from ostiary.errors import CONTRACT_TOO_LONG, CallRefused
+
+
+def name_limit(error: BaseException, request: CheckedRequest) -> BaseException:
+    """The same error, where it is no such bound. Nothing of the engine's own words is taken over."""
+    if not isinstance(error, CallRefused):
+        return error
+    field = next(name for name in (MESSAGES, PROMPT, TEXT) if name in request.body)
+    match error.limit:
+        case LimitName.PROMPT:
+            limit, rule, what = request.prompt_limit, f"inputs.{field}.max_tokens", "has"
+        case LimitName.CONTEXT:
+            limit, rule, what = request.context_limit, "context_tokens", "and its answer come to"
+        case _:
+            return error
+    if limit is None:  # the worker speaks of a bound that nobody gave it
+        return error
+    refusal = unfit(
+        CONTRACT_TOO_LONG, field, f"{what} more than the {limit:,} tokens that the contract allows", rule, limit
+    )
+    refusal.__cause__ = error
+    return refusal

@@ -1,0 +1,71 @@
+"""A text held against what the contract says of texts: its characters first, then its normal form. Pure.
+
+What comes out fits, and going through once more changes nothing: removing and normalising can each make work for
+the other, so both are done until neither has any.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from ostiary.contract.unfit import unfit
+from ostiary.core.limits import MAX_COMBINING_RUN
+from ostiary.core.terms.characters import CharacterClass, find_characters, remove_characters
+from ostiary.core.terms.values import Action, TextTerms
+from ostiary.errors import CONTRACT_TEXT
+
+_ROUNDS: Final = 4  # two are the most that was ever seen to be needed
+
+
+def hold_text(text: str, terms: TextTerms, field: str) -> str:
+    """The text as the model may have it. Raises ContractRefused."""
+    if text.isascii() and (text.isprintable() or not terms.characters):
+        return text  # every normal form leaves ASCII as it is
+    for _ in range(_ROUNDS):
+        held = _hold_form(_hold_characters(text, terms, field), terms, field)
+        if held == text:
+            return held
+        text = held
+    raise unfit(CONTRACT_TEXT, field, "has no form that the contract allows", "text.normalization", terms.form)
+
+
+def _hold_characters(text: str, terms: TextTerms, field: str) -> str:
+    wanted = {named: action for named, action in terms.characters.items() if action is not Action.KEEP}
+    found = find_characters(text, wanted)
+    if not found:
+        return text
+    for character in sorted(found):
+        named = found[character]
+        if wanted[named] is Action.REFUSE:
+            detail = f"holds U+{ord(character):04X}, of a kind that the contract refuses: {_tell(named)}"
+            raise unfit(CONTRACT_TEXT, field, detail, f"text.characters.{named.value}", Action.REFUSE.value)
+    return remove_characters(text, found)
+
+
+def _hold_form(text: str, terms: TextTerms, field: str) -> str:
+    if terms.form is None or text.isascii():
+        return text
+    _check_runs(text, terms.form, field)
+    if unicodedata.is_normalized(terms.form, text):  # type: ignore[arg-type]
+        return text
+    if terms.form_action is Action.REFUSE:
+        rule = "text.normalization"
+        raise unfit(CONTRACT_TEXT, field, f"is not in Unicode's normal form {terms.form}", rule, terms.form)
+    return unicodedata.normalize(terms.form, text)  # type: ignore[arg-type]
+
+
+def _check_runs(text: str, form: str, field: str) -> None:
+    """Sorting marks that combine takes quadratic time in how many stand in a row."""
+    marks = {character for character in set(text) if unicodedata.combining(character)}
+    if len(text) <= MAX_COMBINING_RUN or not marks:
+        return
+    run = re.compile(f"[{''.join(map(re.escape, sorted(marks)))}]{{{MAX_COMBINING_RUN + 1},}}")
+    if run.search(text):
+        detail = f"has more than {int(MAX_COMBINING_RUN)} combining characters in a row"
+        raise unfit(CONTRACT_TEXT, field, detail, "text.normalization", form)
+
+
+def _tell(named: CharacterClass) -> str:
+    return named.value.replace("_", " ")

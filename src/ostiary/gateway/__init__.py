@@ -1,0 +1,8 @@
+"""The HTTP door: reads what clients send, strictly and within bounds, and answers in their own protocol.
+
+In: bytes from the network
+Out: ParsedRequest, and what becomes of it as bytes
+Trusts: the settings of its operator; of what clients send, nothing
+Refuses: AdmissionRefused, ContractRefused, GatewayRefused
+Emits: access.granted, client.refused, server.started, server.stopped
+"""

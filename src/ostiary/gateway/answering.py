@@ -1,0 +1,107 @@
+"""Sends what a handler gave back, or what went wrong, as one answer with the headers that every answer has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from ostiary.errors import GATEWAY_HTTP_VERSION, HOUSE_INTERNAL, GatewayRefused, InternalFault
+from ostiary.gateway.errors import render_error, render_error_event
+from ostiary.gateway.reply import BytesReply, EventsReply, Headers, JsonReply, Reply, ServerEvent
+from ostiary.gateway.request_ids import RequestIds
+from ostiary.gateway.route import Dialect
+from ostiary.gateway.sse import render_event
+
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_ALWAYS: Final[Headers] = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_STREAM: Final[Headers] = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
+_EVENTS_IN_A_ROW: Final = 8
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Answering:
+    """Of one request: once, or as a stream that has begun and is going on."""
+
+    def __init__(self, send: Send, ids: RequestIds) -> None:
+        self.dialect = Dialect.PROBLEM
+        self.extra: Headers = ()
+        """More headers for whatever answer there will be."""
+        self.must_close = False
+        """Whether there is more of the request than was read."""
+        self.is_old = False
+        """Whether it is HTTP/1.0, which has no streams."""
+        self.is_begun = False
+        self._is_over = False
+        self._send: Final = send
+        self._ids: Final = ids
+
+    async def send_reply(self, reply: Reply) -> None:
+        if isinstance(reply, EventsReply):
+            await self._send_events(reply)
+        elif isinstance(reply, JsonReply):
+            body = _encoder.encode(reply.value)
+            await self._send_whole(reply.status, (("content-type", "application/json"), *reply.headers), body)
+        else:
+            assert isinstance(reply, BytesReply)  # noqa: S101  there is no other
+            await self._send_whole(reply.status, (("content-type", reply.media_type), *reply.headers), reply.data)
+
+    async def send_nothing(self, status: int, headers: Headers) -> None:
+        await self._send_whole(status, headers, b"")
+
+    async def send_error(self, error: BaseException) -> None:
+        """As an answer, or as the last event of a stream that has begun."""
+        if self._is_over:
+            return
+        if self.is_begun:
+            event = render_error_event(error, self.dialect, self._ids.correlation_id)
+            await self._send_part(render_event(event), is_last=True)
+            return
+        rendered = render_error(error, self.dialect, self._ids.correlation_id)
+        await self._send_whole(rendered.status, rendered.headers, rendered.body)
+
+    async def _send_events(self, reply: EventsReply) -> None:
+        events = reply.events
+        try:
+            if self.is_old:
+                raise GatewayRefused(GATEWAY_HTTP_VERSION, "streams need HTTP/1.1")
+            first = await _take_first(events)
+            await self._begin(200, (*_STREAM, *reply.headers))
+            await self._send_part(render_event(first))
+            sent = 0
+            async for event in events:
+                await self._send_part(render_event(event))
+                sent += 1
+                if not sent % _EVENTS_IN_A_ROW:  # nothing above need have waited: others have their turn
+                    await asyncio.sleep(0)
+            await self._send_part(b"", is_last=True)
+        finally:
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _send_whole(self, status: int, headers: Headers, body: bytes) -> None:
+        length = () if status == 204 else (("content-length", str(len(body))),)
+        await self._begin(status, (*headers, *length))
+        await self._send_part(body, is_last=True)
+
+    async def _begin(self, status: int, headers: Headers) -> None:
+        told = (*headers, *_ALWAYS, *self._ids.headers(), *self.extra)
+        if self.must_close:
+            told = (*told, ("connection", "close"))
+        raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in told]
+        self.is_begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def _send_part(self, data: bytes, *, is_last: bool = False) -> None:
+        self._is_over = is_last
+        await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
+
+
+async def _take_first(events: AsyncIterator[ServerEvent]) -> ServerEvent:
+    async for event in events:
+        return event
+    raise InternalFault(HOUSE_INTERNAL, "a stream without an event")

@@ -1,0 +1,120 @@
+"""From a body of /v1/messages to what is asked of the engine. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
+from ostiary.gateway.anthropic.forms import (
+    CountBody,
+    MessageParam,
+    MessagesBody,
+    TextBlock,
+    ToolParam,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+
+_CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
+
+
+def parse_messages(body: MessagesBody, tenant: str | None) -> ParsedRequest:
+    """Raises ContractRefused where fields contradict one another."""
+    choice = body.tool_choice
+    fields = {
+        **write_conversation(body),
+        "max_tokens": body.max_tokens,
+        "temperature": body.temperature,
+        "top_p": body.top_p,
+        "top_k": body.top_k,
+        "stop": body.stop_sequences or None,
+        "parallel_tool_calls": False if choice is not None and choice.disable_parallel_tool_use else None,
+        "tenant": tenant,
+    }
+    return ParsedRequest(Operation.CHAT, {name: value for name, value in fields.items() if value is not None})
+
+
+def write_conversation(body: MessagesBody | CountBody) -> dict[str, object]:
+    """What the model reads: messages and tools. A message of the assistant at the end is one to go on with."""
+    messages: list[dict[str, object]] = []
+    if body.system is not None:
+        messages.append({"role": "system", "content": _join(body.system)})
+    for message in body.messages:
+        messages += _write_user(message) if message.role == "user" else [_write_assistant(message)]
+    last = messages[-1]
+    continues = last["role"] == "assistant" and "tool_calls" not in last
+    return {
+        "messages": messages,
+        "tools": [_write_tool(tool) for tool in body.tools] if body.tools else None,
+        "tool_choice": _write_choice(body),
+        "continue_final_message": True if continues else None,
+    }
+
+
+def _join(content: str | Sequence[TextBlock]) -> str:
+    return content if isinstance(content, str) else "".join(block.text for block in content)
+
+
+def _write_user(message: MessageParam) -> Iterator[dict[str, object]]:
+    """What tools gave is a message each, as models know it; then what the user says."""
+    if isinstance(message.content, str):
+        yield {"role": "user", "content": message.content}
+        return
+    texts = []
+    for block in message.content:
+        if isinstance(block, ToolResultBlock):
+            result = _join(block.content or "")
+            content = f"Error: {result}" if block.is_error else result
+            yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": content}
+        elif isinstance(block, TextBlock):
+            texts.append(block)
+        else:
+            raise ContractRefused(CONTRACT_RANGE, "messages: only an assistant uses tools", field="messages")
+    if texts or not message.content:
+        yield {"role": "user", "content": _join(texts)}
+
+
+def _write_assistant(message: MessageParam) -> dict[str, object]:
+    if isinstance(message.content, str):
+        return {"role": "assistant", "content": message.content}
+    texts, calls = [], []
+    for block in message.content:
+        if isinstance(block, TextBlock):
+            texts.append(block)
+        elif isinstance(block, ToolUseBlock):
+            arguments = json.dumps(block.input, ensure_ascii=False)
+            calls.append(
+                {"id": block.id, "type": "function", "function": {"name": block.name, "arguments": arguments}}
+            )
+        else:
+            raise ContractRefused(CONTRACT_RANGE, "messages: only a user brings what tools gave", field="messages")
+    made: dict[str, object] = {"role": "assistant"}
+    if texts or not calls:
+        made["content"] = _join(texts)
+    if calls:
+        made["tool_calls"] = calls
+    return made
+
+
+def _write_tool(tool: ToolParam) -> dict[str, object]:
+    function: dict[str, object] = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    function["parameters"] = tool.input_schema
+    if tool.strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _write_choice(body: MessagesBody | CountBody) -> object:
+    choice = body.tool_choice
+    if choice is None:
+        return None
+    if (choice.type == "tool") != (choice.name is not None):
+        raise ContractRefused(
+            CONTRACT_TYPE, "tool_choice.name goes with type tool, and with no other", field="tool_choice.name"
+        )
+    return {"name": choice.name} if choice.type == "tool" else _CHOICES[choice.type]

@@ -1,0 +1,103 @@
+"""From what a model says to the objects and events of /v1/messages. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from ostiary.core.requests import FinishReason, ToolCall
+from ostiary.gateway.anthropic.forms import (
+    AnswerText,
+    AnswerToolUse,
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    InputDelta,
+    MessageDelta,
+    MessageEnd,
+    MessageEvent,
+    MessageForm,
+    MessageStart,
+    MessageStop,
+    MessageUsage,
+    StopReason,
+    TextDelta,
+)
+
+if TYPE_CHECKING:
+    from ostiary.answer.tools import Said
+    from ostiary.core.requests import Choice, Usage
+    from ostiary.gateway.said import SaidAnswer
+
+
+class MessageWriter:
+    """For one request."""
+
+    def __init__(self, correlation_id: str, model: str) -> None:
+        self._id: Final = f"msg_{correlation_id}"
+        self._call_id: Final = f"toolu_{correlation_id}"
+        self._model: Final = model
+        self._block = -1
+        self._is_open = False
+        """Whether a block of text is going on."""
+        self._calls = 0
+
+    def write_whole(self, answer: SaidAnswer, usage: Usage) -> MessageForm:
+        content: list[AnswerText | AnswerToolUse] = []
+        if answer.text or not answer.calls:
+            content.append(AnswerText(answer.text))
+        content += [
+            AnswerToolUse(self._name_call(), call.name, json.loads(call.arguments)) for call in answer.calls
+        ]
+        stop_reason = _choose_reason(answer.finish_reason, answer.stop, has_called=bool(answer.calls))
+        return MessageForm(self._id, self._model, content, stop_reason, answer.stop, write_usage(usage))
+
+    def write_beginning(self) -> MessageEvent:
+        """What the prompt cost is known at the end, and told there."""
+        return MessageStart(MessageForm(self._id, self._model, [], None, None, MessageUsage(0, 0)))
+
+    def write_said(self, said: Sequence[Said]) -> Iterator[MessageEvent]:
+        for item in said:
+            if isinstance(item, ToolCall):
+                yield from self.write_block_end()
+                yield from self._write_call(item)
+                continue
+            if not self._is_open:
+                self._block += 1
+                self._is_open = True
+                yield BlockStart(self._block, AnswerText(""))
+            yield BlockDelta(self._block, TextDelta(item))
+
+    def write_block_end(self) -> Iterator[MessageEvent]:
+        if self._is_open:
+            self._is_open = False
+            yield BlockStop(self._block)
+
+    def write_end(self, choice: Choice, usage: Usage) -> Iterator[MessageEvent]:
+        yield from self.write_block_end()
+        reason = _choose_reason(choice.finish_reason, choice.stop, has_called=self._calls > 0)
+        yield MessageDelta(MessageEnd(reason, choice.stop), write_usage(usage))
+        yield MessageStop()
+
+    def _write_call(self, call: ToolCall) -> Iterator[MessageEvent]:
+        self._block += 1
+        yield BlockStart(self._block, AnswerToolUse(self._name_call(), call.name, {}))
+        yield BlockDelta(self._block, InputDelta(call.arguments))
+        yield BlockStop(self._block)
+
+    def _name_call(self) -> str:
+        self._calls += 1
+        return f"{self._call_id}_{self._calls - 1}"
+
+
+def write_usage(usage: Usage) -> MessageUsage:
+    return MessageUsage(usage.prompt_tokens - usage.cached_tokens, usage.completion_tokens, usage.cached_tokens)
+
+
+def _choose_reason(finish: FinishReason, stop: str | None, *, has_called: bool) -> StopReason:
+    if finish is FinishReason.LENGTH:
+        return "max_tokens"
+    if stop is not None:
+        return "stop_sequence"
+    return "tool_use" if has_called else "end_turn"

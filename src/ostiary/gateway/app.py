@@ -1,0 +1,292 @@
+"""The door as an ASGI application, top to bottom: who asks, from where, what for, in which form; then the handler.
+
+Everything cheap is judged before anything dear: a body is received only from somebody who may ask, for an address
+that takes one. Nothing that is raised gets past `Door.__call__`; `errors.py` alone says it to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.routing import Route as StarletteRoute
+from starlette.routing import Router
+
+from ostiary.core.limits import MAX_PATH_PART_CHARACTERS
+from ostiary.errors import (
+    GATEWAY_BUSY,
+    GATEWAY_DRAINING,
+    GATEWAY_HOST,
+    GATEWAY_MEDIA_TYPE,
+    GATEWAY_METHOD,
+    GATEWAY_NO_ROUTE,
+    GATEWAY_ORIGIN,
+    GATEWAY_QUERY,
+    GatewayRefused,
+    OstiaryError,
+)
+from ostiary.gateway.answering import Answering, Send
+from ostiary.gateway.asked import Asked
+from ostiary.gateway.body import parse_body
+from ostiary.gateway.dialects import choose_dialect
+from ostiary.gateway.keys import ClientKeys
+from ostiary.gateway.origins import Origins
+from ostiary.gateway.receive import BodyBudget, ClientGone, Receive, receive_body
+from ostiary.gateway.reply import Reply
+from ostiary.gateway.request_ids import RequestIds, read_request_ids
+from ostiary.gateway.route import Route
+from ostiary.gateway.served import ServedModels
+from ostiary.gateway.settings import Server
+from ostiary.gateway.tally import RefusalTally
+
+Scope: TypeAlias = dict[str, Any]
+_Headers: TypeAlias = Mapping[str, str]
+
+_JSON: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
+_QUERY_FIELDS: Final = 16
+_SHORT_BYTES: Final = 65_536
+"""Read in a millisecond or two."""
+
+
+class Door:
+    """Of one event loop."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        models: ServedModels,
+        *,
+        server: Server,
+        origins: Origins,
+        keys: ClientKeys | None,
+        tally: RefusalTally,
+        on_failure: Callable[[BaseException], None] = lambda _: None,
+    ) -> None:
+        """`keys`: None lets everybody in who gets here. `on_failure` hears of what nobody foresaw."""
+        self.is_draining = False
+        self.requests = 0
+        """That came so far."""
+        self._in_flight = 0
+        self._models: Final = models
+        self._server: Final = server
+        self._origins: Final = origins
+        self._keys: Final = keys
+        self._tally: Final = tally
+        self._on_failure: Final = on_failure
+        self._budget: Final = BodyBudget(server.buffers)
+        self._reading: Final = ThreadPoolExecutor(1, "ostiary-bodies")
+        self._router: Final = _make_router(self, routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # nothing else is offered
+            return
+        self.requests += 1
+        headers = _read_headers(scope["headers"])
+        ids = read_request_ids(headers)
+        answering = Answering(send, ids)
+        answering.dialect = choose_dialect(scope["path"])
+        answering.is_old = scope["http_version"] == "1.0"
+        answering.must_close = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        scope["ostiary"] = _Visit(headers, ids, answering)
+        try:
+            self._judge_sender(scope["method"], headers, answering)
+            await self._router(scope, receive, send)
+        except ClientGone:
+            pass
+        except asyncio.CancelledError:
+            if not self.is_draining:
+                raise
+            await answering.send_error(GatewayRefused(GATEWAY_DRAINING, "the server was stopped meanwhile"))
+        except BaseException as error:
+            self._tally.note(error)
+            if not isinstance(error, OstiaryError):
+                self._on_failure(error)
+            await answering.send_error(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _judge_sender(self, method: str, headers: _Headers, answering: Answering) -> None:
+        if not self._origins.is_own_host(headers.get("host", "")):
+            raise GatewayRefused(GATEWAY_HOST, "the Host header names none of this server's names")
+        origin = headers.get("origin")
+        if origin is not None:
+            if not self._origins.is_own_origin(origin):
+                raise GatewayRefused(GATEWAY_ORIGIN, "the Origin header names none that may ask")
+            is_preflight = method == "OPTIONS" and "access-control-request-method" in headers
+            cors = self._origins.preflight_headers if is_preflight else self._origins.cors_headers
+            answering.extra = cors(origin)
+
+    async def answer_at(self, address: Address, scope: Scope, receive: Receive) -> None:
+        """One that a route leads to."""
+        if not address.is_spelled_by(scope["raw_path"]):
+            raise GatewayRefused(GATEWAY_NO_ROUTE, "the address is spelled in a way of its own")
+        visit: _Visit = scope["ostiary"]
+        answering = visit.answering
+        method = scope["method"]
+        route = address.by_method.get("GET" if method == "HEAD" else method)
+        if method == "OPTIONS":
+            await answering.send_nothing(204, (("allow", ", ".join(address.methods)),))
+            return
+        if route is None:
+            raise GatewayRefused(GATEWAY_METHOD, "another method is taken here", allow=address.methods)
+        answering.dialect = route.dialect
+        if route.is_open:
+            await self._handle(route, scope, receive, tenant=None)
+            return
+        key = None if self._keys is None else self._keys.find(visit.headers)
+        if self.is_draining:
+            raise GatewayRefused(GATEWAY_DRAINING, "no new requests are taken")
+        if self._in_flight >= self._server.requests:
+            raise GatewayRefused(GATEWAY_BUSY, "there are as many requests as there may be")
+        self._in_flight += 1
+        try:
+            await self._handle(route, scope, receive, tenant=None if key is None else key.id)
+        finally:
+            self._in_flight -= 1
+
+    async def _handle(self, route: Route, scope: Scope, receive: Receive, *, tenant: str | None) -> None:
+        visit: _Visit = scope["ostiary"]
+        asked = Asked(
+            correlation_id=visit.ids.correlation_id,
+            request_id=visit.ids.request_id,
+            tenant=tenant,
+            method=scope["method"],
+            path=_read_path(scope["path_params"]),
+            query=_read_query(scope["query_string"], route.queries),
+            headers=visit.headers,
+            models=self._models,
+        )
+        if route.method != "POST":
+            await visit.answering.send_reply(await route.handle(asked, b""))
+            return
+        _judge_media_type(route, visit.headers)
+        claimed = visit.headers.get("content-length")
+        most = self._server.body if route.most_body_bytes is None else route.most_body_bytes
+        with self._budget.hold() as held:
+            data = await receive_body(receive, None if claimed is None else int(claimed), most, held)
+            visit.answering.must_close = False
+            await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
+
+    async def _answer(self, route: Route, asked: Asked, data: bytes, answering: Answering) -> None:
+        body: object = data
+        if route.takes is not None:
+            body = await self._read_body(data, route.takes)
+            del data
+        reply: Reply = await route.handle(asked, body)
+        await answering.send_reply(reply)
+
+    async def _read_body(self, data: bytes, form: type[msgspec.Struct]) -> msgspec.Struct:
+        """Long ones in a thread, one after the other: reading the longest takes a second, in which others go on."""
+        if len(data) <= _SHORT_BYTES:
+            return parse_body(data, form)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, parse_body, data, form)
+
+
+class _Visit:
+    """What is known of a request from its head."""
+
+    __slots__ = ("answering", "headers", "ids")
+
+    def __init__(self, headers: _Headers, ids: RequestIds, answering: Answering) -> None:
+        self.headers = headers
+        self.ids = ids
+        self.answering = answering
+
+
+class Address:
+    """All methods of one path, as an ASGI application."""
+
+    def __init__(self, door: Door, path: str, routes: Sequence[Route]) -> None:
+        self.path: Final = path
+        self.by_method: Final = {route.method: route for route in routes}
+        self.methods: Final = tuple(
+            sorted({*self.by_method, "OPTIONS", *(["HEAD"] if "GET" in self.by_method else [])})
+        )
+        self._door: Final = door
+        self._fixed: Final = path.partition("{")[0].encode("ascii")
+        self._has_parts: Final = "{" in path
+
+    def is_spelled_by(self, raw: bytes) -> bool:
+        """Only named parts may be escaped: whoever guards addresses before us sees the same ones."""
+        return raw.startswith(self._fixed) if self._has_parts else raw == self._fixed
+
+    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
+        await self._door.answer_at(self, scope, receive)
+
+
+def _make_router(door: Door, routes: Sequence[Route]) -> Router:
+    by_path: dict[str, list[Route]] = {}
+    for route in routes:
+        by_path.setdefault(route.path, []).append(route)
+    addresses = [StarletteRoute(path, Address(door, path, found)) for path, found in by_path.items()]
+    return Router(addresses, redirect_slashes=False, default=_refuse_address)
+
+
+async def _refuse_address(_scope: Any, _receive: Any, _send: Any) -> None:
+    raise GatewayRefused(GATEWAY_NO_ROUTE, "no route leads there")
+
+
+def _read_headers(raw: Sequence[tuple[bytes, bytes]]) -> _Headers:
+    """By lower-case name; of those that may come more than once, all in one."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _read_path(named: Mapping[str, object]) -> Mapping[str, str]:
+    if any(len(str(part)) > MAX_PATH_PART_CHARACTERS for part in named.values()):
+        raise GatewayRefused(GATEWAY_NO_ROUTE, "a part of the address is too long")
+    return {name: str(part) for name, part in named.items()}
+
+
+def _read_query(raw: bytes, taken: Collection[str]) -> Mapping[str, str]:
+    if not raw:
+        return {}
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=_QUERY_FIELDS
+        )
+    except ValueError as error:
+        raise GatewayRefused(GATEWAY_QUERY, "the query cannot be read") from error
+    query = dict(pairs)
+    if len(query) != len(pairs) or not set(query) <= set(taken):
+        raise GatewayRefused(GATEWAY_QUERY, "the query has a name twice, or one that is not taken here")
+    return query
+
+
+def _judge_media_type(route: Route, headers: _Headers) -> None:
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise GatewayRefused(GATEWAY_MEDIA_TYPE, "the body is encoded", field="content-encoding")
+    if route.takes is not None and headers.get("content-type", "").lower() not in _JSON:
+        raise GatewayRefused(GATEWAY_MEDIA_TYPE, "the body is not application/json", field="content-type")
+
+
+async def _while_wanted(receive: Receive, work: Any) -> None:
+    """`work`, cancelled as soon as the client is gone."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  this is a coroutine
+    is_gone = False
+
+    async def watch() -> None:
+        nonlocal is_gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        is_gone = True
+        task.cancel()
+
+    watching = asyncio.ensure_future(watch())
+    try:
+        await work
+    except asyncio.CancelledError:
+        if is_gone:
+            task.uncancel()
+            raise ClientGone from None
+        raise
+    finally:
+        watching.cancel()

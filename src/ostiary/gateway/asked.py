@@ -1,0 +1,44 @@
+"""One request, as its handler sees it: who asks what under which ids, and the way to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ostiary.core.values import dataclass
+from ostiary.library.async_model import AsyncStream
+
+if TYPE_CHECKING:
+    from ostiary.core.requests import ParsedRequest
+    from ostiary.gateway.served import ServedModel, ServedModels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Where the client goes away, the task that handles it is cancelled: nothing needs to look for that."""
+
+    correlation_id: str
+    """Ours: of the record, of logs, and in every answer."""
+    request_id: str
+    """As the client calls it, where it does and may; else the same."""
+    tenant: str | None
+    """Whose earlier prompts may be reused: an id of the key that it came with."""
+    method: str
+    path: Mapping[str, str]
+    """The named parts of the address, decoded."""
+    query: Mapping[str, str]
+    """Of names that the route takes."""
+    headers: Mapping[str, str]
+    """By lower-case name. One that came several times is refused before, where that matters."""
+    models: ServedModels
+
+    def ask(self, model: ServedModel, request: ParsedRequest) -> AsyncStream:
+        """Its answer, in pieces as they come:
+
+            async with asked.ask(model, parsed) as stream:  # on its way; a refusal of the contract is raised here
+                async for piece in stream: ...              # takes the next when it is wanted: that is backpressure
+                result = stream.result                      # finish reasons, usage, seed
+
+        Leaving the `async with` early, or being cancelled, cancels it.
+        """
+        return AsyncStream(model.opened, model.threads, request, self.correlation_id)

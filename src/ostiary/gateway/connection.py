@@ -1,0 +1,252 @@
+"""One connection: uvicorn's protocol behind our own reading of where requests begin and end, and behind our clocks.
+
+uvicorn sees a request only once its head was judged, and the next one only when this one is answered; so nothing is
+queued that nobody waits for. What it has no bound for, this has: the time of a head and of a body, a client that
+does not take its answer, the number of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ostiary.core.limits import MAX_LINGER_BYTES, MAX_LINGER_MS, MAX_PIPELINED_BYTES
+from ostiary.core.values import dataclass
+from ostiary.errors import GATEWAY_BUSY, GATEWAY_FRAMING, GATEWAY_TOO_SLOW, GatewayRefused, OstiaryError
+from ostiary.gateway.dialects import choose_dialect
+from ostiary.gateway.errors import render_error
+from ostiary.gateway.framing import Phase, RequestFraming
+from ostiary.gateway.request_ids import read_request_ids
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionBounds:
+    """In seconds, but for the number of connections."""
+
+    connections: int
+    head_time: float
+    body_time: float
+    write_time: float
+    note: Callable[[OstiaryError], None]
+    """Hears of what is refused here."""
+
+
+class LingeringTransport:
+    """A connection that is closed so that its last words arrive.
+
+    Closing while the other side still sends makes the system throw away what was not received yet, our answer with
+    it. So we say that we are done, and look away from what comes for a moment.
+    """
+
+    def __init__(self, transport: asyncio.Transport, has_more_to_come: Callable[[], bool]) -> None:
+        self._transport: Final = transport
+        self._has_more_to_come: Final = has_more_to_come
+        self._is_lingering = False
+
+    def write(self, data: bytes) -> None:
+        if not self._is_lingering:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self._is_lingering or self._transport.is_closing():
+            return
+        if not self._has_more_to_come() or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._is_lingering = True
+        self._transport.resume_reading()
+        self._transport.write_eof()
+        asyncio.get_running_loop().call_later(MAX_LINGER_MS / 1000, self._transport.abort)
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._is_lingering or self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._transport.get_extra_info(name, default)
+
+
+class DoorConnection(HttpToolsProtocol):
+    """What the server makes of each connection."""
+
+    def __init__(self, bounds: ConnectionBounds, **given: Any) -> None:
+        super().__init__(**given)
+        self._bounds: Final = bounds
+        self._framing: Final = RequestFraming()
+        self._buffer: Final = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._asks_nothing_since: float | None = None
+        """Since when it is open without a whole head, on the loop's clock; None where it has asked something."""
+        self._is_over = False
+        self._is_paused = False
+        self._ignored = 0
+
+    # --- asyncio's side ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        lingering = LingeringTransport(cast("asyncio.Transport", transport), self._has_more_to_come)
+        super().connection_made(lingering)  # type: ignore[arg-type]
+        if len(self.connections) > self._bounds.connections and not self._take_place():
+            self._refuse(GatewayRefused(GATEWAY_BUSY, "there are as many connections as there may be"))
+        else:
+            self._asks_nothing_since = self.loop.time()
+            self._set_timer(self._bounds.head_time)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            self._ignored += len(data)
+            if self._ignored > MAX_LINGER_BYTES:
+                self.transport.abort()
+            return
+        if not self._buffer and self._framing.is_at_head:
+            self._unset_keepalive_if_required()
+            self._set_timer(self._bounds.head_time)
+        self._buffer.extend(data)
+        self._pass_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_over = True
+        self._asks_nothing_since = None
+        self._buffer.clear()
+        self._set_timer(None)
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(self._bounds.write_time, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    # --- uvicorn's side ---
+
+    def send_400_response(self, msg: str) -> None:
+        """Its parser objects to what ours let through, which no test has seen: the answer is the same."""
+        del msg
+        self._refuse(GatewayRefused(GATEWAY_FRAMING, "the request cannot be read"))
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._framing.is_complete and not self._is_over and not self.transport.is_closing():
+            self._framing.begin_next()
+            self._asks_nothing_since = self.loop.time()
+            if self._is_paused:
+                self._is_paused = False
+                self.transport.resume_reading()
+            if self._buffer:
+                self._unset_keepalive_if_required()
+                self._set_timer(self._bounds.head_time)
+                self._pass_on()
+        else:  # answered before its end: what is still sent of it cannot be told from a next request
+            self._is_over = True
+            self._set_timer(None)
+            self.transport.close()
+
+    # --- ours ---
+
+    def _pass_on(self) -> None:
+        framing = self._framing
+        try:
+            while self._buffer and not framing.is_complete:
+                is_head = framing.is_at_head
+                passed = framing.take(self._buffer)
+                if not passed:
+                    break
+                if is_head:
+                    self._asks_nothing_since = None
+                    self._set_timer(self._bounds.body_time)
+                if framing.phase is Phase.COMPLETE:
+                    self._set_timer(None)
+                super().data_received(passed)
+                if self._is_over:
+                    return
+        except GatewayRefused as refusal:
+            self._refuse(refusal)
+            return
+        if len(self._buffer) > MAX_PIPELINED_BYTES and framing.is_complete and not self._is_paused:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def _take_place(self) -> bool:
+        """Of the connection that has asked nothing for longest: crowds of those keep nobody out who asks."""
+        idle: list[tuple[float, DoorConnection]] = []
+        for other in self.connections:
+            if isinstance(other, DoorConnection) and other._asks_nothing_since is not None:
+                idle.append((other._asks_nothing_since, other))
+        if not idle:
+            return False
+        min(idle, key=lambda pair: pair[0])[1].give_up()
+        return True
+
+    def give_up(self) -> None:
+        """Somebody else takes its place."""
+        self._asks_nothing_since = None
+        self._is_over = True
+        self._buffer.clear()
+        self._set_timer(None)
+        self.transport.abort()
+
+    def _has_more_to_come(self) -> bool:
+        return self._is_over or not (self._framing.is_at_head or self._framing.is_complete)
+
+    def _refuse(self, error: OstiaryError) -> None:
+        """The connection ends with this."""
+        self._is_over = True
+        self._asks_nothing_since = None
+        self._buffer.clear()
+        self._set_timer(None)
+        self._unset_keepalive_if_required()
+        self._bounds.note(error)
+        cycle: Any = self.cycle  # None before the first request
+        is_waiting = cycle is not None and not cycle.response_complete
+        is_answering = is_waiting and cycle.response_started
+        if is_waiting:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if not is_answering:
+            self.transport.write(_render_answer(error, self._framing.path))
+        self.transport.close()
+
+    def _set_timer(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._run_out)
+
+    def _run_out(self) -> None:
+        self._timer = None
+        if self._framing.is_at_head and not self._buffer:
+            self.transport.close()  # nobody asked anything
+        else:
+            what = "the head" if self._framing.is_at_head else "the body"
+            self._refuse(GatewayRefused(GATEWAY_TOO_SLOW, f"{what} did not arrive in time"))
+
+
+def _render_answer(error: OstiaryError, path: str) -> bytes:
+    """An answer to what never became a request."""
+    ids = read_request_ids({})
+    rendered = render_error(error, choose_dialect(path), ids.correlation_id)
+    headers = (
+        *rendered.headers,
+        *ids.headers(),
+        ("content-length", str(len(rendered.body))),
+        ("connection", "close"),
+    )
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return STATUS_LINE[rendered.status] + lines.encode("ascii") + b"\r\n" + rendered.body

@@ -1,0 +1,177 @@
+"""The one place where an error becomes an answer, in each dialect, as JSON and as a server-sent event.
+
+What a stranger sees comes from `render_public` alone: the code's own sentence, and where the error is about what
+that stranger sent, which field and which limit. Nothing of a path, an address, an exception's text or a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from ostiary.core.values import dataclass
+from ostiary.errors import (
+    ADMISSION_UNAUTHENTICATED,
+    CELL_QUARANTINED,
+    GATEWAY_BUSY,
+    GATEWAY_DRAINING,
+    RECORD_BUSY,
+    RECORD_DISK_FULL,
+    RECORD_READ_ONLY,
+    RECORD_UNWRITABLE,
+    WORKER_CRASHED,
+    WORKER_OUT_OF_MEMORY,
+    GatewayRefused,
+    PublicError,
+    render_public,
+)
+from ostiary.gateway.reply import Headers, ServerEvent
+from ostiary.gateway.route import Dialect
+
+_RETRY_AFTER_SECONDS: Final[Mapping[str, int]] = {
+    GATEWAY_BUSY.name: 1,
+    GATEWAY_DRAINING.name: 5,
+    RECORD_BUSY.name: 5,
+    RECORD_UNWRITABLE.name: 30,
+    RECORD_DISK_FULL.name: 30,
+    RECORD_READ_ONLY.name: 30,
+    WORKER_CRASHED.name: 1,
+    WORKER_OUT_OF_MEMORY.name: 1,
+    CELL_QUARANTINED.name: 300,
+}
+"""Where asking again later may help: what is started again, what somebody makes room for."""
+
+_CHALLENGE: Final = 'Bearer realm="ostiary"'
+_OPENAI_TYPES: Final = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+_ANTHROPIC_TYPES: Final = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedError:
+    """An error as bytes of an answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def render_error(error: BaseException, dialect: Dialect, correlation_id: str) -> RenderedError:
+    public = render_public(error, correlation_id)
+    headers = [("content-type", "application/problem+json" if dialect is Dialect.PROBLEM else "application/json")]
+    seconds = _RETRY_AFTER_SECONDS.get(public.code)
+    if seconds is not None:
+        headers.append(("retry-after", str(seconds)))
+    if public.code == ADMISSION_UNAUTHENTICATED.name:
+        headers.append(("www-authenticate", _CHALLENGE))
+    if isinstance(error, GatewayRefused) and error.allow:
+        headers.append(("allow", ", ".join(error.allow)))
+    return RenderedError(public.http, tuple(headers), msgspec.json.encode(_BODIES[dialect](public)))
+
+
+def render_error_event(error: BaseException, dialect: Dialect, correlation_id: str) -> ServerEvent:
+    """For a stream that has begun: its status is sent already."""
+    public = render_public(error, correlation_id)
+    if dialect is Dialect.RESPONSES:
+        return ServerEvent(_describe_responses_event(public), "error")
+    if dialect is Dialect.ANTHROPIC:
+        return ServerEvent(_describe_anthropic(public), "error")
+    return ServerEvent(_BODIES[dialect](public), "error" if dialect is Dialect.PROBLEM else None)
+
+
+def write_sentence(public: PublicError) -> str:
+    """One line: what, where, and what to do."""
+    detail = f" ({public.detail})" if public.detail else ""
+    return f"{public.sentence.removesuffix('.')}{detail}. {public.hint}"
+
+
+def _describe_openai(public: PublicError) -> dict[str, object]:
+    kind = _OPENAI_TYPES.get(public.http)
+    if kind is None:
+        kind = "invalid_request_error" if public.http < 500 else "server_error"
+    return {
+        "error": {
+            "message": write_sentence(public),
+            "type": kind,
+            "param": public.field or None,
+            "code": public.code,
+            "correlation_id": public.correlation_id,
+            **_tell_rule(public),
+        }
+    }
+
+
+def _tell_rule(public: PublicError) -> dict[str, object]:
+    """Which rule of the model's contract says no, and what it allows: where one does."""
+    if not public.rule:
+        return {}
+    return {"rule": public.rule} if public.limit is None else {"rule": public.rule, "limit": public.limit}
+
+
+def _describe_responses_event(public: PublicError) -> dict[str, object]:
+    return {
+        "type": "error",
+        "code": public.code,
+        "message": write_sentence(public),
+        "param": public.field or None,
+        "sequence_number": 0,
+        "correlation_id": public.correlation_id,
+        **_tell_rule(public),
+    }
+
+
+def _describe_anthropic(public: PublicError) -> dict[str, object]:
+    kind = _ANTHROPIC_TYPES.get(public.http)
+    if kind is None:
+        kind = "invalid_request_error" if public.http < 500 else "api_error"
+    field = f"{public.field}: " if public.field and not public.detail.startswith(public.field) else ""
+    return {
+        "type": "error",
+        "error": {
+            "type": kind,
+            "message": f"{field}{write_sentence(public)}",
+            "code": public.code,
+            **_tell_rule(public),
+        },
+        "request_id": public.correlation_id,
+    }
+
+
+def _describe_problem(public: PublicError) -> dict[str, object]:
+    """RFC 9457."""
+    problem: dict[str, object] = {
+        "type": f"urn:ostiary:error:{public.code.lower()}",
+        "title": public.sentence,
+        "status": public.http,
+        "detail": public.detail or public.hint,
+        "code": public.code,
+        "hint": public.hint,
+        "correlation_id": public.correlation_id,
+        **_tell_rule(public),
+    }
+    if public.field:
+        problem["field"] = public.field
+    return problem
+
+
+_BODIES: Final[Mapping[Dialect, Callable[[PublicError], dict[str, object]]]] = {
+    Dialect.OPENAI: _describe_openai,
+    Dialect.RESPONSES: _describe_openai,
+    Dialect.ANTHROPIC: _describe_anthropic,
+    Dialect.PROBLEM: _describe_problem,
+}

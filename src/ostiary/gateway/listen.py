@@ -1,0 +1,68 @@
+"""The socket that the server listens at, and the descriptors that its connections need."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from typing import Final
+
+from ostiary.core.text import explain_os_error, quote_untrusted
+from ostiary.errors import SERVER_NOT_LISTENING, SERVER_UNPROTECTED, Misuse, ServerFailed
+from ostiary.gateway.origins import is_loopback
+from ostiary.gateway.settings import Server
+
+_OWN_DESCRIPTORS: Final = 256
+"""For models, workers, the record and the program itself."""
+
+
+def check_protection(server: Server) -> None:
+    """Raises Misuse(SERVER_UNPROTECTED) where others could ask without a key."""
+    if not server.keys and not is_loopback(server.host):
+        raise Misuse(
+            SERVER_UNPROTECTED, f"without keys it may listen on loopback only, not at {_show(server.host)}"
+        )
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Bound, not listening yet: an address that is taken shows before a model is loaded. Raises ServerFailed."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        bound = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _not_listening(host, port, error) from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise _not_listening(host, port, error) from error
+    return bound
+
+
+def render_address(bound: socket.socket) -> str:
+    """As an URL."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if bound.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def allow_descriptors(connections: int) -> int:
+    """As many connections as the system lets this process have, at most `connections`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OWN_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    room = connections if soft == resource.RLIM_INFINITY else soft - _OWN_DESCRIPTORS
+    return max(1, min(connections, room))
+
+
+def _not_listening(host: str, port: int, error: OSError) -> ServerFailed:
+    reason = "there is no such address" if isinstance(error, socket.gaierror) else explain_os_error(error)
+    return ServerFailed(SERVER_NOT_LISTENING, f"{_show(host)}, port {port}: {reason}")
+
+
+def _show(host: str) -> str:
+    return quote_untrusted(host, 80)

@@ -1,0 +1,145 @@
+"""/v1/embeddings: vectors that stand for texts, of models that give them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+import struct
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import msgspec
+
+from ostiary.core.limits import MAX_EMBED_TEXTS, MAX_REQUEST_TOKENS, MAX_VECTOR_NUMBERS
+from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
+from ostiary.gateway.choose_model import choose_model
+from ostiary.gateway.naming import EMBEDDINGS, naming
+from ostiary.gateway.openai.completions_forms import TokenIds
+from ostiary.gateway.openai.shared_forms import Label, Name
+from ostiary.gateway.reply import JsonReply, Reply
+from ostiary.gateway.route import Dialect, Route
+from ostiary.library.async_model import AsyncStream
+
+if TYPE_CHECKING:
+    from ostiary.gateway.asked import Asked
+    from ostiary.gateway.served import ServedModel
+    from ostiary.library.result import Result
+
+Inputs = str | Annotated[list[str | int | TokenIds], msgspec.Meta(min_length=1, max_length=int(MAX_REQUEST_TOKENS))]
+_AT_ONCE: Final = 16
+_NUMBER_BYTES: Final = 4
+
+
+class EmbeddingsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked."""
+
+    input: (
+        str | Annotated[list[str | int | TokenIds], msgspec.Meta(min_length=1, max_length=int(MAX_REQUEST_TOKENS))]
+    )
+    """A text or token ids, or a list of either."""
+    model: Name | None = None
+    """May be left out where one model is served."""
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, msgspec.Meta(ge=1, le=int(MAX_VECTOR_NUMBERS))] | None = None
+    """So many of the first numbers, made as long as before: for models that were trained for that."""
+    pooling: Literal["mean", "last"] | None = None
+    """How one vector is made of those of all tokens."""
+    user: Label | None = None
+
+
+class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    index: int
+    embedding: list[float] | str
+    """Numbers; or float32, little-endian, in base64."""
+    object: Literal["embedding"] = "embedding"
+
+
+class EmbeddingsUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embeddings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingsUsage
+    object: Literal["list"] = "list"
+
+
+async def answer_embeddings(asked: Asked, body: EmbeddingsBody) -> Reply:
+    model = choose_model(asked.models, body.model)
+    texts = list_texts(body.input)
+    requests = [
+        ParsedRequest(Operation.EMBED, {"text": text, **({"pooling": body.pooling} if body.pooling else {})})
+        for text in texts
+    ]
+    with naming(EMBEDDINGS):
+        results = await _ask_all(asked, model, requests)
+    data = [
+        Embedding(index, encode_vector(result.vector, body.encoding_format or "float", body.dimensions))
+        for index, result in enumerate(results)
+    ]
+    tokens = sum(result.usage.prompt_tokens for result in results)
+    return JsonReply(Embeddings(data, model.name, EmbeddingsUsage(tokens, tokens)))
+
+
+async def _ask_all(asked: Asked, model: ServedModel, requests: list[ParsedRequest]) -> list[Result]:
+    """A few at a time. The first has the id that the client is told; each has an entry in the record."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(place: int, request: ParsedRequest) -> Result:
+        async with turn:
+            if not place:
+                return await asked.ask(model, request).finish()
+            return await AsyncStream(model.opened, model.threads, request).finish()
+
+    tasks = [asyncio.ensure_future(ask(place, request)) for place, request in enumerate(requests)]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:  # where one failed or the client went away, nobody waits for the others
+            task.cancel()
+
+
+def list_texts(given: object) -> list[object]:
+    """Each text, or list of ids, by itself."""
+    if not isinstance(given, list):
+        return [given]
+    if all(isinstance(item, int) for item in given):
+        return [given]
+    if any(isinstance(item, int) for item in given):
+        raise ContractRefused(CONTRACT_TYPE, "input holds both token ids and others", field="input")
+    if len(given) > MAX_EMBED_TEXTS:
+        detail = f"input has {len(given):,} entries; it may have {int(MAX_EMBED_TEXTS)}"
+        raise ContractRefused(CONTRACT_RANGE, detail, field="input")
+    return [*given]
+
+
+def encode_vector(vector: bytes, encoding: str, dimensions: int | None) -> list[float] | str:
+    """Raises ContractRefused where it has less dimensions than were asked for."""
+    size = len(vector) // _NUMBER_BYTES
+    if dimensions is not None and dimensions > size:
+        detail = f"dimensions must be at most {size:,} with this model"
+        raise ContractRefused(CONTRACT_RANGE, detail, field="dimensions")
+    numbers = struct.unpack(f"<{size}f", vector)
+    if dimensions is not None and dimensions < size:
+        numbers = numbers[:dimensions]
+        length = math.hypot(*numbers)
+        numbers = tuple(number / length for number in numbers) if length else numbers
+    if encoding == "base64":
+        return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode("ascii")
+    return [*numbers]
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/v1/embeddings",
+        handle=answer_embeddings,
+        dialect=Dialect.OPENAI,
+        summary="Vectors of texts, as OpenAI's embeddings",
+        takes=EmbeddingsBody,
+        gives=Embeddings,
+    ),
+)

@@ -1,0 +1,130 @@
+"""From a body of /v1/chat/completions to what is asked of the engine. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ostiary.core.json_text import JsonValue
+from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
+from ostiary.gateway.openai.chat_forms import ChatBody, MessageForm, ResponseFormat, ToolChoiceForm, ToolForm
+
+_SEEDS: Final = 1 << 64
+_SAME: Final = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "presence_context_size",
+    "frequency_penalty",
+    "frequency_context_size",
+    "repetition_penalty",
+    "repetition_context_size",
+    "logit_bias",
+    "n",
+    "stop",
+    "parallel_tool_calls",
+)
+"""They mean the same to the engine, which checks them."""
+
+
+def parse_chat(body: ChatBody, tenant: str | None) -> ParsedRequest:
+    """Raises ContractRefused where fields contradict one another."""
+    fields: dict[str, object] = {name: getattr(body, name) for name in _SAME}
+    fields |= {
+        "messages": [_write_message(message) for message in body.messages],
+        "tools": None if not body.tools else [write_tool(tool) for tool in body.tools],
+        "tool_choice": _write_choice(body),
+        "response_format": write_format(body.response_format),
+        "template_options": body.chat_template_kwargs,
+        "max_tokens": _choose_max_tokens(body),
+        "logprobs": _count_logprobs(body),
+        "seed": write_seed(body.seed),
+        "tenant": tenant,
+    }
+    if body.stream_options is not None and not body.stream:
+        raise contradict("stream_options", "is only for streams")
+    return ParsedRequest(Operation.CHAT, {name: value for name, value in fields.items() if value is not None})
+
+
+def contradict(field: str, detail: str) -> ContractRefused:
+    return ContractRefused(CONTRACT_RANGE, f"{field} {detail}", field=field)
+
+
+def write_seed(seed: int | None) -> int | None:
+    """Theirs has a sign, ours has none."""
+    return None if seed is None else seed % _SEEDS
+
+
+def write_tool(tool: ToolForm) -> JsonValue:
+    """As templates know it."""
+    return {"type": "function", "function": describe_function(tool.function)}
+
+
+def describe_function(function: Any) -> dict[str, JsonValue]:
+    """What is absent stays absent: templates look."""
+    told: dict[str, JsonValue] = {"name": function.name}
+    if function.description is not None:
+        told["description"] = function.description
+    if function.parameters is not None:
+        told["parameters"] = function.parameters
+    if function.strict:
+        told["strict"] = True
+    return told
+
+
+def write_format(form: ResponseFormat | None) -> dict[str, object] | None:
+    if form is None or form.type == "text":
+        return None
+    if form.type == "json_object":
+        return {"type": "json_object"}
+    if form.json_schema is None:
+        raise ContractRefused(
+            CONTRACT_TYPE, "response_format.json_schema is missing", field="response_format.json_schema"
+        )
+    return {"type": "json_schema", "schema": form.json_schema.schema}
+
+
+def _write_message(message: MessageForm) -> dict[str, object]:
+    """`developer` is the newer word for what every template knows as `system`."""
+    made: dict[str, object] = {"role": "system" if message.role == "developer" else message.role}
+    if isinstance(message.content, list):
+        made["content"] = "".join(part.text for part in message.content)
+    elif message.content is not None:
+        made["content"] = message.content
+    for name in ("name", "tool_call_id", "reasoning_content"):
+        value = getattr(message, name)
+        if value is not None:
+            made[name] = value
+    if message.tool_calls:
+        made["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.function.name, "arguments": call.function.arguments},
+            }
+            for call in message.tool_calls
+        ]
+    return made
+
+
+def _write_choice(body: ChatBody) -> object:
+    choice = body.tool_choice
+    if isinstance(choice, ToolChoiceForm):
+        return {"name": choice.function.name}
+    return choice
+
+
+def _choose_max_tokens(body: ChatBody) -> int | None:
+    if body.max_tokens is not None and body.max_completion_tokens is not None:
+        raise contradict("max_completion_tokens", "is the newer name of max_tokens: there may be one of them")
+    return body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
+
+
+def _count_logprobs(body: ChatBody) -> int | None:
+    if not body.logprobs:
+        if body.top_logprobs is not None:
+            raise contradict("top_logprobs", "is only told where logprobs is true")
+        return None
+    return body.top_logprobs or 0

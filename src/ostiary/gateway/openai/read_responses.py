@@ -1,0 +1,102 @@
+"""From a body of /v1/responses to what is asked of the engine. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ostiary.core.json_text import JsonValue
+from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.errors import CONTRACT_TYPE, ContractRefused
+from ostiary.gateway.openai.read_chat import contradict, describe_function
+from ostiary.gateway.openai.responses_forms import (
+    InputText,
+    Item,
+    Items,
+    JsonObjectForm,
+    NamedTool,
+    OutputText,
+    ResponsesBody,
+    SchemaForm,
+)
+
+
+def parse_responses(body: ResponsesBody, tenant: str | None) -> ParsedRequest:
+    """Raises ContractRefused where fields contradict one another."""
+    if body.stream_options is not None and not body.stream:
+        raise contradict("stream_options", "is only for streams")
+    messages: list[dict[str, object]] = []
+    if body.instructions is not None:
+        messages.append({"role": "system", "content": body.instructions})
+    if isinstance(body.input, str):
+        messages.append({"role": "user", "content": body.input})
+    else:
+        messages += _write_items(body.input)
+    choice = body.tool_choice
+    fields: dict[str, object] = {
+        "messages": messages,
+        "max_tokens": body.max_output_tokens,
+        "temperature": body.temperature,
+        "top_p": body.top_p,
+        "tools": [{"type": "function", "function": describe_function(tool)} for tool in body.tools or ()] or None,
+        "tool_choice": {"name": choice.name} if isinstance(choice, NamedTool) else choice,
+        "parallel_tool_calls": body.parallel_tool_calls,
+        "response_format": _write_format(body),
+        "tenant": tenant,
+    }
+    return ParsedRequest(Operation.CHAT, {name: value for name, value in fields.items() if value is not None})
+
+
+_FIELDS: Final = {
+    "message": ("role", "content"),
+    "function_call": ("call_id", "name", "arguments"),
+    "function_call_output": ("call_id", "output"),
+}
+"""Of each kind of item. All must be there, and no other's may."""
+
+
+def _check_item(item: Item, where: str) -> None:
+    for name in ("role", "content", "call_id", "name", "arguments", "output"):
+        if (getattr(item, name) is not None) != (name in _FIELDS[item.type]):
+            detail = "is missing" if name in _FIELDS[item.type] else f"is no field of a {item.type}"
+            raise ContractRefused(CONTRACT_TYPE, f"{where}.{name} {detail}", field=f"{where}.{name}")
+
+
+def _write_items(items: Items) -> Iterator[dict[str, object]]:
+    """What the assistant said, and calls that follow one another, are one message of it."""
+    begun: dict[str, object] | None = None
+    calls: list[JsonValue] = []
+    for place, item in enumerate(items):
+        _check_item(item, f"input[{place}]")
+        if item.type == "function_call":
+            calls.append(_write_call(item))
+            begun = begun or {"role": "assistant"}
+            continue
+        if begun is not None:
+            yield {**begun, "tool_calls": calls} if calls else begun
+        begun, calls = None, []
+        if item.type == "function_call_output":
+            yield {"role": "tool", "tool_call_id": item.call_id, "content": _join(item.output)}
+        elif item.role == "assistant":
+            begun = {"role": "assistant", "content": _join(item.content)}
+        else:
+            role = "system" if item.role == "developer" else item.role
+            yield {"role": role, "content": _join(item.content)}
+    if begun is not None:
+        yield {**begun, "tool_calls": calls} if calls else begun
+
+
+def _write_call(item: Item) -> JsonValue:
+    function: JsonValue = {"name": item.name, "arguments": item.arguments}
+    return {"id": item.call_id, "type": "function", "function": function}
+
+
+def _join(content: str | Sequence[InputText | OutputText] | None) -> str:
+    return content if isinstance(content, str) else "".join(part.text for part in content or ())
+
+
+def _write_format(body: ResponsesBody) -> dict[str, object] | None:
+    form = None if body.text is None else body.text.format
+    if isinstance(form, SchemaForm):
+        return {"type": "json_schema", "schema": form.schema}
+    return {"type": "json_object"} if isinstance(form, JsonObjectForm) else None

@@ -1,0 +1,82 @@
+"""The body of a request, received within bounds: its own, and those of all bodies together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+from ostiary.errors import GATEWAY_BODY_TOO_LARGE, GATEWAY_BUSY, GatewayRefused
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+
+
+class ClientGone(Exception):
+    """Nobody waits for an answer any more."""
+
+
+class BodyBudget:
+    """Bytes that all requests together may hold while they are received. Of one event loop."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left = most_bytes
+
+    def hold(self) -> Held:
+        return Held(self)
+
+    def take(self, count: int) -> None:
+        if count > self._left:
+            raise GatewayRefused(GATEWAY_BUSY, "as many bytes are being received as there is room for")
+        self._left -= count
+
+    def give_back(self, count: int) -> None:
+        self._left += count
+
+
+class Held:
+    """What one request holds of it, until it is left."""
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget: Final = budget
+        self._held = 0
+
+    def grow(self, total: int) -> None:
+        if total > self._held:
+            self._budget.take(total - self._held)
+            self._held = total
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._budget.give_back(self._held)
+        self._held = 0
+
+
+async def receive_body(receive: Receive, claimed_bytes: int | None, most_bytes: int, held: Held) -> bytes:
+    """`claimed_bytes`: its Content-Length, None where it comes in chunks. Raises GatewayRefused and ClientGone."""
+    if claimed_bytes is not None and claimed_bytes > most_bytes:
+        raise _too_large(most_bytes)
+    held.grow(claimed_bytes or 0)
+    parts: list[bytes] = []
+    total = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        part = message.get("body", b"")
+        total += len(part)
+        if total > most_bytes:
+            raise _too_large(most_bytes)
+        held.grow(total)
+        if part:
+            parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(most_bytes: int) -> GatewayRefused:
+    return GatewayRefused(GATEWAY_BODY_TOO_LARGE, f"the body has more than {most_bytes:,} bytes")

@@ -1,0 +1,59 @@
+"""What a route is: an address, what it takes and gives, and who answers. Values only; `app.py` composes them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ostiary.core.values import dataclass
+
+if TYPE_CHECKING:
+    import msgspec
+
+    from ostiary.gateway.asked import Asked
+    from ostiary.gateway.reply import Reply
+
+
+class Dialect(Enum):
+    """In whose words an address tells errors. `errors.py` renders them all."""
+
+    OPENAI = "openai"
+    """The error object of OpenAI's interface, also as a server-sent event."""
+    RESPONSES = "responses"
+    """The same, but events of a stream are those of OpenAI's Responses."""
+    ANTHROPIC = "anthropic"
+    PROBLEM = "problem"
+    """RFC 9457."""
+
+
+Handler: TypeAlias = "Callable[[Asked, Any], Awaitable[Reply]]"
+"""Gets the request and its body: of the type that `takes` names, or its bytes where that is None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method of one address."""
+
+    method: str
+    """GET, HEAD comes with it; or POST."""
+    path: str
+    """`/v1/models/{model}`: a name in braces is a part of the path, in `Asked.path`; it may hold slashes where it
+    ends the path and is written `{model:path}`.
+    """
+    handle: Handler
+    dialect: Dialect
+    summary: str
+    """For /openapi.json."""
+    takes: type[msgspec.Struct] | None = None
+    """The body, a closed form: `class ChatBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True)`."""
+    gives: Any = None
+    """The type of the JSON answer, or a tuple of several; so for `streams`."""
+    streams: Any = None
+    """The type of what each server-sent event has as data, where the answer may be a stream."""
+    queries: tuple[str, ...] = ()
+    """Names that its query may have, for `Asked.query`; any other is refused."""
+    is_open: bool = False
+    """Whether it answers without a key."""
+    most_body_bytes: int | None = None
+    """Where another ceiling holds than for all."""

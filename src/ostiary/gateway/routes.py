@@ -1,0 +1,25 @@
+"""All addresses of the server, gathered from whoever answers at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ostiary.gateway import listing
+from ostiary.gateway.anthropic import messages
+from ostiary.gateway.health import make_health_routes
+from ostiary.gateway.openai import chat, completions, embeddings, responses
+from ostiary.gateway.openapi import make_openapi_route
+from ostiary.gateway.route import Route
+
+
+def gather_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
+    routes = (
+        *make_health_routes(is_draining),
+        *listing.ROUTES,
+        *chat.ROUTES,
+        *completions.ROUTES,
+        *embeddings.ROUTES,
+        *responses.ROUTES,
+        *messages.ROUTES,
+    )
+    return (*routes, make_openapi_route(routes))

@@ -1,0 +1,138 @@
+"""The life of a server, top to bottom: address, record, models, keys; then requests until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ostiary.core.values import dataclass
+from ostiary.gateway.app import Door
+from ostiary.gateway.connection import ConnectionBounds
+from ostiary.gateway.keys import ClientKeys, open_keys
+from ostiary.gateway.listen import allow_descriptors, bind_socket, check_protection, render_address
+from ostiary.gateway.origins import choose_origins, is_loopback
+from ostiary.gateway.routes import gather_routes
+from ostiary.gateway.served import ServedModel, ServedModels
+from ostiary.gateway.server import run_server
+from ostiary.gateway.settings import Server
+from ostiary.gateway.tally import RefusalTally
+from ostiary.library.opening import open_here
+from ostiary.record.begin import open_log
+from ostiary.record.events import Emit
+from ostiary.record.place import find_state_directory
+from ostiary.record.server_events import AccessGranted, ServerStarted, ServerStopped
+
+if TYPE_CHECKING:
+    from ostiary.library.opening import Opened
+    from ostiary.library.options import OpenOptions
+
+_THREADS: Final = 16
+"""Of each model, for what has to wait: a disk that takes an entry of the record, a worker that starts again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToServe:
+    """A model, and how it is to be opened."""
+
+    name: str
+    path: Path
+    options: OpenOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the operator hears."""
+
+    on_opened: Callable[[str, Opened], None]
+    on_first_key: Callable[[str], None]
+    """The one time that it is shown."""
+    on_listening: Callable[[str, int], None]
+    """The address, and how many connections there may be."""
+    on_failure: Callable[[BaseException], None]
+    """Of a request, that nobody foresaw."""
+
+
+def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, told: Told) -> None:
+    """Until SIGTERM or SIGINT. Raises what keeps it from starting; nothing listens then."""
+    check_protection(server)
+    place = find_state_directory() if state is None else state
+    correlation_id = secrets.token_hex(8)
+    with ExitStack() as stack:
+        bound = stack.enter_context(bind_socket(server.host, server.port))
+        log = stack.enter_context(open_log(state))
+        served = tuple(_open_model(stack, model, told) for model in models)
+        keys, first_key = open_keys(place) if server.keys else (None, None)  # last: a key is shown once
+        if first_key is not None:
+            told.on_first_key(first_key)
+            log.emit(AccessGranted(correlation_id=correlation_id, key=first_key.split("_")[1]))
+        started = time.monotonic()
+        log.emit(
+            ServerStarted(
+                correlation_id=correlation_id,
+                models=tuple(model.name for model in served),
+                opened=tuple(model.verdict.correlation_id for model in served),
+                is_loopback=is_loopback(server.host),
+                keys=0 if keys is None else keys.count,
+            )
+        )
+        tally = RefusalTally(log.emit, correlation_id)
+        door = make_door(ServedModels(served), server, keys, tally, on_failure=told.on_failure)
+        connections = allow_descriptors(server.connections)
+
+        async def tell_listening() -> None:
+            told.on_listening(render_address(bound), connections)
+
+        bounds = make_bounds(server, connections, tally)
+        try:
+            with asyncio.Runner(loop_factory=_choose_loop()) as runner:
+                runner.run(run_server(door, bound, server, bounds, on_listening=tell_listening, flush=tally.tell))
+        finally:
+            _tell_stopped(log.emit, correlation_id, door, started)
+
+
+def make_door(
+    models: ServedModels,
+    server: Server,
+    keys: ClientKeys | None,
+    tally: RefusalTally,
+    *,
+    on_failure: Callable[[BaseException], None] = lambda _: None,
+) -> Door:
+    """All routes, and who may ask."""
+    doors: list[Door] = []
+    routes = gather_routes(lambda: doors[0].is_draining)
+    origins = choose_origins(server.host, server.hosts, server.origins)
+    doors.append(
+        Door(routes, models, server=server, origins=origins, keys=keys, tally=tally, on_failure=on_failure)
+    )
+    return doors[0]
+
+
+def make_bounds(server: Server, connections: int, tally: RefusalTally) -> ConnectionBounds:
+    return ConnectionBounds(connections, server.head_time, server.body_time, server.write_time, tally.note)
+
+
+def _open_model(stack: ExitStack, model: ToServe, told: Told) -> ServedModel:
+    opened = open_here(model.path, model.options)
+    stack.callback(opened.close)
+    threads = ThreadPoolExecutor(_THREADS, f"ostiary-{model.name}")
+    stack.callback(threads.shutdown, wait=False)
+    told.on_opened(model.name, opened)
+    return ServedModel(model.name, opened, int(time.time()), threads)
+
+
+def _tell_stopped(emit: Emit, correlation_id: str, door: Door, started: float) -> None:
+    milliseconds = round((time.monotonic() - started) * 1000)
+    emit(ServerStopped(correlation_id=correlation_id, requests=door.requests, milliseconds=milliseconds))
+
+
+def _choose_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    import uvloop  # noqa: PLC0415  only for serving
+
+    return uvloop.new_event_loop

@@ -1,0 +1,55 @@
+"""Fuzzes what a model says where tools were offered: any text is calls or text, wherever its pieces end."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["ostiary"]):
+    from ostiary.answer.tools import ToolSplitter
+    from ostiary.core.requests import ToolCall
+    from ostiary.core.tool_styles import MARKERS, ToolStyle
+
+STYLES = tuple(ToolStyle)
+TOOLS = [{"function": {"name": "f", "parameters": {"properties": {"a": {"type": "string"}}}}}]
+
+
+def split(style: ToolStyle, pieces: list[str]) -> tuple[str, list[ToolCall]]:
+    splitter = ToolSplitter(style, TOOLS)  # type: ignore[arg-type]
+    said = [item for piece in pieces for item in splitter.feed(piece)] + splitter.finish()
+    return "".join(item for item in said if isinstance(item, str)), [i for i in said if isinstance(i, ToolCall)]
+
+
+def TestOneInput(data: bytes) -> None:  # noqa: N802  the name that fuzzers look for
+    if len(data) < 2:
+        return
+    style, step, text = STYLES[data[0] % len(STYLES)], data[1] % 7 + 1, data[2:].decode("utf-8", "replace")
+    whole = split(style, [text])
+    if split(style, [text[start : start + step] for start in range(0, len(text), step)]) != whole:
+        raise AssertionError("where pieces end changed something")
+    if not whole[1] and whole[0] != text:
+        raise AssertionError("a text without calls did not stay as it was")
+    for call in whole[1]:
+        if call.name != "f" or not isinstance(json.loads(call.arguments), dict):
+            raise AssertionError(call)
+
+
+if __name__ == "__main__":
+    from text_seeds import arguments_with_inputs
+
+    call = '{"name": "f", "arguments": {"a": "b"}}'
+    bodies = [
+        f"a <tool_call>{call}</tool_call> b",
+        "<tool_call><function=f><parameter=a>1</parameter></function></tool_call>",
+        "<tool_call>f<arg_key>a</arg_key><arg_value>1</arg_value></tool_call>",
+        f"[TOOL_CALLS][{call}]",
+        '[TOOL_CALLS]f[ARGS]{"a": "}"}f[CALL_ID]1[ARGS]{}',
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>"
+        "<|tool_calls_section_end|>",
+        call,
+    ]
+    seeds = [bytes([place]) + b"\x02" + body.encode() for body in bodies for place in range(len(MARKERS))]
+    atheris.Setup(arguments_with_inputs(sys.argv, seeds), TestOneInput)
+    atheris.Fuzz()

@@ -1,0 +1,248 @@
+"""`ostiary serve` as a program: what it says when it starts, what it answers, how it ends, and what it keeps."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from cell_tools import LINUX_ONLY, PATIENCE
+
+from ostiary.cli.main import main
+from ostiary.record.begin import open_reader
+from ostiary.record.entry import parse_entry
+from ostiary.testing import FakeEngine, HostilePublisher, sign_model
+
+pytestmark = LINUX_ONLY
+
+PROGRAM = """
+import sys
+from ostiary.cli.main import main
+from ostiary.testing import FakeEngine
+with FakeEngine(token_milliseconds=int(sys.argv[1])):
+    sys.exit(main(sys.argv[2:]))
+"""
+PROMPT = "tell nobody these words"
+
+
+@dataclass
+class Program:
+    """One that listens."""
+
+    process: subprocess.Popen[str]
+    address: str
+    said: str
+    """What it said until it listened."""
+
+    @property
+    def key(self) -> str:
+        found = re.search(r"ost_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", self.said)
+        return "" if found is None else found[0]
+
+    def ask(self, path: str, body: object = None, key: str | None = None) -> tuple[int, Any]:
+        headers = {"content-type": "application/json"}
+        shown = self.key if key is None else key
+        if shown:
+            headers["authorization"] = f"Bearer {shown}"
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urlopen(Request(f"{self.address}{path}", data, headers), timeout=PATIENCE) as answer:  # noqa: S310
+                return answer.status, json.loads(answer.read())
+        except HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+    def stop(self) -> tuple[int, str]:
+        """Its exit status, and what it said last."""
+        self.process.send_signal(signal.SIGTERM)
+        _, rest = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, rest
+
+
+@contextmanager
+def serving(house: Path, *arguments: str, slow: int = 0) -> Iterator[Program]:
+    command = [sys.executable, "-c", PROGRAM, str(slow), "serve", *arguments, "--port", "0"]
+    process = subprocess.Popen(command, cwd=house, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        listening = _read_line(process.stdout)
+        assert listening.startswith("listening at http://"), process.communicate(timeout=PATIENCE)
+        said = _read_until(process.stderr, "connections;")
+        yield Program(process, listening.split()[-1], said)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def _read_line(stream: IO[str]) -> str:
+    return stream.readline().rstrip("\n")
+
+
+def _read_until(stream: IO[str] | None, end: str) -> str:
+    assert stream is not None
+    said = ""
+    while end not in said:
+        line = stream.readline()
+        assert line, said
+        said += line
+    return said
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("OSTIARY_CONFIG", raising=False)
+    sign_model(HostilePublisher(tmp_path).publish_honest(), model_id="acme/honest")
+    HostilePublisher(tmp_path, honest_name="unsigned").publish_honest()
+    return tmp_path
+
+
+def read_record(state: Path) -> list[Any]:
+    with open_reader(state) as reader:
+        return [parse_entry(body, number) for number, body in reader.read_bodies(0, reader.read_size())]
+
+
+def refuse(arguments: Sequence[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    with FakeEngine():
+        status = main(["serve", *arguments])
+    out, err = capfd.readouterr()
+    assert "listening" not in out
+    return status, err.splitlines()[-1]
+
+
+def test_from_the_first_start_to_the_second(house: Path, state_directory: Path) -> None:
+    with serving(house, "honest", "--key", "honest.pub") as program:
+        lines = program.said.splitlines()
+        opened = next(line for line in lines if "vouched for by key" in line)
+        assert opened.endswith("128 tokens and 600 s a request; served as honest")
+        assert " layers, within " in opened
+        assert program.key
+        assert program.ask("/v1/models", key="")[0] == 401
+        assert program.ask("/v1/models")[1]["data"][0]["id"] == "honest"
+        body = {"model": "honest", "prompt": PROMPT, "max_tokens": 4}
+        status, answer = program.ask("/v1/completions", body)
+        assert (status, answer["choices"][0]["text"]) == (200, PROMPT)
+        assert program.ask("/v1/completions", {**body, "frobnicate": PROMPT})[0] == 400
+        assert program.ask("/readyz", key="")[1]["status"] == "ok"
+        key = program.key
+        status, rest = program.stop()
+    assert (status, rest) == (0, "ostiary: stopped\n")
+    with serving(house, "honest", "--key", "honest.pub") as program:
+        assert not program.key
+        assert program.ask("/v1/models", key=key)[0] == 200
+        program.stop()
+    entries = read_record(state_directory)
+    kinds = [entry.kind for entry in entries]
+    assert (kinds.count("server.started"), kinds.count("server.stopped"), kinds.count("access.granted")) == (
+        2,
+        2,
+        1,
+    )
+    assert kinds.count("request.answered") == 1
+    refused = {entry.data["code"]: entry.data["count"] for entry in entries if entry.kind == "client.refused"}
+    assert refused == {"ADMISSION_UNAUTHENTICATED": 1, "CONTRACT_UNKNOWN_FIELD": 1}
+    kept = b"".join(path.read_bytes() for path in state_directory.rglob("*") if path.is_file())
+    for secret in (key.split("_", 2)[2], PROMPT, "frobnicate"):
+        assert secret.encode() not in kept, "neither keys nor bodies are kept anywhere"
+
+
+def test_the_answer_joins_the_record(house: Path, state_directory: Path) -> None:
+    with serving(house, "honest", "--key", "honest.pub") as program:
+        data = json.dumps({"model": "honest", "prompt": "a", "max_tokens": 1}).encode()
+        headers = {"content-type": "application/json", "x-api-key": program.key, "x-request-id": "mine"}
+        request = Request(f"{program.address}/v1/completions", data, headers)  # noqa: S310
+        with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+            told = answer.headers
+        program.stop()
+    assert told["x-request-id"] == "mine"
+    answered = [entry for entry in read_record(state_directory) if entry.kind == "request.answered"]
+    assert [entry.data["correlation_id"] for entry in answered] == [told["x-correlation-id"]]
+
+
+def test_being_stopped_lets_an_answer_come_to_its_end(house: Path) -> None:
+    with serving(house, "honest", "--key", "honest.pub", slow=30) as program:
+        with socket.create_connection(("127.0.0.1", int(program.address.rpartition(":")[2]))) as connection:
+            body = json.dumps(
+                {"model": "honest", "prompt": "word " * 30, "max_tokens": 30, "stream": True}
+            ).encode()
+            head = f"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nx-api-key: {program.key}\r\n"
+            head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            first = connection.recv(10_000)
+            program.process.send_signal(signal.SIGTERM)
+            rest = b"".join(iter(lambda: connection.recv(10_000), b""))
+        assert first.startswith(b"HTTP/1.1 200")
+        assert b"[DONE]" in rest
+        assert program.stop()[0] == 0
+
+
+def test_several_models_from_the_command_line_and_the_file(house: Path) -> None:
+    (house / "ostiary.toml").write_text('[models."acme/third"]\npath = "honest"\nkey = ["honest.pub"]\n')
+    arguments = ["honest", "honest", "--name", "one", "--name", "two", "--key", "honest.pub"]
+    with serving(house, *arguments, "--config", "ostiary.toml", "--unsafe-without-keys") as program:
+        assert not program.key
+        listed = program.ask("/v1/models")[1]["data"]
+        assert [model["id"] for model in listed] == ["one", "two", "acme/third"]
+        assert program.ask("/v1/models/acme/third")[1]["id"] == "acme/third"
+        assert program.ask("/v1/models/honest")[0] == 404
+        assert program.stop()[0] == 0
+
+
+def test_a_model_that_nobody_vouches_for_is_not_served(house: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    status, said = refuse(["honest", "unsigned", "--key", "honest.pub", "--port", "0"], capfd)
+    assert status == 3
+    assert "TRUST_UNSIGNED" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        ([], 2, "USAGE"),
+        (["honest", "--name", "a", "--name", "b"], 2, "USAGE"),
+        (["honest", "honest"], 2, "USAGE"),
+        (["honest", "--name", "../etc"], 2, "USAGE"),
+        (["honest", "--port", "70000"], 2, "USAGE"),
+        (["nothing", "--port", "0"], 2, "MODEL_NOT_FOUND"),
+        (["honest", "--host", "0.0.0.0", "--unsafe-without-keys"], 2, "SERVER_UNPROTECTED"),  # noqa: S104
+        (["honest", "--host", "no.such.host.invalid"], 4, "SERVER_NOT_LISTENING"),
+        (["honest", "--config", "none.toml"], 2, "USAGE"),
+    ],
+)
+def test_what_keeps_it_from_starting(
+    house: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], status: int, code: str
+) -> None:
+    told, said = refuse([*arguments, "--key", "honest.pub"], capfd)
+    assert told == status
+    assert f": {code}: " in said
+
+
+def test_config_check_explains_every_setting(house: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (house / "ostiary.toml").write_text(
+        '[server]\nport = 9000\n[models.a]\npath = "gone"\n[limits]\nwall = "5 s"\n'
+    )
+    assert main(["config", "check", "--config", "ostiary.toml"]) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("ostiary.toml: good\n")
+    assert "  port = 9000\n" in out
+    assert '  host = "127.0.0.1"  (default)\n' in out
+    assert "NOT THERE" in out
+    assert "  wall = 5 s\n" in out
+    assert main(["config", "check", "--config", "ostiary.toml", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["server"]["port"] == 9000
+    (house / "ostiary.toml").write_text("[server]\nport = 90000\n")
+    assert main(["config", "check", "--config", "ostiary.toml"]) == 2
+    assert "SETTINGS_MALFORMED: ostiary.toml, line 2: server.port" in capfd.readouterr().err
+    assert main(["config", "check"]) == 0

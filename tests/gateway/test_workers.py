@@ -1,0 +1,110 @@
+"""The door and the processes behind it: what a client hears when one dies, and that nobody else hears of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from cell_tools import LINUX_ONLY, PATIENCE, signal_worker
+from door_tools import RunningDoor, head, parse_answer, read_all, running_door
+
+from ostiary.gateway.routes import gather_routes
+from ostiary.gateway.served import ServedModel
+from ostiary.library.opening import Opened, open_here
+from ostiary.library.options import read_options
+from ostiary.record.begin import open_reader
+from ostiary.record.entry import parse_entry
+from ostiary.testing import FakeEngine, HostilePublisher, sign_model
+
+pytestmark = LINUX_ONLY
+
+JSON = "content-type: application/json"
+
+
+@contextmanager
+def two_models(tmp_path: Path) -> Iterator[tuple[RunningDoor, list[Opened]]]:
+    path = HostilePublisher(tmp_path).publish_honest()
+    key = sign_model(path)
+    with ExitStack() as stack:
+        stack.enter_context(FakeEngine(token_milliseconds=20))
+        served = []
+        for name in ("one", "two"):
+            opened = open_here(path, read_options({"key": key}))
+            stack.callback(opened.close)
+            threads = stack.enter_context(ThreadPoolExecutor(4))
+            served.append(ServedModel(name, opened, int(time.time()), threads))
+        door = stack.enter_context(running_door(gather_routes(lambda: False), models=served))
+        yield door, [model.opened for model in served]
+
+
+def ask(model: str, words: int, *, stream: bool = False) -> bytes:
+    asked = {"model": model, "prompt": "word " * words, "max_tokens": words, "stream": stream}
+    body = json.dumps(asked).encode()
+    return head("POST", "/v1/completions", JSON, f"content-length: {len(body)}", "connection: close") + body
+
+
+def read_kinds(state: Path) -> list[str]:
+    with open_reader(state) as reader:
+        entries = [parse_entry(body, number) for number, body in reader.read_bodies(0, reader.read_size())]
+    return [entry.kind for entry in entries if entry.kind.startswith("request.")]
+
+
+def test_a_worker_that_is_killed_ends_its_streams_with_a_typed_error_and_others_go_on(tmp_path: Path) -> None:
+    with two_models(tmp_path) as (door, opened), door.connect(PATIENCE) as dying, door.connect(PATIENCE) as going:
+        dying.sendall(ask("one", 60, stream=True))
+        going.sendall(ask("two", 60, stream=True))
+        assert dying.recv(2_000).startswith(b"HTTP/1.1 200")
+        signal_worker(opened[0]._opened.cell)
+        rest = read_all(dying)
+        assert b'"code":"WORKER_CRASHED"' in rest
+        assert b"[DONE]" not in rest
+        assert rest.endswith(b"0\r\n\r\n"), "the stream ends as streams end"
+        assert b"[DONE]" in read_all(going)
+        assert door.get("/readyz").status == 200
+        again = parse_answer(door.exchange(ask("one", 2)))
+        assert (again.status, again.json["choices"][0]["text"]) == (200, "word word")  # type: ignore[index]
+        assert door.get("/livez").json["workers"] == {"running": 2, "resting": 0, "quarantined": 0, "closed": 0}
+
+
+def test_a_worker_that_is_killed_before_its_first_word_gives_a_status(tmp_path: Path) -> None:
+    with two_models(tmp_path) as (door, opened), door.connect(PATIENCE) as asking:
+        asking.sendall(ask("one", 60))
+        wait_for(lambda: len(opened[0]._endings._open) == 1)
+        signal_worker(opened[0]._opened.cell)
+        answer = parse_answer(read_all(asking))
+        assert (answer.status, answer.code) == (502, "WORKER_CRASHED")
+        assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_goes_away_cancels_what_was_asked(tmp_path: Path, state_directory: Path, stream: bool) -> None:
+    with two_models(tmp_path) as (door, opened):
+        with door.connect(PATIENCE) as asking:
+            asking.sendall(ask("one", 60, stream=stream))
+            wait_for(lambda: len(opened[0]._endings._open) == 1)
+        wait_for(lambda: bool(read_kinds(state_directory)))
+        assert read_kinds(state_directory) == ["request.cancelled"]
+
+
+def test_a_model_that_is_closed_is_not_ready(tmp_path: Path) -> None:
+    with two_models(tmp_path) as (door, opened):
+        opened[1].close()
+        answer = door.get("/readyz")
+        assert (answer.status, answer.json["status"]) == (503, "failing")
+        assert door.get("/livez").status == 200
+        opened[0].close()
+        assert door.get("/livez").status == 503
+
+
+def wait_for(is_so: object) -> None:
+    assert callable(is_so)
+    until = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < until
+        threading.Event().wait(0.01)
