@@ -44,6 +44,7 @@ def main() -> int:
         status = demo.finish()
         asks = "--ask" in sys.argv[1:]
         if asks or sys.stdout.isatty():
+            print()
             demo.show_server(asks=asks)
         return status
 
@@ -143,7 +144,7 @@ class Demo:
             "A language model behind the HTTP door",
             "It speaks the protocols that clients of OpenAI and Anthropic speak already.",
         )
-        HostilePublisher(self._place).publish("honest")
+        HostilePublisher(self._place).publish_honest()
         self._run("sign honest --key demo.key --id demo/honest")
         serve(self._place, self._environment, asks=asks)
 
