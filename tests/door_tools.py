@@ -76,9 +76,8 @@ class Answer:
     def code(self) -> object:
         """Of an error, in whatever dialect."""
         value = self.json
-        inner = value.get("error", value)
-        assert isinstance(inner, dict)
-        return inner.get("code")
+        inner = value.get("error")
+        return (inner if isinstance(inner, dict) else value).get("code")
 
 
 def head(method: str, path: str, *headers: str, host: str = "127.0.0.1") -> bytes:

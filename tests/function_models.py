@@ -53,3 +53,29 @@ def list_files(contract: FunctionContract = CONTRACT) -> Mapping[str, bytes]:
         "graph.safetensors": safetensors_file({"scale": ((3,), struct.pack("<3f", *SCALE))}, "F32"),
         "contract.json": render_contract(contract),
     }
+
+
+ECHO = FunctionContract(
+    "echo",
+    (ContractDim("batch", 1, 64, True),),
+    tuple(TensorInput(f"in_{word}", word, (BATCH, 2)) for word in DTYPES),
+    tuple(TensorOutput(f"out_{word}", word, (BATCH, 2)) for word in DTYPES),
+)
+"""What goes in comes out: one of each datatype."""
+
+
+def write_echo(place: Path, contract: FunctionContract = ECHO) -> Path:
+    """As `write_function`: each output is the input in its place."""
+    place.mkdir(parents=True)
+    graph = Graph(
+        contract.name,
+        contract.list_graph_dims(),
+        tuple(Input(item.name, TensorType(DTYPES[item.datatype], item.shape)) for item in contract.inputs),
+        (),
+        (),
+        tuple(Output(item.name, number) for number, item in enumerate(contract.outputs)),
+    )
+    (place / "graph.json").write_bytes(render_graph(graph))
+    (place / "graph.safetensors").write_bytes(safetensors_file({}, "F32"))
+    (place / "contract.json").write_bytes(render_contract(contract))
+    return place

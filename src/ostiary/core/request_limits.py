@@ -39,6 +39,9 @@ MAX_HEADERS: Final = Ceiling(64, "headers", "of one request; clients and two pro
 MAX_CHUNK_LINE_BYTES: Final = Ceiling(16, "bytes", "a chunk's size in hexadecimal; extensions are refused")
 MAX_PATH_PART_CHARACTERS: Final = Ceiling(256, "characters", "a named part of an address, such as a model's name")
 MAX_REQUEST_ID_CHARACTERS: Final = Ceiling(128, "characters", "of an id that a client gives its request")
+MAX_TENSORS_AT_ONCE: Final = Ceiling(
+    1_024, "tensors", "inputs or outputs that one request names; functions have a few"
+)
 MAX_SERVED_MODELS: Final = Ceiling(64, "models", "of one server; each is a process")
 MAX_SERVED_NAME_CHARACTERS: Final = Ceiling(128, "characters", "a model's name in requests; hubs have 96")
 MAX_PIPELINED_BYTES: Final = Ceiling(

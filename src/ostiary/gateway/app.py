@@ -165,7 +165,8 @@ class Door:
             return
         _judge_media_type(route, visit.headers)
         claimed = visit.headers.get("content-length")
-        most = self._server.body if route.most_body_bytes is None else route.most_body_bytes
+        usual = self._server.tensor_body if route.is_raw else self._server.body
+        most = usual if route.most_body_bytes is None else route.most_body_bytes
         with self._budget.hold() as held:
             data = await receive_body(receive, None if claimed is None else int(claimed), most, held)
             visit.answering.must_close = False
@@ -173,7 +174,7 @@ class Door:
 
     async def _answer(self, route: Route, asked: Asked, data: bytes, answering: Answering) -> None:
         body: object = data
-        if route.takes is not None:
+        if route.takes is not None and not route.is_raw:
             body = await self._read_body(data, route.takes)
             del data
         reply: Reply = await route.handle(asked, body)
@@ -263,7 +264,7 @@ def _read_query(raw: bytes, taken: Collection[str]) -> Mapping[str, str]:
 def _judge_media_type(route: Route, headers: _Headers) -> None:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise GatewayRefused(GATEWAY_MEDIA_TYPE, "the body is encoded", field="content-encoding")
-    if route.takes is not None and headers.get("content-type", "").lower() not in _JSON:
+    if route.takes is not None and not route.is_raw and headers.get("content-type", "").lower() not in _JSON:
         raise GatewayRefused(GATEWAY_MEDIA_TYPE, "the body is not application/json", field="content-type")
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.core.values import dataclass
-from ostiary.library.async_model import AsyncStream
+from ostiary.library.async_model import AsyncStream, ask_tensors
 
 if TYPE_CHECKING:
     from ostiary.core.requests import ParsedRequest
+    from ostiary.core.tensors import ParsedTensors
+    from ostiary.core.tickets import AnsweredTensors
     from ostiary.gateway.served import ServedModel, ServedModels
 
 
@@ -42,3 +44,8 @@ class Asked:
         Leaving the `async with` early, or being cancelled, cancels it.
         """
         return AsyncStream(model.opened, model.threads, request, self.correlation_id)
+
+    async def ask_function(self, model: ServedModel, request: ParsedTensors) -> AnsweredTensors:
+        """Its outputs. Being cancelled cancels it."""
+        answer, _ = await ask_tensors(model.opened, model.threads, request, self.correlation_id)
+        return answer

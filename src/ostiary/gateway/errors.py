@@ -73,7 +73,7 @@ class RenderedError:
 
 def render_error(error: BaseException, dialect: Dialect, correlation_id: str) -> RenderedError:
     public = render_public(error, correlation_id)
-    headers = [("content-type", "application/problem+json" if dialect is Dialect.PROBLEM else "application/json")]
+    headers = [("content-type", "application/problem+json" if dialect in _PROBLEMS else "application/json")]
     seconds = _RETRY_AFTER_SECONDS.get(public.code)
     if seconds is not None:
         headers.append(("retry-after", str(seconds)))
@@ -91,7 +91,7 @@ def render_error_event(error: BaseException, dialect: Dialect, correlation_id: s
         return ServerEvent(_describe_responses_event(public), "error")
     if dialect is Dialect.ANTHROPIC:
         return ServerEvent(_describe_anthropic(public), "error")
-    return ServerEvent(_BODIES[dialect](public), "error" if dialect is Dialect.PROBLEM else None)
+    return ServerEvent(_BODIES[dialect](public), "error" if dialect in _PROBLEMS else None)
 
 
 def write_sentence(public: PublicError) -> str:
@@ -169,9 +169,16 @@ def _describe_problem(public: PublicError) -> dict[str, object]:
     return problem
 
 
+def _describe_inference(public: PublicError) -> dict[str, object]:
+    """RFC 9457 lets a problem have more members: `error` is the one that the Open Inference Protocol has."""
+    return {"error": write_sentence(public), **_describe_problem(public)}
+
+
+_PROBLEMS: Final = (Dialect.PROBLEM, Dialect.INFERENCE)
 _BODIES: Final[Mapping[Dialect, Callable[[PublicError], dict[str, object]]]] = {
     Dialect.OPENAI: _describe_openai,
     Dialect.RESPONSES: _describe_openai,
     Dialect.ANTHROPIC: _describe_anthropic,
     Dialect.PROBLEM: _describe_problem,
+    Dialect.INFERENCE: _describe_inference,
 }

@@ -15,6 +15,19 @@ from ostiary.gateway.route import Dialect, Route
 API_VERSION: Final = "1"
 """Of the interface, which is not that of the program."""
 _PART: Final = re.compile(r"\{(\w+)(?::path)?\}")
+BINARY: Final = "application/octet-stream"
+_BINARY_SCHEMA: Final = {
+    "type": "string",
+    "format": "binary",
+    "description": "The JSON, and right behind it the binary data of the inputs, end to end.",
+}
+_HEADER_LENGTH: Final = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "required": False,
+    "description": "The bytes of the JSON, where binary data follows.",
+    "schema": {"type": "integer", "minimum": 1},
+}
 _COMPONENT: Final = "#/components/schemas/{name}"
 
 
@@ -65,11 +78,18 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     limit: ContractLimit | msgspec.UnsetType = msgspec.UNSET
 
 
+class InferenceProblem(Problem, frozen=True, omit_defaults=True, kw_only=True):
+    """RFC 9457, with what the Open Inference Protocol has."""
+
+    error: str
+
+
 _ERRORS: Final = {
     Dialect.OPENAI: OpenAIError,
     Dialect.RESPONSES: OpenAIError,
     Dialect.ANTHROPIC: AnthropicError,
     Dialect.PROBLEM: Problem,
+    Dialect.INFERENCE: InferenceProblem,
 }
 
 
@@ -139,7 +159,7 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
         schemas = [by_form[id(form)] for form in _list_alternatives(told)]
         if schemas:
             content[media_type] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
-    error_type = "application/problem+json" if route.dialect is Dialect.PROBLEM else "application/json"
+    error_type = "application/problem+json" if issubclass(_ERRORS[route.dialect], Problem) else "application/json"
     failed = {"schema": by_form[id(_ERRORS[route.dialect])]}
     described: dict[str, Any] = {
         "summary": route.summary,
@@ -157,7 +177,11 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if route.takes is not None:
-        body = {"application/json": {"schema": by_form[id(route.takes)]}}
+        body: dict[str, Any] = {"application/json": {"schema": by_form[id(route.takes)]}}
+        if route.is_raw:
+            body[BINARY] = {"schema": _BINARY_SCHEMA}
+            parameters.append(_HEADER_LENGTH)
+            described["parameters"] = parameters
         described["requestBody"] = {"required": True, "content": body}
     return described
 

@@ -25,6 +25,8 @@ class Dialect(Enum):
     ANTHROPIC = "anthropic"
     PROBLEM = "problem"
     """RFC 9457."""
+    INFERENCE = "inference"
+    """The same with `error`, a sentence, as the Open Inference Protocol has it."""
 
 
 Handler: TypeAlias = "Callable[[Asked, Any], Awaitable[Reply]]"
@@ -47,6 +49,10 @@ class Route:
     """For /openapi.json."""
     takes: type[msgspec.Struct] | None = None
     """The body, a closed form: `class ChatBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True)`."""
+    is_raw: bool = False
+    """Whether the handler gets the bytes all the same, and judges them and their media type itself: a body that may
+    have binary data behind its JSON. It may be as large as `tensor_body` in the settings.
+    """
     gives: Any = None
     """The type of the JSON answer, or a tuple of several; so for `streams`."""
     streams: Any = None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ostiary.gateway import listing
 from ostiary.gateway.anthropic import messages
 from ostiary.gateway.health import make_health_routes
+from ostiary.gateway.oip.rest import make_inference_routes
 from ostiary.gateway.openai import chat, completions, embeddings, responses
 from ostiary.gateway.openapi import make_openapi_route
 from ostiary.gateway.route import Route
@@ -21,5 +22,6 @@ def gather_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
         *embeddings.ROUTES,
         *responses.ROUTES,
         *messages.ROUTES,
+        *make_inference_routes(is_draining),
     )
     return (*routes, make_openapi_route(routes))

@@ -47,6 +47,9 @@ SERVER_SETTINGS: Final = (
     ServerSetting("origins", Kind.TEXTS, (), "web origins whose pages may ask (CORS), as https://app.example"),
     ServerSetting("keys", Kind.FLAG, True, "whether a request needs a key; false only on a loopback address"),
     ServerSetting("body", Kind.SIZE, 8 << 20, "the largest body of a request", 1 << 10, 1 << 30),
+    ServerSetting(
+        "tensor_body", Kind.SIZE, 72 << 20, "the largest body of a request that brings tensors", 1 << 10, 257 << 20
+    ),
     ServerSetting("buffers", Kind.SIZE, 256 << 20, "all bodies that are being received together", 1 << 20, 1 << 40),
     ServerSetting("head_time", Kind.TIME, 10, "in which the head of a request must be there", 1, 3_600),
     ServerSetting("body_time", Kind.TIME, 60, "in which the body of a request must be there", 1, 86_400),
@@ -68,6 +71,7 @@ class Server:
     origins: tuple[str, ...] = ()
     keys: bool = True
     body: int = 8 << 20
+    tensor_body: int = 72 << 20
     buffers: int = 256 << 20
     head_time: int = 10
     body_time: int = 60

@@ -37,6 +37,8 @@ from ostiary.library.verdict import Verdict
 
 if TYPE_CHECKING:
     from ostiary.cell.process import CellUsage
+    from ostiary.core.tensors import ParsedTensors
+    from ostiary.core.tickets import AnsweredTensors
     from ostiary.walks.request_walk import AnswerInFlight
 
 _THREADS: Final = 16
@@ -110,25 +112,8 @@ class AsyncModel:
     async def __call__(self, inputs: object = None, /, *, timeout: float | None = None, **named: object) -> Outputs:
         """Compute a function, as `Model` does: `await model(x=array)`. Calls at once are computed together."""
         call = parse_call(inputs, named, timeout, tuple(item.name for item in self.inputs))
-        ready = asyncio.Event()
-        tell = _tell_loop(asyncio.get_running_loop(), ready)
-        opened = self._opened
-        if opened.is_closed:
-            opened.ask_function(call.request)  # which says so, and there may be no threads left
-        asked = await _run_apart(
-            self._threads, lambda: opened.ask_function(call.request, tell), lambda late: late.cancel()
-        )
-        try:
-            while not asked.take():
-                await ready.wait()
-                ready.clear()
-            answer = await _run_apart(self._threads, asked.conclude)
-        except asyncio.CancelledError:
-            if not opened.is_closed:
-                with suppress(RuntimeError):  # the model is being closed, which ends it as well
-                    self._threads.submit(_quietly, asked.cancel)
-            raise
-        return make_outputs(answer, call.library, self.verdict, asked.correlation_id)
+        answer, correlation_id = await ask_tensors(self._opened, self._threads, call.request)
+        return make_outputs(answer, call.library, self.verdict, correlation_id)
 
     async def generate(self, prompt: Prompt, **options: Unpack[PromptOptions]) -> Result:
         """Go on from a text, or from token ids. `text` of what comes back does not repeat the prompt."""
@@ -299,6 +284,30 @@ class AsyncStream(AsyncIterator[Piece]):
         if self._asked is not None and not self._opened.is_closed:
             with suppress(RuntimeError):  # the model is being closed, which ends it as well
                 self._threads.submit(_quietly, self._asked.cancel)
+
+
+async def ask_tensors(
+    opened: Opened, threads: ThreadPoolExecutor, request: ParsedTensors, correlation_id: str | None = None
+) -> tuple[AnsweredTensors, str]:
+    """What a function gives, and what joins it to the record. Cancelling the task cancels the call."""
+    ready = asyncio.Event()
+    tell = _tell_loop(asyncio.get_running_loop(), ready)
+    if opened.is_closed:
+        opened.ask_function(request)  # which says so, and there may be no threads left
+    asked = await _run_apart(
+        threads, lambda: opened.ask_function(request, tell, correlation_id), lambda late: late.cancel()
+    )
+    try:
+        while not asked.take():
+            await ready.wait()
+            ready.clear()
+        answer = await _run_apart(threads, asked.conclude)
+    except asyncio.CancelledError:
+        if not opened.is_closed:
+            with suppress(RuntimeError):  # the model is being closed, which ends it as well
+                threads.submit(_quietly, asked.cancel)
+        raise
+    return answer, asked.correlation_id
 
 
 async def _run_apart(

@@ -159,12 +159,24 @@ class Opened:
             correlation_id=correlation_id,
         )
 
-    def ask_function(self, request: ParsedTensors, on_ready: Callable[[], None] | None = None) -> TensorsInFlight:
+    def ask_function(
+        self,
+        request: ParsedTensors,
+        on_ready: Callable[[], None] | None = None,
+        correlation_id: str | None = None,
+    ) -> TensorsInFlight:
         """As `walks.tensor_walk.ask_function`; Misuse before that where it is closed, or no function."""
         self._check_open()
         if self.function is None:
             raise Misuse(USAGE, _NO_FUNCTION, hint="Ask it with generate or chat.")
-        return ask_function(self._opened.cell, self.function, self._endings, request, on_ready=on_ready)
+        return ask_function(
+            self._opened.cell,
+            self.function,
+            self._endings,
+            request,
+            on_ready=on_ready,
+            correlation_id=correlation_id,
+        )
 
     def _check_open(self) -> None:
         if self._is_foreign:

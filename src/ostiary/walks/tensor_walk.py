@@ -26,12 +26,14 @@ def ask_function(
     request: ParsedTensors,
     *,
     on_ready: Callable[[], None] | None = None,
+    correlation_id: str | None = None,
 ) -> TensorsInFlight:
     """The tensors are on their way when this returns. Raises the first room's no, which is in the record then.
 
     `on_ready` is called, from another thread, when `TensorsInFlight.take` has something to do.
+    `correlation_id`: what a door has told of the request already; else one is drawn.
     """
-    ending = endings.begin(Operation.INFER)
+    ending = endings.begin(Operation.INFER, correlation_id)
     try:
         checked = check_tensors(request, contract)
         ending.note_tensors(checked)

@@ -9,6 +9,7 @@ from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.gateway.anthropic.forms import CountBody, MessageEvent, MessageForm, MessagesBody, TokenCount
 from ostiary.gateway.anthropic.read import parse_messages, write_conversation
 from ostiary.gateway.anthropic.write import MessageWriter
+from ostiary.gateway.choose_model import choose_model
 from ostiary.gateway.naming import MESSAGES, naming
 from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
 from ostiary.gateway.route import Dialect, Route
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
-    model = asked.models.find(body.model)
+    model = choose_model(asked.models, body.model)
     request = parse_messages(body, asked.tenant)
     writer = MessageWriter(asked.correlation_id, model.name)
     if body.stream:
@@ -33,7 +34,7 @@ async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
 
 async def count_tokens(asked: Asked, body: CountBody) -> Reply:
     """As the model would read them; nothing is generated."""
-    model = asked.models.find(body.model)
+    model = choose_model(asked.models, body.model)
     fields = {name: value for name, value in write_conversation(body).items() if value is not None}
     with naming(MESSAGES):
         result = await asked.ask(model, ParsedRequest(Operation.RENDER, fields)).finish()

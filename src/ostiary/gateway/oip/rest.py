@@ -1,0 +1,138 @@
+"""/v2: the Open Inference Protocol over REST, with the extension for binary data."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from ostiary.core.tensors import ParsedTensors
+from ostiary.errors import GATEWAY_MEDIA_TYPE, GatewayRefused
+from ostiary.gateway.asked import Asked
+from ostiary.gateway.choose_model import choose_function
+from ostiary.gateway.oip.forms import (
+    InferAnswer,
+    InferBody,
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+)
+from ostiary.gateway.oip.metadata import SERVER, describe_model, judge_version, name_version
+from ostiary.gateway.oip.read_infer import HEADER_LENGTH, parse_infer, split_body
+from ostiary.gateway.oip.write_infer import write_infer
+from ostiary.gateway.openapi import BINARY
+from ostiary.gateway.reply import JsonReply, Reply
+from ostiary.gateway.route import Dialect, Handler, Route
+from ostiary.gateway.served import ServedModel
+
+_JSON: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
+_SHORT_BYTES: Final = 65_536
+"""Of JSON: read in a millisecond or two."""
+_MANY_NUMBERS: Final = 4_096
+"""Written in JSON in a millisecond or two."""
+_AT_WORK: Final = ("running", "resting")
+
+
+async def infer(asked: Asked, data: bytes) -> Reply:
+    model, contract = choose_function(asked.models, asked.path["model"])
+    _judge_version(asked, model)
+    _judge_media_type(asked.headers.get("content-type"), has_binary=HEADER_LENGTH in asked.headers)
+    header, binary = split_body(data, asked.headers.get(HEADER_LENGTH))
+    del data
+    if len(header) <= _SHORT_BYTES:
+        request = parse_infer(header, binary, contract)
+    else:
+        request = await asyncio.to_thread(parse_infer, header, binary, contract)
+    del binary
+    answer = await asked.ask_function(model, ParsedTensors(request.inputs))
+    numbers = sum(answer.outputs[item.name].elements for item in request.wanted if not item.is_binary)
+    if numbers <= _MANY_NUMBERS:
+        return write_infer(model.name, name_version(model), request, answer.outputs)
+    return await asyncio.to_thread(write_infer, model.name, name_version(model), request, answer.outputs)
+
+
+async def tell_model(asked: Asked, _body: object) -> Reply:
+    model, contract = choose_function(asked.models, asked.path["model"])
+    _judge_version(asked, model)
+    return JsonReply(describe_model(model, contract))
+
+
+async def tell_model_ready(asked: Asked, _body: object) -> Reply:
+    model = asked.models.find(asked.path["model"])
+    _judge_version(asked, model)
+    is_ready = model.opened.standing in _AT_WORK
+    return JsonReply(ModelReady(model.name, is_ready), status=200 if is_ready else 503)
+
+
+async def tell_server(_asked: Asked, _body: object) -> Reply:
+    return JsonReply(SERVER)
+
+
+def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
+    """Those with more fixed parts come first: a model's name may have slashes in it."""
+
+    async def tell_live(asked: Asked, _body: object) -> Reply:
+        is_live = any(model.opened.standing in _AT_WORK for model in asked.models.by_name.values())
+        return JsonReply(ServerLive(is_live), status=200 if is_live else 503)
+
+    async def tell_ready(asked: Asked, _body: object) -> Reply:
+        is_ready = not is_draining() and is_server_ready(asked)
+        return JsonReply(ServerReady(is_ready), status=200 if is_ready else 503)
+
+    named, versioned = "/v2/models/{model:path}", "/v2/models/{model:path}/versions/{version}"
+    return (
+        _get("/v2/health/live", tell_live, "Whether the server does its work", ServerLive, is_open=True),
+        _get("/v2/health/ready", tell_ready, "Whether every model could answer now", ServerReady, is_open=True),
+        _get("/v2", tell_server, "What the server can do", ServerMetadata),
+        _post(f"{versioned}/infer", "Compute a function, of the version that is named"),
+        _post(f"{named}/infer", "Compute a function"),
+        _get(f"{versioned}/ready", tell_model_ready, "Whether this version could answer now", ModelReady),
+        _get(f"{named}/ready", tell_model_ready, "Whether a model could answer now", ModelReady),
+        _get(versioned, tell_model, "What this version of a function takes and gives", ModelMetadata),
+        _get(named, tell_model, "What a function takes and gives", ModelMetadata),
+    )
+
+
+def is_server_ready(asked: Asked) -> bool:
+    return all(model.opened.standing in _AT_WORK for model in asked.models.by_name.values())
+
+
+def _get(path: str, handle: Handler, summary: str, gives: Any, *, is_open: bool = False) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        handle=handle,
+        dialect=Dialect.INFERENCE,
+        summary=summary,
+        gives=gives,
+        is_open=is_open,
+    )
+
+
+def _post(path: str, summary: str) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        handle=infer,
+        dialect=Dialect.INFERENCE,
+        summary=summary,
+        takes=InferBody,
+        gives=InferAnswer,
+        is_raw=True,
+    )
+
+
+def _judge_version(asked: Asked, model: ServedModel) -> None:
+    if "version" in asked.path:
+        judge_version(model, asked.path["version"])
+
+
+def _judge_media_type(claimed: str | None, *, has_binary: bool) -> None:
+    """The clients of others name none."""
+    if claimed is None or claimed.lower() in _JSON or (has_binary and claimed.lower() == BINARY):
+        return
+    raise GatewayRefused(
+        GATEWAY_MEDIA_TYPE, f"the body is neither application/json nor {BINARY}", field="content-type"
+    )

@@ -1,0 +1,236 @@
+"""The Open Inference Protocol at /v2: what a function is told and gives, and what is refused before it is asked."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cell_tools import LINUX_ONLY
+from door_tools import head, parse_answer
+from served_functions import INPUT, PACKED, ROWS, ask, binary_input, flat, request, serve_functions, split
+from served_models import Served
+
+from ostiary.testing import FakeEngine
+
+pytestmark = LINUX_ONLY
+WHOLE = {**INPUT, "data": flat()}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder: Path = tmp_path_factory.mktemp("functions")
+    with FakeEngine(), serve_functions(folder, language="acme/llama") as running:
+        yield running
+
+
+def test_what_the_server_and_the_model_are(served: Served) -> None:
+    assert served.door.get("/v2").json == {"version": "1", "extensions": ["binary_tensor_data"], "name": "ostiary"}
+    assert served.door.get("/v2/health/live").json == {"live": True}
+    assert served.door.get("/v2/health/ready").json == {"ready": True}
+    expected = {
+        "name": "scaled",
+        "versions": ["1"],
+        "platform": "ostiary-graph",
+        "inputs": [
+            {
+                "name": "x",
+                "datatype": "FP32",
+                "shape": [-1, 3],
+                "parameters": {"dims": ["batch", 3], "finite": True, "range": [-10.0, 10.0]},
+            }
+        ],
+        "outputs": [
+            {
+                "name": "y",
+                "datatype": "FP32",
+                "shape": [-1, 3],
+                "parameters": {"dims": ["batch", 3], "finite": True},
+            }
+        ],
+    }
+    for path in ("/v2/models/scaled", "/v2/models/scaled/versions/1"):
+        assert served.door.get(path).json == expected
+        assert served.door.get(f"{path}/ready").json == {"name": "scaled", "ready": True}
+    assert served.door.get("/v2/models/acme/llama/ready").json == {"name": "acme/llama", "ready": True}
+
+
+@pytest.mark.parametrize("data", [flat(), ROWS], ids=["flat", "nested"])
+def test_numbers_in_json(served: Served, data: Any) -> None:
+    answer = ask(served, request({**INPUT, "data": data}, id="mine"))
+    assert answer.status == 200, answer.body
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json == {
+        "model_name": "scaled",
+        "model_version": "1",
+        "id": "mine",
+        "outputs": [{"name": "y", "datatype": "FP32", "shape": [2, 3], "data": flat()}],
+    }
+
+
+def test_binary_data_both_ways(served: Served) -> None:
+    for more in (
+        {"parameters": {"binary_data_output": True}},
+        {"outputs": [{"name": "y", "parameters": {"binary_data": True}}]},
+        {"outputs": [{"name": "y"}], "parameters": {"binary_data_output": True}},
+    ):
+        answer = ask(served, request(binary_input(), **more), PACKED)
+        assert answer.headers["content-type"] == "application/octet-stream"
+        told, data = split(answer)
+        assert told["outputs"] == [
+            {"name": "y", "datatype": "FP32", "shape": [2, 3], "parameters": {"binary_data_size": 24}}
+        ]
+        assert data == PACKED
+
+
+def test_binary_in_and_json_out_and_the_other_way(served: Served) -> None:
+    answer = ask(
+        served, request(binary_input(), outputs=[{"name": "y", "parameters": {"binary_data": False}}]), PACKED
+    )
+    assert answer.json["outputs"] == [{"name": "y", "datatype": "FP32", "shape": [2, 3], "data": flat()}]
+    told, data = split(ask(served, request(WHOLE, parameters={"binary_data_output": True})))
+    assert data == PACKED
+    assert "id" not in told
+
+
+@pytest.mark.parametrize(
+    ("body", "binary", "code", "field"),
+    [
+        (request(WHOLE, pirority=1), b"", "CONTRACT_UNKNOWN_FIELD", "pirority"),
+        (request(WHOLE, parameters={"sequence_id": 1}), b"", "CONTRACT_UNKNOWN_FIELD", "parameters.sequence_id"),
+        (request(WHOLE, parameters={"timeout": 1}), b"", "CONTRACT_UNKNOWN_FIELD", "parameters.timeout"),
+        (
+            request({**INPUT, "parameters": {"shared_memory_region": "a"}}),
+            b"",
+            "CONTRACT_UNKNOWN_FIELD",
+            "inputs[0].parameters.shared_memory_region",
+        ),
+        (
+            request(WHOLE, outputs=[{"name": "y", "parameters": {"classification": 2}}]),
+            b"",
+            "CONTRACT_UNKNOWN_FIELD",
+            "outputs[0].parameters.classification",
+        ),
+        (request(WHOLE, outputs=[{"name": "z"}]), b"", "CONTRACT_UNKNOWN_FIELD", "outputs[0].name"),
+        (request(WHOLE, outputs=[{"name": "y"}, {"name": "y"}]), b"", "CONTRACT_TYPE", "outputs[1].name"),
+        (request(WHOLE, WHOLE), b"", "CONTRACT_TYPE", "inputs[1].name"),
+        (request(), b"", "CONTRACT_TYPE", "x"),
+        (request({**WHOLE, "name": "other"}), b"", "CONTRACT_UNKNOWN_FIELD", "other"),
+        (request(INPUT), b"", "CONTRACT_TYPE", "inputs[0].data"),
+        (request({**WHOLE, **binary_input()}), PACKED, "CONTRACT_TYPE", "inputs[0].data"),
+        (request({**WHOLE, "datatype": "FP64"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
+        (request({**WHOLE, "datatype": "BYTES"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
+        (request({**WHOLE, "datatype": "__class__"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
+        (request({**WHOLE, "datatype": "INT32"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
+        (request({**WHOLE, "name": "z", "datatype": "FP16"}), b"", "CONTRACT_TYPE", "inputs[0].data"),
+        (request({**WHOLE, "shape": [3, 3]}), b"", "CONTRACT_SHAPE", "inputs[0].data"),
+        (request({**WHOLE, "shape": [2, -3]}), b"", "CONTRACT_RANGE", "inputs[0].shape[1]"),
+        (request({**WHOLE, "shape": [1 << 40, 3]}), b"", "CONTRACT_RANGE", "inputs[0].shape[0]"),
+        (request({**WHOLE, "shape": [1] * 9}), b"", "CONTRACT_TOO_LONG", "inputs[0].shape"),
+        (request({**WHOLE, "shape": [6]}), b"", "CONTRACT_SHAPE", "x"),
+        (request({**WHOLE, "shape": [2.5, 3]}), b"", "CONTRACT_TYPE", "inputs[0].shape[0]"),
+        (request({**INPUT, "data": [[1, 2, 3], [4, 5]]}), b"", "CONTRACT_SHAPE", "inputs[0].data"),
+        (request({**INPUT, "data": [1, 2, 3, 4, 5, "6"]}), b"", "CONTRACT_TYPE", "inputs[0].data"),
+        (request({**INPUT, "data": [1, 2, 3, 4, 5, True]}), b"", "CONTRACT_TYPE", "inputs[0].data"),
+        (request({**INPUT, "data": [1, 2, 3, 4, 5, 11]}), b"", "CONTRACT_RANGE", "x"),
+        (request({**INPUT, "data": [1, 2, 3, 4, 5, 1e300]}), b"", "CONTRACT_RANGE", "inputs[0].data"),
+        (request(binary_input(20)), PACKED, "CONTRACT_SHAPE", "inputs[0].parameters.binary_data_size"),
+        (request(binary_input(28)), PACKED, "CONTRACT_SHAPE", "inputs[0].parameters.binary_data_size"),
+        (request(binary_input(-1)), PACKED, "CONTRACT_RANGE", "inputs[0].parameters.binary_data_size"),
+        (request(binary_input(1 << 60)), PACKED, "CONTRACT_RANGE", "inputs[0].parameters.binary_data_size"),
+        (request(binary_input(shape=[1, 3])), PACKED, "CONTRACT_SHAPE", "inputs[0].parameters.binary_data_size"),
+        (
+            request(binary_input(shape=[(1 << 31) - 1] * 8)),
+            PACKED,
+            "CONTRACT_SHAPE",
+            "inputs[0].parameters.binary_data_size",
+        ),
+        (
+            request(binary_input(), binary_input(name="z")),  # the same bytes, claimed twice
+            PACKED,
+            "CONTRACT_SHAPE",
+            "inputs[1].parameters.binary_data_size",
+        ),
+        (request(binary_input(12, shape=[1, 3])), PACKED, "GATEWAY_BODY_MALFORMED", "inputs"),
+        (request(binary_input()), PACKED[:-4] + struct.pack("<f", float("nan")), "CONTRACT_NOT_FINITE", "x"),
+        (request(binary_input()), PACKED[:-4] + struct.pack("<f", float("inf")), "CONTRACT_NOT_FINITE", "x"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_its_name(
+    served: Served, body: object, binary: bytes, code: str, field: str
+) -> None:
+    answer = ask(served, body, binary)
+    assert (answer.json["code"], answer.json.get("field")) == (code, field)
+    assert answer.status in (400, 413)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert isinstance(answer.json["error"], str)
+    assert answer.json["correlation_id"] == answer.headers["x-correlation-id"]
+    assert ask(served, request(WHOLE)).status == 200
+
+
+@pytest.mark.parametrize("claimed", ["0", "-1", "9999", "2e1", "1, 1", "٣", "1_0", ""])
+def test_a_length_of_the_json_that_the_body_does_not_have(served: Served, claimed: str) -> None:
+    body = json.dumps(request(WHOLE)).encode()
+    lines = [f"content-length: {len(body)}", "connection: close"]
+    sent = head("POST", "/v2/models/scaled/infer", *lines)[:-2]
+    sent += b"inference-header-content-length: " + claimed.encode() + b"\r\n\r\n" + body
+    answer = parse_answer(served.door.exchange(sent))
+    assert answer.code == "GATEWAY_BODY_MALFORMED"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        (b"{}", "text/plain", "GATEWAY_MEDIA_TYPE"),
+        (b"{}", "application/octet-stream", "GATEWAY_MEDIA_TYPE"),
+        (b"{", "application/json", "GATEWAY_BODY_MALFORMED"),
+        (b'{"inputs":[],"inputs":[]}', "application/json", "GATEWAY_BODY_MALFORMED"),
+        (b'{"inputs":[{"data":[NaN]}]}', "application/json", "GATEWAY_BODY_MALFORMED"),
+        (b"[" * 5000, "application/json", "GATEWAY_BODY_MALFORMED"),
+        (b"\xff", "application/json", "GATEWAY_BODY_MALFORMED"),
+        (b"", "application/json", "GATEWAY_BODY_MALFORMED"),
+    ],
+)
+def test_bodies_that_are_none(served: Served, body: bytes, kind: str, code: str) -> None:
+    assert served.door.post("/v2/models/scaled/infer", body, f"content-type: {kind}").code == code
+
+
+def test_other_models_and_versions(served: Served) -> None:
+    assert ask(served, request(WHOLE), path="scaled/versions/1").status == 200
+    for path in ("nobody", "scaled/versions/2", "../scaled", "scaled/versions/"):
+        answer = ask(served, request(WHOLE), path=path)
+        assert (answer.status, answer.code) == (404, "GATEWAY_MODEL_UNKNOWN"), path
+    assert served.door.get("/v2/models/nobody").status == 404
+    assert served.door.get("/v2/models/scaled/versions/2/ready").status == 404
+    assert served.door.get("/v2/models/scaled/infer").status == 405
+
+
+def test_each_kind_of_model_in_its_own_protocol(served: Served) -> None:
+    answer = ask(served, request(WHOLE), path="acme/llama")
+    assert (answer.status, answer.code) == (404, "GATEWAY_OPERATION")
+    assert "language model" in str(answer.json["error"])
+    assert served.door.get("/v2/models/acme/llama").code == "GATEWAY_OPERATION"
+    for path, body in (
+        ("/v1/completions", {"prompt": "x"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "x"}], "max_tokens": 3}),
+        ("/v1/embeddings", {"input": "x"}),
+    ):
+        refused = served.door.post(path, json.dumps({"model": "scaled", **body}).encode())
+        assert refused.status == 404, refused.body
+        assert b"GATEWAY_OPERATION" in refused.body
+
+
+def test_many_at_once_each_get_their_own(served: Served) -> None:
+    def one(number: int) -> bool:
+        sent = struct.pack("<3f", number % 10, -1, 0.5)
+        told = request(binary_input(12, shape=[1, 3]), id=str(number), parameters={"binary_data_output": True})
+        answer, data = split(ask(served, told, sent))
+        return answer["id"] == str(number) and data == sent
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(one, range(64)))
