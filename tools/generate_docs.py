@@ -30,8 +30,8 @@ from ostiary import errors
 from ostiary.cli.main import build_parser
 from ostiary.core import function_limits, limits
 from ostiary.core.ceiling import Ceiling
-from ostiary.core.terms.schema import describe_schema
 from ostiary.graph.attributes import Attribute, AttributeKind
+from ostiary.graph.contract_schema import describe_contracts
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.uncovered import UNCOVERED
 from ostiary.intake.network.architectures import ARCHITECTURES
@@ -305,7 +305,7 @@ def read_cards() -> dict[str, dict[str, str]]:
 
 
 def render_contract_schema() -> str:
-    return json.dumps(describe_schema(), indent=2) + "\n"
+    return json.dumps(describe_contracts(), indent=2) + "\n"
 
 
 PAGES = {

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from ostiary.cli import ui
 from ostiary.cli.belief_options import add_belief_options, read_named
 from ostiary.cli.options import add_state_option
+from ostiary.core.text import quote_untrusted
+from ostiary.errors import USAGE, Misuse
 
 if TYPE_CHECKING:
     from ostiary.cli.contract_trial import Trial
@@ -20,8 +22,8 @@ _DESCRIPTION: Final = """\
 Try generated good and bad requests against a model's contract: just within each bound, and just past it.
 
 Without --run the contract room alone is asked, and no model is started. With --run the model is opened as by
-`ostiary run`, verified and walled, and what fits is asked of it for one token; then bounds that only its tokenizer
-can count are tried, too."""
+`ostiary run`, verified and walled, and what fits is asked of it. A language model answers with one token, and
+bounds that only its tokenizer can count are tried, too; a function computes."""
 
 _EPILOG: Final = """\
 exit status:
@@ -75,20 +77,36 @@ def _try_alone(options: argparse.Namespace) -> list[Trial]:
             advance=progress.advance,
         )
     facts = judgement.to_manifest().facts
+    if facts.function is not None:
+        return _try_function(options.model)
     contract: TextContract = derive_contract(facts, facts.context_tokens or _TOKENS_IF_UNSAID, facts.terms)
     return list(try_samples(make_samples(contract), contract))
 
 
+def _try_function(model: Path) -> list[Trial]:
+    from ostiary.cli.contract_trial import try_tensors
+    from ostiary.contract import make_tensor_samples
+    from ostiary.core.terms.values import LanguageTerms
+    from ostiary.intake import read_contract
+
+    contract = read_contract(model)
+    if contract is None or isinstance(contract, LanguageTerms):  # it was a function's when it was judged
+        raise Misuse(USAGE, f"{quote_untrusted(model.name)} changes while it is read, or is no directory")
+    return list(try_tensors(make_tensor_samples(contract), contract))
+
+
 def _run_model(options: argparse.Namespace) -> list[Trial]:
     from ostiary.cli.belief import ask_to_pin
-    from ostiary.cli.contract_trial import run_samples
-    from ostiary.contract import make_samples
+    from ostiary.cli.contract_trial import run_samples, run_tensors
+    from ostiary.contract import make_samples, make_tensor_samples
     from ostiary.library.opening import open_here
     from ostiary.library.options import read_options
 
     read = read_options({"signature": options.signature, "state": options.state})
     opened = open_here(options.model, replace(read, named=read_named(options), ask=ask_to_pin))
     try:
+        if (function := opened.function) is not None:
+            return list(run_tensors(make_tensor_samples(function), opened, function))
         return list(run_samples(make_samples(opened.contract), opened))
     finally:
         opened.close()

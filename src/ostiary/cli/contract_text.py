@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary._version import __version__
@@ -16,27 +16,39 @@ from ostiary.core.text import quote_untrusted
 
 if TYPE_CHECKING:
     from ostiary.cli.contract_trial import Trial
+    from ostiary.graph.function_contract import FunctionContract
 
 SCHEMA: Final = 1
 _STYLES: Final = {Change.WIDER: "red", Change.NARROWER: "green", Change.OTHER: "yellow"}
 _INDENT: Final = 2
 
 
-def describe_shown(name: str, terms: LanguageTerms | None) -> dict[str, object]:
+def describe_shown(name: str, contract: LanguageTerms | FunctionContract | None) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "ostiary": __version__,
         "model": quote_untrusted(name),
-        "source": "default" if terms is None else CONTRACT_FILE,
-        "contract": describe_terms(terms or HOUSE_TERMS),
+        "source": "default" if contract is None else CONTRACT_FILE,
+        "contract": _describe(contract),
     }
 
 
-def render_shown(name: str, terms: LanguageTerms | None, *, width: int) -> list[str]:
-    described = describe_terms(terms or HOUSE_TERMS)
-    source = "no contract.json: what the house takes of any language model" if terms is None else CONTRACT_FILE
+def _describe(contract: LanguageTerms | FunctionContract | None) -> Mapping[str, object]:
+    if contract is None or isinstance(contract, LanguageTerms):
+        return describe_terms(contract or HOUSE_TERMS)
+    from ostiary.graph.render_contract import describe_contract
+
+    return describe_contract(contract)
+
+
+def render_shown(name: str, contract: LanguageTerms | FunctionContract | None, *, width: int) -> list[str]:
+    source = "no contract.json: what the house takes of any language model" if contract is None else CONTRACT_FILE
     lines = [f"{quote_untrusted(name)}: {source}"]
-    for field, value in described.items():
+    if contract is not None and not isinstance(contract, LanguageTerms):
+        from ostiary.cli.contract_function_text import list_lines
+
+        return [*lines, *(line for text in list_lines(contract) for line in _wrap(text, width, _INDENT))]
+    for field, value in describe_terms(contract or HOUSE_TERMS).items():
         if field in {"format", "version"}:
             continue
         if isinstance(value, list):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ostiary.contract import Sample, TextContract, check_request
+from ostiary.contract import Sample, TensorSample, TextContract, check_request, check_tensors
 from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.core.values import dataclass
 from ostiary.errors import ContractRefused, Limit, OstiaryError
 
 if TYPE_CHECKING:
+    from ostiary.core.tensors import ParsedTensors
+    from ostiary.graph.function_contract import FunctionContract
     from ostiary.library.opening import Opened
+    from ostiary.walks.tensor_walk import TensorsInFlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def try_samples(samples: Iterable[Sample], contract: TextContract) -> Iterator[T
     """In the contract room, with no model. What only the engine can tell is left out."""
     for sample in samples:
         if not sample.asks_engine:
-            yield _try(sample, contract)
+            yield _try(sample, partial(check_request, sample.request, contract))
 
 
 def run_samples(samples: Iterable[Sample], opened: Opened) -> Iterator[Trial]:
@@ -60,9 +64,34 @@ def run_samples(samples: Iterable[Sample], opened: Opened) -> Iterator[Trial]:
             yield Trial(sample.name, sample.rule, None, ran=True)
 
 
-def _try(sample: Sample, contract: TextContract) -> Trial:
+def try_tensors(samples: Iterable[TensorSample], contract: FunctionContract) -> Iterator[Trial]:
+    """In the contract room, with no model."""
+    for sample in samples:
+        yield _try(sample, partial(check_tensors, sample.request, contract))
+
+
+def run_tensors(samples: Iterable[TensorSample], opened: Opened, contract: FunctionContract) -> Iterator[Trial]:
+    """With the function: it computes what fits. What must not fit never comes so far, and is tried without it."""
+    for sample in samples:
+        if sample.rule is None:
+            yield _run(sample, opened.ask_function)
+        else:
+            yield _try(sample, partial(check_tensors, sample.request, contract))
+
+
+def _run(sample: TensorSample, ask: Callable[[ParsedTensors], TensorsInFlight]) -> Trial:
     try:
-        check_request(sample.request, contract)
+        ask(sample.request).conclude()
+    except ContractRefused as refusal:
+        return Trial(sample.name, sample.rule, refusal.rule, refusal.limit, ran=True, detail=refusal.message)
+    except OstiaryError as error:
+        return Trial(sample.name, sample.rule, error.code, ran=True, detail=error.message)
+    return Trial(sample.name, sample.rule, None, ran=True)
+
+
+def _try(sample: Sample | TensorSample, check: Callable[[], object]) -> Trial:
+    try:
+        check()
     except ContractRefused as refusal:
         return Trial(sample.name, sample.rule, refusal.rule, refusal.limit)
     return Trial(sample.name, sample.rule, None)

@@ -100,6 +100,53 @@ def decode(lane: Lane, data: bytes) -> float:
     return float(value)
 
 
+class Ends(NamedTuple):
+    """Numbers at the ends of a range, as the datatype writes them."""
+
+    least: bytes
+    most: bytes
+    below: bytes | None
+    """The greatest finite number under the range; None where there is none."""
+    above: bytes | None
+
+
+def write_ends(lane: Lane, low: float | None, high: float | None) -> Ends | None:
+    """None where no number of the datatype lies within."""
+    least, most = _find_bounds(lane, low, high)
+    if least > most:
+        return None
+    first, last = _finite_codes(lane)
+    return Ends(
+        _write(lane, least),
+        _write(lane, most),
+        _write(lane, least - 1) if least > first else None,
+        _write(lane, most + 1) if most < last else None,
+    )
+
+
+def write_numbers(lane: Lane, value: float) -> tuple[bytes, ...]:
+    """How the datatype writes it: in two ways where it is zero with a sign; in none where it has no such number."""
+    return tuple(word.to_bytes(lane.bytes, "little") for word in _encode(lane, value))
+
+
+def write_next(lane: Lane, data: bytes) -> bytes | None:
+    """The next greater finite number; None after the last."""
+    code = _turn(lane, int.from_bytes(data, "little"), is_code=False) + 1
+    return _write(lane, code) if code <= _finite_codes(lane)[1] else None
+
+
+def write_infinity(lane: Lane) -> bytes:
+    return _write(lane, _finite_codes(lane)[1] + 1)
+
+
+def write_nan(lane: Lane) -> bytes:
+    return ((1 << (lane.bits - 1)) - 1).to_bytes(lane.bytes, "little")
+
+
+def _write(lane: Lane, code: int) -> bytes:
+    return _turn(lane, code, is_code=True).to_bytes(lane.bytes, "little")
+
+
 _WORDS: Final[Mapping[int, Literal["B", "H", "I", "Q"]]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _FLOATS: Final[Mapping[Lane, tuple[str, bytes]]] = {
     LANES["FP16"]: ("<e", b""),
@@ -123,7 +170,7 @@ def _finite_codes(lane: Lane) -> tuple[int, int]:
 
 
 def _decode_code(lane: Lane, code: int) -> float:
-    return decode(lane, _turn(lane, code, is_code=True).to_bytes(lane.bytes, "little"))
+    return decode(lane, _write(lane, code))
 
 
 def _turn(lane: Lane, word: int, *, is_code: bool) -> int:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import EXPORT_VALUE, USAGE, ExportRefused, Misuse
+from ostiary.graph.derive_contract import find_usual_batch
 from ostiary.graph.function_contract import (
     DATATYPES,
     ContractDim,
@@ -70,8 +71,7 @@ def make_contract(graph: Graph, wishes: Wishes) -> FunctionContract:
 def find_batch(graph: Graph, asked: str | None) -> str | None:
     """The dim along which calls may be computed together: `asked`, or one that is called batch, if that is sure."""
     if asked is None:
-        known = [item.name for item in graph.dims if item.name == "batch"]
-        return known[0] if known and find_batch_axes(graph, known[0]) is not None else None
+        return find_usual_batch(graph)
     if asked not in {item.name for item in graph.dims}:
         raise Misuse(USAGE, f"batch names a dim '{quote_untrusted(asked)}' that no input has")
     if find_batch_axes(graph, asked) is None:

@@ -48,7 +48,7 @@ _TOP: Final = frozenset({"format", "version", "name", "platform", "dims", "input
 _DIM: Final = frozenset({"min", "max", "is_batch"})
 _TENSOR: Final = frozenset({"name", "datatype", "shape", "dims"})
 _RULES: Final = frozenset({"finite", "range", "allowed"})
-_INTEGER_ENDS: Final = {
+INTEGER_ENDS: Final = {
     "UINT8": (0, (1 << 8) - 1),
     "UINT16": (0, (1 << 16) - 1),
     "UINT32": (0, (1 << 32) - 1),
@@ -204,9 +204,9 @@ def _parse_numbers(value: JsonValue, datatype: str, where: str, most: int) -> tu
 
 def _parse_number(value: JsonValue, datatype: str, where: str) -> float:
     """An integer of an integer datatype, or a float of a float one."""
-    if datatype in _INTEGER_ENDS:
+    if datatype in INTEGER_ENDS:
         number = _FIELDS.take_integer(value, f"{where}: an entry")
-        low, high = _INTEGER_ENDS[datatype]
+        low, high = INTEGER_ENDS[datatype]
         if not low <= number <= high:
             raise refuse(CONTRACT_OUT_OF_RANGE, f"{where}: {number} is no {datatype}")
         return number

@@ -12,7 +12,7 @@ from __future__ import annotations
 from ostiary.intake.examine import examine_model, read_manifest
 from ostiary.intake.hashing import ClaimedFile, DeferredFile, HashPlan
 from ostiary.intake.judge import Judgement, judge_model, name_of, read_model, tell_verdict
-from ostiary.intake.read_contract import read_contract
+from ostiary.intake.read_contract import read_contract, read_graph
 from ostiary.intake.read_signatures import read_detached_signature, read_signature_files
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "name_of",
     "read_contract",
     "read_detached_signature",
+    "read_graph",
     "read_manifest",
     "read_model",
     "read_signature_files",

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.core.findings import Finding, refusal_of, refuse
+from ostiary.core.function_limits import MAX_CONTRACT_BYTES, MAX_GRAPH_BYTES
+from ostiary.core.json_text import parse_json_object
 from ostiary.core.limits import MAX_TERMS_BYTES
-from ostiary.core.terms.parse_terms import parse_language_contract, read_contract_values, read_platform
+from ostiary.core.terms.parse_terms import parse_language_contract, read_platform
 from ostiary.core.terms.values import CONTRACT_FILE, LANGUAGE_PLATFORM, LanguageTerms
 from ostiary.core.text import quote_untrusted
-from ostiary.errors import MODEL_NOT_FOUND, IntakeRefused, Misuse
-from ostiary.intake.read_file import read_up_to
+from ostiary.errors import IntakeRefused
+from ostiary.intake.read_one import read_alone, read_in_model
 from ostiary.intake.rules.contract import CONTRACT_OTHER_MODEL, CONTRACT_PLATFORM
-from ostiary.intake.tree import open_tree, tell_unreadable
+from ostiary.intake.rules.functions import FUNCTION_NO_CONTRACT
 
 if TYPE_CHECKING:
     from ostiary.graph.function_contract import FunctionContract
+    from ostiary.graph.values import Graph
 
+GRAPH_FILE: Final = "graph.json"
 _FUNCTION_PLATFORM: Final = "ostiary-graph"
+_MAX_BYTES: Final = max(MAX_CONTRACT_BYTES, MAX_TERMS_BYTES)
+"""Before it is known which platform it is for; each platform's reader has its own ceilings."""
 
 
 def _parse_function_contract(data: bytes) -> FunctionContract:
@@ -40,19 +44,12 @@ _PARSERS: Final[Mapping[str, Callable[[bytes], LanguageTerms | FunctionContract]
 
 def parse_contract(data: bytes) -> LanguageTerms | FunctionContract:
     """Raises IntakeRefused."""
-    platform = read_platform(read_contract_values(data))
+    platform = read_platform(parse_json_object(data, max_bytes=_MAX_BYTES))
     parse = _PARSERS.get(platform)
     if parse is None:
         detail = f"its platform '{quote_untrusted(platform)}' is none of {', '.join(_PARSERS)}"
         raise refuse(CONTRACT_PLATFORM, detail)
     return parse(data)
-
-
-def _parse_terms(data: bytes) -> LanguageTerms:
-    parsed = parse_contract(data)
-    if not isinstance(parsed, LanguageTerms):
-        raise refuse(CONTRACT_PLATFORM, "it is a function's, which is part of its graph (docs/functions.md)")
-    return parsed
 
 
 def check_contract(terms: LanguageTerms, vocabulary: int | None, context_tokens: int | None) -> tuple[Finding, ...]:
@@ -72,49 +69,39 @@ def check_contract(terms: LanguageTerms, vocabulary: int | None, context_tokens:
     return tuple(found)
 
 
-def read_contract(path: Path) -> LanguageTerms | None:
-    """Of a model directory, or a contract file by itself; None where a directory has none.
+def read_contract(path: Path) -> LanguageTerms | FunctionContract | None:
+    """Of a model directory, or a contract file by itself; None where a language model has none.
 
     Nothing else is read, and nobody is asked who vouches for it. Raises Misuse, IntakeRefused, SourceUnreadable.
     """
-    data = _read_in_model(path) if path.is_dir() else _read_alone(path)
+    data = read_in_model(path, CONTRACT_FILE, _MAX_BYTES) if path.is_dir() else read_alone(path, _MAX_BYTES)
     if data is None:
+        if _is_there(path, GRAPH_FILE):
+            raise refuse(FUNCTION_NO_CONTRACT, f"there is no {CONTRACT_FILE} beside {GRAPH_FILE}")
         return None
     try:
-        return _parse_terms(data)
+        return parse_contract(data)
     except IntakeRefused as refusal:
-        worst, *others = (replace(finding, path=CONTRACT_FILE) for finding in refusal.findings)
-        raise refusal_of(worst, *others) from refusal
+        raise _name_file(refusal, CONTRACT_FILE) from refusal
 
 
-def _read_in_model(path: Path) -> bytes | None:
-    with open_tree(path) as tree:
-        file = next((file for file in tree.files if file.path == CONTRACT_FILE), None)
-        if file is None:
-            refused = next((f for f in tree.findings if f.path == CONTRACT_FILE and f.is_refusing), None)
-            if refused is not None:  # a link, a pipe: that is not the same as none
-                raise refusal_of(refused)
-            return None
-        descriptor = tree.open_file(file)
-        try:
-            return read_up_to(descriptor, MAX_TERMS_BYTES + 1)
-        except OSError as error:
-            raise tell_unreadable(CONTRACT_FILE, error) from error
-        finally:
-            os.close(descriptor)
+def read_graph(path: Path) -> Graph | None:
+    """Of a model directory that is a function. Nothing else is read. Raises as `read_contract` does."""
+    data = read_in_model(path, GRAPH_FILE, MAX_GRAPH_BYTES) if path.is_dir() else None
+    if data is None:
+        return None
+    from ostiary.graph.parse_graph import parse_graph  # noqa: PLC0415  few models are functions
 
-
-def _read_alone(path: Path) -> bytes:
     try:
-        # O_NONBLOCK: a pipe must not keep us waiting for somebody who writes.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Misuse(MODEL_NOT_FOUND, f"{quote_untrusted(path.name)} is no file")
-            return read_up_to(descriptor, MAX_TERMS_BYTES + 1)
-        finally:
-            os.close(descriptor)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Misuse(MODEL_NOT_FOUND, f"there is no {quote_untrusted(path.name)}") from error
-    except OSError as error:
-        raise tell_unreadable(path.name, error) from error
+        return parse_graph(data)
+    except IntakeRefused as refusal:
+        raise _name_file(refusal, GRAPH_FILE) from refusal
+
+
+def _is_there(path: Path, name: str) -> bool:
+    return read_in_model(path, name, 0) is not None
+
+
+def _name_file(refusal: IntakeRefused, name: str) -> IntakeRefused:
+    worst, *others = (replace(finding, path=name) for finding in refusal.findings)
+    return refusal_of(worst, *others)

@@ -21,6 +21,7 @@ FUNCTION_NO_CONTRACT: Final = Rule(
     INTAKE_INCOMPLETE,
     "Function without contract.json",
     "Nothing says which inputs may be let in, so any that fits in shape would be.",
+    "`ostiary contract init` writes one from the graph, for whoever signs the model.",
 )
 FUNCTION_NO_CONSTANTS: Final = Rule(
     "function.no-constants",
