@@ -94,7 +94,7 @@ class CellProcess:
         self._loading: Final = Loading(told.engine, limits.load_seconds)
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
         self._allowance: Final = UsageAllowance(time.monotonic())
-        self._idle: Final = IdleAllowance()
+        self._idle: Final = IdleAllowance(limits.threads)
         self._reading: Final = ReadingTime(time.monotonic())
         self._is_made_to_wait = False
         self._telling: Final = threading.Lock()

@@ -140,7 +140,7 @@ def test_one_that_gets_work_is_not_taken_for_idle_any_more() -> None:
 
 
 def test_one_that_is_idle_has_seconds_of_processor_time_and_gets_some_more_slowly() -> None:
-    idle = IdleAllowance()
+    idle = IdleAllowance(10)
     assert not idle.is_used_up(0, 100_000)  # it is not idle yet
     idle.begin(100, 7_000)
     assert not idle.is_used_up(101, 12_000)
