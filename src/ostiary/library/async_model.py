@@ -28,7 +28,7 @@ from ostiary.library.result import Result, make_result
 from ostiary.library.verdict import Verdict
 
 if TYPE_CHECKING:
-    from ostiary.cell.process import CellUsage
+    from ostiary.cell.usage import CellUsage
     from ostiary.walks.request_walk import AnswerInFlight
 
 _THREADS: Final = 16

@@ -29,7 +29,7 @@ from ostiary.walks.open_model import OpenModel, OpenRequest, open_model
 from ostiary.walks.request_walk import AnswerInFlight, ask_model
 
 if TYPE_CHECKING:
-    from ostiary.cell.process import CellUsage
+    from ostiary.cell.usage import CellUsage
     from ostiary.core.frames import JsonObject
     from ostiary.record.log import Log
 
