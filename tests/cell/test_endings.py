@@ -22,6 +22,7 @@ from cell_tools import (
 )
 
 from ostiary._hazmat.pidfd import wait_for_end
+from ostiary.cell.process import CellProcess
 from ostiary.cell.profile import Layer
 from ostiary.cell.quarantine import Quarantine
 from ostiary.cell.start import start_cell
@@ -141,6 +142,25 @@ def test_a_record_that_fails_at_the_end_is_told_to_whoever_closes() -> None:
             cell.close()
     assert wait_for_end(worker, 0)
     os.close(worker)
+
+
+def test_a_failure_of_our_own_at_the_end_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> object:
+        raise MemoryError
+
+    seen: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: seen.append(told.exc_type))
+    with start_cell(make_plan(), Events().emit, "c") as cell:
+        call = cell.call("hang")
+        monkeypatch.setattr(CellProcess, "_describe_ending", fail)
+        signal_worker(cell)
+        with pytest.raises(OstiaryError):
+            list(call)
+        assert cell._process is not None
+        assert cell._process._pump.join(PATIENCE)
+        monkeypatch.undo()
+        assert last_reply(cell.call("echo")).body == {}
+    assert seen == [MemoryError]
 
 
 # --- idle, and in the middle of a call ---

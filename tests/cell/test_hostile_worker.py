@@ -156,7 +156,7 @@ def test_a_flood_of_reports_from_an_idle_worker_ends_it() -> None:
 @pytest.mark.parametrize(("what", "cause"), [("spin in a thread", "cpu"), ("allocate in a thread", "memory")])
 def test_what_goes_on_in_an_idle_worker_ends_it(what: str, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No call has limits that would, and without this layer the kernel has none."""
-    monkeypatch.setattr(idle, "MAX_IDLE_CPU_MS", 100 if cause == "cpu" else 10**9)
+    monkeypatch.setattr(idle, "MAX_IDLE_CPU_MS", 10 if cause == "cpu" else 10**9)
     monkeypatch.setattr(watchdog, "_IDLE_INTERVAL_SECONDS", 0.02)
     events = Events()
     with open_hostile(events, memory_bytes=600 << 20, without=(Layer.RESOURCES,)) as cell:

@@ -34,6 +34,9 @@ from ostiary.record.rotate import rotate_keys
 
 _MAX_ENTRIES = 1_500
 _MAX_LIFE_S = 0.12
+_TOLD_FIRST = 0.25
+"""How often a writer lives until it wrote something, however slow the machine is."""
+_PATIENCE_S = 10
 
 
 def write_until_killed(state: Path, pipe: int, seed: int) -> None:
@@ -100,6 +103,8 @@ class Soak:
         told: list[bytes] = []
         reader = threading.Thread(target=_read_all, args=(read, told))
         reader.start()
+        if self._dice.random() < _TOLD_FIRST:
+            _wait_for_some(told)
         time.sleep(self._dice.random() * _MAX_LIFE_S)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -141,6 +146,12 @@ class Soak:
         if verified.size > _MAX_ENTRIES:
             shutil.rmtree(self.state)
             self._start_over()
+
+
+def _wait_for_some(told: list[bytes]) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while not told and time.monotonic() < until:
+        time.sleep(0.002)
 
 
 def _read_all(pipe: int, told: list[bytes]) -> None:

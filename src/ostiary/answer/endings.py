@@ -57,14 +57,18 @@ class RequestEndings:
         self._lock: Final = threading.Lock()
         self._open: Final[dict[str, RequestEnding]] = {}
         self._abandoned: Final[deque[RequestEnding]] = deque()
+        self._untold: Final[deque[Event]] = deque()
+        """Ends that the record would not take."""
         self._is_foreign = False
 
     def begin(self, operation: Operation, correlation_id: str | None = None) -> RequestEnding:
-        """A request that is to end. What was abandoned meanwhile is told first.
+        """A request that is to end. What was abandoned meanwhile is told first, and what could not be told before.
 
-        `correlation_id`: what a door already told of it; it must be new. None: one is drawn.
+        `correlation_id`: what a door already told of it; it must be new. None: one is drawn. Raises what the record
+        says: what must be recorded and is not lets nothing more happen.
         """
         self.tell_abandoned()
+        self._tell_rest()
         ending = RequestEnding(self, operation, correlation_id or secrets.token_hex(8))
         with self._lock:
             self._open[ending.correlation_id] = ending
@@ -89,8 +93,21 @@ class RequestEndings:
                     ending.closed()
             except Exception as error:  # noqa: BLE001  the others are tried as well
                 failure = failure or error
+        try:
+            self._tell_rest()
+        except Exception as error:  # noqa: BLE001
+            failure = failure or error
         if failure is not None:
             raise failure
+
+    def _tell_rest(self) -> None:
+        while self._untold and not self._is_foreign:
+            event = self._untold.popleft()
+            try:
+                self._emit(event)
+            except Exception:
+                self._untold.appendleft(event)
+                raise
 
     def forget(self) -> None:
         """In a forked child: these requests are the parent's, and so is their record. Takes no lock."""
@@ -101,24 +118,29 @@ class RequestEndings:
         self._abandoned.append(ending)
 
     def tell(self, ending: RequestEnding, make: Callable[[_Common], Event]) -> None:
-        """The first end counts; it is in the record when this returns. Raises what the record says."""
+        """The first end counts; it is in the record when this returns. Raises what the record says; then it is told
+        before the next request begins, or when the model is closed.
+        """
         if self._is_foreign:
             return
         with self._lock:
             if self._open.pop(ending.correlation_id, None) is None:
                 return
-        self._emit(
-            make(
-                {
-                    "correlation_id": ending.correlation_id,
-                    "opened": self._opened,
-                    "root": self._root,
-                    "operation": ending.operation.value,
-                    "milliseconds": ending.count_milliseconds(),
-                    "prompt": self._hide(ending.asked),
-                }
-            )
+        event = make(
+            {
+                "correlation_id": ending.correlation_id,
+                "opened": self._opened,
+                "root": self._root,
+                "operation": ending.operation.value,
+                "milliseconds": ending.count_milliseconds(),
+                "prompt": self._hide(ending.asked),
+            }
         )
+        try:
+            self._emit(event)
+        except Exception:
+            self._untold.append(event)
+            raise
 
     def hide_answer(self, answer: Answer) -> Content | None:
         return self._hide([choice.text for choice in answer.choices])

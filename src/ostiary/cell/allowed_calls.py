@@ -7,6 +7,7 @@ here is denied: told to the cell, which ends the process, or ended by the kernel
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import Final
 
 from ostiary.core.values import dataclass
@@ -128,3 +129,13 @@ memory, and so knows what the segmentation fault that follows was.
 
 CLOSED_LATER: Final = ("sendmsg", "seccomp")
 """What handing over the listener takes: a second filter, put up right after it, ends the process for either."""
+
+
+def is_let_through(call: str, arguments: Sequence[int]) -> bool:
+    """What the list says of a call, as the filter reads it; of one that no check compares with the process's id."""
+    for rule in RULES:
+        if rule.call == call and all(
+            arguments[check.argument] & check.mask in check.values for check in rule.checks
+        ):
+            return rule.error is None
+    return False

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from ostiary._hazmat.notify import DeniedCall
-from ostiary.cell.allowed_calls import MEMORY_CALLS
+from ostiary.cell.allowed_calls import MEMORY_CALLS, is_let_through
 from ostiary.core.limits import MAX_LAST_WORDS_MS, MAX_MEMORY_REFUSALS
 
 
@@ -25,7 +25,11 @@ class MemoryRefusals:
 
     def is_one(self, name: str, denied: DeniedCall) -> bool:
         """Whether the wall would let it through, were it not for so much memory at once."""
-        return name in MEMORY_CALLS and denied.arguments[MEMORY_CALLS[name]] >= self._memory_bytes
+        return (
+            name in MEMORY_CALLS
+            and denied.arguments[MEMORY_CALLS[name]] >= self._memory_bytes
+            and is_let_through(name, denied.arguments)
+        )
 
     def note(self) -> bool:
         """False where there were too many."""

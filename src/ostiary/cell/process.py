@@ -31,6 +31,7 @@ from ostiary.cell.memory_refusals import MemoryRefusals
 from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
 from ostiary.cell.pump import Pump
 from ostiary.cell.syscalls import describe_call
+from ostiary.cell.usage import CellUsage
 from ostiary.cell.watchdog import find_watchdog
 from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, Tail, ToWorker, encode_call, encode_frame
 from ostiary.core.limits import MAX_LAST_WORDS_MS
@@ -59,20 +60,6 @@ class CellTold:
     correlation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CellUsage:
-    """At one moment. None where the system or the engine does not tell."""
-
-    memory_bytes: int | None
-    cpu_milliseconds: int | None
-    tokens: int
-    device_bytes: int | None
-    calls: int
-    """In flight."""
-    requests: int
-    """Answered so far."""
-
-
 class CellProcess:
     """Its pump's thread judges what comes; the watchdog's and the callers' threads look in."""
 
@@ -94,7 +81,7 @@ class CellProcess:
         self._loading: Final = Loading(told.engine, limits.load_seconds)
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
         self._allowance: Final = UsageAllowance(time.monotonic())
-        self._idle: Final = IdleAllowance()
+        self._idle: Final = IdleAllowance(limits.threads)
         self._reading: Final = ReadingTime(time.monotonic())
         self._is_made_to_wait = False
         self._telling: Final = threading.Lock()
@@ -358,6 +345,15 @@ class CellProcess:
         self._pump.stop()
 
     def finish(self) -> None:
+        try:
+            self._end()
+        finally:  # whatever failed, nobody shall wait for ever
+            self._is_ended = True
+            self._loading.stop()
+            self._calls.close(self.explain)
+            self._server.end_birth(self._birth)
+
+    def _end(self) -> None:
         self._birth.kill()
         self._birth.wait(lambda birth: birth.exit is not None or birth.is_orphaned, _LAST_WORDS_SECONDS)
         self._ending = self._describe_ending()
@@ -370,9 +366,6 @@ class CellProcess:
                 self._on_end(self._cause)
             except BaseException as error:  # noqa: BLE001  there is no caller here; `RunningCell.close` raises it
                 self.record_error = error
-        self._loading.stop()
-        self._calls.close(self.explain)
-        self._server.end_birth(self._birth)
 
     def _see_end(self, _events: int) -> None:
         self._pump.drain()

@@ -22,9 +22,10 @@ from ostiary.cell.interrupts import run_apart
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import count_threads_of_user
-from ostiary.cell.process import CellProcess, CellTold, CellUsage
+from ostiary.cell.process import CellProcess, CellTold
 from ostiary.cell.profile import Layer
 from ostiary.cell.restart import has_ended_too_often, next_delay_seconds
+from ostiary.cell.usage import CellUsage
 from ostiary.cell.watchdog import find_watchdog
 from ostiary.core.frames import JsonObject, Tail
 from ostiary.core.limits import MAX_CALLS_IN_FLIGHT

@@ -64,22 +64,29 @@ class Watchdog:
 
     def _run(self) -> None:
         while True:
-            self._take_in()
-            now = time.monotonic()
-            if self._watched:
-                self._look(now)
-            if self._idle and now - self._last_idle >= _IDLE_INTERVAL_SECONDS:
-                self._last_idle = now
-                for watched in list(self._idle):
-                    if not _ask(watched.check_idle, now):
-                        self._idle.discard(watched)
+            try:
+                self._turn()
+            except BaseException:  # noqa: BLE001  no memory, say: without this thread nothing would be ended any more
+                time.sleep(_INTERVAL_SECONDS)
+
+    def _turn(self) -> None:
+        self._take_in()
+        now = time.monotonic()
+        if self._watched:
+            self._look(now)
+        if self._idle and now - self._last_idle >= _IDLE_INTERVAL_SECONDS:
+            self._last_idle = now
+            for watched in list(self._idle):
+                if not _ask(watched.check_idle, now):
+                    self._idle.discard(watched)
 
     def _look(self, now: float) -> None:
         stopped = now - self._last if now - self._last > _STOPPED_SECONDS else 0.0
         self._last = now
         for watched in list(self._watched):
             if stopped:
-                watched.extend(stopped)
+                with suppress(BaseException):
+                    watched.extend(stopped)
             if not _ask(watched.check, now):
                 watched.is_watched = False
                 if _ask(watched.check, now):  # somebody gave it work and saw that it was watched

@@ -405,7 +405,7 @@ MAX_LAST_WORDS_MS: Final = Ceiling(
     1_000, "milliseconds", "how long an ended worker's exit status is waited for; 5 are usual"
 )
 MAX_IDLE_CPU_MS: Final = Ceiling(
-    5_000, "milliseconds", "processor time of a worker that nobody asked anything; an honest one uses a few"
+    500, "milliseconds", "of each thread of a worker that nobody asked anything; some libraries wait so for 200"
 )
 CANCEL_GRACE_MS: Final = Ceiling(
     2_000, "milliseconds", "how long a worker may take to let go of a call whose time is over, before it is ended"

@@ -37,6 +37,12 @@ def is_foreign(error: BaseException) -> bool:
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
+def find_first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception in it that is no group itself."""
+    first = group.exceptions[0]
+    return find_first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
 def name_class(error: BaseException) -> str:
     """For the record: a built-in class by its name, others as such."""
     return next((cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "builtins"), "BaseException")

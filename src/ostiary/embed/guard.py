@@ -14,8 +14,8 @@ from ostiary import errors
 from ostiary.core.text import quote_untrusted
 from ostiary.embed.arguments import PathName
 from ostiary.embed.checks import Check, Unfit
-from ostiary.embed.failures import convert_failure, is_foreign, name_class
-from ostiary.errors import USAGE, EmbedRefused, Misuse, OstiaryError
+from ostiary.embed.failures import convert_failure, find_first, is_foreign, name_class
+from ostiary.errors import USAGE, EmbedFailed, EmbedRefused, Misuse, OstiaryError
 from ostiary.record.begin import open_log
 from ostiary.record.embed_events import WorkFailed, WorkRefused
 from ostiary.record.events import Emit, Event
@@ -69,8 +69,11 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        name = self._name or _UNNAMED
         if error is not None and is_foreign(error):
-            self._fail(error, self._name or _UNNAMED)
+            self._fail(error, name)
+        if isinstance(error, BaseExceptionGroup):
+            self._fail_in_group(error, name)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -120,7 +123,20 @@ class Guard:
                 raise
             self._fail(error, name)
 
+    def _fail_in_group(self, group: BaseExceptionGroup[BaseException], name: str) -> None:
+        """What a TaskGroup gathered: all that is MLX's becomes one error of ours, what else there is stays."""
+        foreign, others = group.split(is_foreign)
+        if foreign is None:
+            return
+        failed = self._convert(find_first(foreign), name)
+        if others is None:
+            raise failed from group
+        raise others.derive([failed, *others.exceptions]) from group
+
     def _fail(self, error: BaseException, name: str) -> NoReturn:
+        raise self._convert(error, name) from error
+
+    def _convert(self, error: BaseException, name: str) -> EmbedFailed:
         failed = convert_failure(error)
         failed.correlation_id = secrets.token_hex(8)
         self._tell(
@@ -133,7 +149,7 @@ class Guard:
             ),
             failed,
         )
-        raise failed from error
+        return failed
 
     def _tell(self, event: Event, told: OstiaryError) -> None:
         """What happened has happened: where it cannot be recorded, the error says so and is raised all the same."""

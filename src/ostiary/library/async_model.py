@@ -36,7 +36,7 @@ from ostiary.library.result import Result, make_result
 from ostiary.library.verdict import Verdict
 
 if TYPE_CHECKING:
-    from ostiary.cell.process import CellUsage
+    from ostiary.cell.usage import CellUsage
     from ostiary.core.tensors import ParsedTensors
     from ostiary.core.tickets import AnsweredTensors
     from ostiary.walks.request_walk import AnswerInFlight

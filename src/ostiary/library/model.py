@@ -35,7 +35,7 @@ from ostiary.library.result import Result, make_result
 from ostiary.library.verdict import Verdict
 
 if TYPE_CHECKING:
-    from ostiary.cell.process import CellUsage
+    from ostiary.cell.usage import CellUsage
 
 
 def open(model: PathName, **arguments: Unpack[OpenArguments]) -> Model:  # noqa: A001  as `io.open` and others

@@ -33,7 +33,7 @@ from ostiary.walks.request_walk import AnswerInFlight, ask_model
 from ostiary.walks.tensor_walk import TensorsInFlight, ask_function
 
 if TYPE_CHECKING:
-    from ostiary.cell.process import CellUsage
+    from ostiary.cell.usage import CellUsage
     from ostiary.core.frames import JsonObject
     from ostiary.record.log import Log
 

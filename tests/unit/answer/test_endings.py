@@ -154,7 +154,7 @@ def test_closing_ends_what_is_open() -> None:
     assert [(event.kind, event.code) for event in events] == [("request.failed", "CELL_CLOSED")] * 2  # type: ignore[attr-defined]
 
 
-def test_a_record_that_fails_is_told_and_each_is_tried_once() -> None:
+def test_a_record_that_fails_is_told_and_none_keeps_the_others_from_being_tried() -> None:
     tried: list[Event] = []
 
     def emit(event: Event) -> None:
@@ -170,7 +170,50 @@ def test_a_record_that_fails_is_told_and_each_is_tried_once() -> None:
     first.cancelled()
     with pytest.raises(RecordUnwritable):
         endings.close()
-    assert [event.kind for event in tried] == ["request.answered", "request.failed", "request.failed"]
+    assert [event.kind for event in tried[:3]] == ["request.answered", "request.failed", "request.failed"]
+    assert tried[3:] == tried[:1]  # it does not listen still
+
+
+def test_an_end_that_the_record_would_not_take_is_told_before_the_next_request_begins() -> None:
+    events: list[Event] = []
+    refuses = [True]
+
+    def emit(event: Event) -> None:
+        if refuses:
+            raise RecordUnwritable(RECORD_UNWRITABLE, "full")
+        events.append(event)
+
+    endings = RequestEndings(emit, "opening", ROOT)
+    first, second = endings.begin(Operation.GENERATE), endings.begin(Operation.CHAT)
+    with pytest.raises(RecordUnwritable):
+        first.answered(answer())
+    with pytest.raises(RecordUnwritable):
+        endings.begin(Operation.GENERATE)
+    refuses.clear()
+    second.cancelled()
+    third = endings.begin(Operation.GENERATE)
+    third.cancelled()
+    endings.close()
+    assert [event.kind for event in events] == ["request.cancelled", "request.answered", "request.cancelled"]
+    assert events[1].correlation_id == first.correlation_id
+
+
+def test_an_end_that_the_record_would_not_take_is_told_at_the_end() -> None:
+    events: list[Event] = []
+    refuses = [True]
+
+    def emit(event: Event) -> None:
+        if refuses:
+            refuses.clear()
+            raise RecordUnwritable(RECORD_UNWRITABLE, "full")
+        events.append(event)
+
+    endings = RequestEndings(emit, "opening", ROOT)
+    ending = endings.begin(Operation.GENERATE)
+    with pytest.raises(RecordUnwritable):
+        ending.answered(answer())
+    endings.close()
+    assert [event.kind for event in events] == ["request.answered"]
 
 
 def test_a_forked_child_tells_nothing_of_its_parents_requests() -> None:

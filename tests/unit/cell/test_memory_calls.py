@@ -7,6 +7,8 @@ import errno
 import bpf
 import pytest
 
+from ostiary._hazmat.notify import DeniedCall
+from ostiary.cell import memory_refusals
 from ostiary.cell.allowed_calls import MEMORY_CALLS
 from ostiary.cell.compile_filter import (
     ALLOW,
@@ -16,6 +18,7 @@ from ostiary.cell.compile_filter import (
     compile_filter,
     pack_program,
 )
+from ostiary.cell.memory_refusals import MemoryRefusals
 from ostiary.cell.syscalls import find_machine
 
 MACHINES = ("x86_64", "aarch64")
@@ -50,6 +53,31 @@ def test_from_the_limit_on_it_is_refused(machine: str, call: str, limit: int) ->
     for size in above:
         assert _answer(machine, call, size, limit=limit) == ANSWER_ERROR | errno.ENOMEM, hex(size)
         assert _answer(machine, call, size, limit=limit, denied=ASK_LISTENER) == ASK_LISTENER, hex(size)
+
+
+def test_a_denied_call_is_one_however_much_it_asks_for() -> None:
+    """Else a map of executable memory passes for a want of memory, and the record has nothing of it."""
+    refusals = MemoryRefusals(1 << 30)
+
+    def is_one(call: str, *arguments: int) -> bool:
+        padded = (*arguments, *(0,) * (6 - len(arguments)))
+        return refusals.is_one(call, DeniedCall(1, 2, 9, 3, padded))
+
+    assert is_one("mmap", 0, 1 << 30, 3, PRIVATE_ANONYMOUS, (1 << 64) - 1)
+    assert not is_one("mmap", 0, 1 << 30, 7, PRIVATE_ANONYMOUS, (1 << 64) - 1)
+    assert not is_one("mmap", 0, 1 << 30, 3, 0x21)
+    assert not is_one("mmap", 0, (1 << 30) - 1, 3, PRIVATE_ANONYMOUS)
+    assert is_one("mremap", 0, 4096, 1 << 40, 1)
+    assert not is_one("mremap", 0, 4096, 1 << 40, 5)
+    assert not is_one("socket", 1 << 40, 1 << 40, 1 << 40)
+
+
+def test_too_many_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_refusals, "MAX_MEMORY_REFUSALS", 2)
+    refusals = MemoryRefusals(1)
+    assert not refusals.was_just_now
+    assert [refusals.note() for _ in range(3)] == [True, True, False]
+    assert refusals.was_just_now
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -90,6 +90,29 @@ def test_one_that_cannot_be_checked_keeps_nobody_from_it() -> None:
     assert watched.is_done.wait(PATIENCE)
 
 
+def test_nothing_that_one_of_them_raises_ends_the_watching(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stubborn(Watched):
+        def extend(self, _seconds: float) -> None:
+            raise MemoryError
+
+    watchdog, stubborn = Watchdog(), Stubborn(5)
+    watchdog._watched.add(stubborn)
+    watchdog._look(1_000.0)  # long after it looked last: they are given more time
+    assert stubborn.looks == 1
+    really_take, failures = Watchdog._take_in, [MemoryError(), SystemExit()]
+
+    def take_in(watchdog: Watchdog) -> None:
+        if failures:
+            raise failures.pop()
+        really_take(watchdog)
+
+    monkeypatch.setattr(Watchdog, "_take_in", take_in)
+    watched = Watched(2)
+    Watchdog().watch(watched)
+    assert watched.is_done.wait(PATIENCE)
+    assert failures == []
+
+
 def test_work_that_arrives_while_it_lets_go_is_not_forgotten() -> None:
     """The second look finds it: who gave the work had seen that it was watched."""
     watchdog = Watchdog()
@@ -140,7 +163,7 @@ def test_one_that_gets_work_is_not_taken_for_idle_any_more() -> None:
 
 
 def test_one_that_is_idle_has_seconds_of_processor_time_and_gets_some_more_slowly() -> None:
-    idle = IdleAllowance()
+    idle = IdleAllowance(10)
     assert not idle.is_used_up(0, 100_000)  # it is not idle yet
     idle.begin(100, 7_000)
     assert not idle.is_used_up(101, 12_000)

@@ -180,6 +180,34 @@ def test_coroutines() -> None:
     assert [event.name for event in events] == ["wait", "iterate", "work"]  # type: ignore[attr-defined]
 
 
+def test_what_tasks_raised_together_is_mapped_as_well() -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    async def run(*errors: Exception) -> None:
+        async with guard("work", emit=events.append), asyncio.TaskGroup() as tasks, asyncio.TaskGroup() as inner:
+            for place, error in enumerate(errors):
+                (tasks if place % 2 else inner).create_task(fail(error))
+
+    events: list[Event] = []
+    with pytest.raises(EmbedFailed) as caught:
+        asyncio.run(run(ValueError(SECRET), RuntimeError(SECRET)))
+    assert isinstance(caught.value.__cause__, BaseExceptionGroup)
+    assert "secret" not in str(caught.value)
+    assert [event.kind for event in events] == ["work.failed"]
+    with pytest.raises(BaseExceptionGroup) as mixed:
+        asyncio.run(run(ValueError(SECRET), OurOwn("ours")))
+    failed, rest = mixed.value.exceptions
+    assert isinstance(failed, EmbedFailed)
+    assert "secret" not in str(failed)
+    assert "ours" in repr(rest)
+    assert "secret" not in repr(rest)
+    with pytest.raises(BaseExceptionGroup) as own:
+        asyncio.run(run(OurOwn("ours")))
+    assert own.group_contains(OurOwn)
+    assert len(events) == 2
+
+
 def test_a_cancelled_task_is_cancelled() -> None:
     @guard(emit=lambda _: pytest.fail("recorded"))
     async def wait() -> None:
