@@ -37,14 +37,25 @@ def try_out(directory: Path, subject: Subject, sizes: Sizes, results: Sequence[m
     """The greatest difference at the examples' sizes and at the least ones. Raises ExportRefused."""
     function = _load(directory)
     worst = _hold(function, subject.arguments.arrays, results, "")
-    least = {item.name: item.min for item in sizes.dims}
-    for binding in ({**sizes.example, name: size} for name, size in least.items()):
-        if binding != sizes.example:
-            worst = max(worst, _try_at(function, subject, binding))
-    if len(least) > 1 and least != sizes.example:
-        worst = max(worst, _try_at(function, subject, least))
+    for binding in _list_bindings(sizes):
+        worst = max(worst, _try_at(function, subject, binding))
     grown = {name: size + 1 for name, size in sizes.example.items()}
     return max(worst, _try_grown(function, subject, sizes, grown)) if grown else worst
+
+
+def _list_bindings(sizes: Sizes) -> list[dict[str, int]]:
+    """Each dim at its least and one above, where an axis may be down to one element; and all at their least."""
+    least = {item.name: item.min for item in sizes.dims}
+    bindings = [{**sizes.example, name: size} for name, size in least.items()]
+    bindings += [
+        {**sizes.example, item.name: item.min + 1} for item in sizes.dims if item.max is None or item.min < item.max
+    ]
+    bindings.append(least)
+    tried: list[dict[str, int]] = [dict(sizes.example)]
+    for binding in bindings:
+        if binding not in tried:
+            tried.append(binding)
+    return tried[1:]
 
 
 def _load(directory: Path) -> Function:
