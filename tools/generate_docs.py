@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from layers_page import render_layers
+from parity_page import render_parity
 
 import ostiary
 from ostiary import errors
@@ -311,6 +312,7 @@ PAGES = {
     REFERENCE / "engine-failures.md": render_engine_failures,
     REFERENCE / "primitives.md": render_primitives,
     REFERENCE / "layers.md": lambda: HEADER + "\n" + render_layers(),
+    REFERENCE / "parity.md": lambda: HEADER + "\n" + render_parity(),
     ROOT / "ARCHITECTURE.md": render_architecture,
 }
 
