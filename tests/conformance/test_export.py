@@ -272,6 +272,13 @@ def test_what_inputs_may_hold_is_in_the_contract(tmp_path: Path) -> None:
     assert (x.range, x.is_finite, label.allowed) == ((-10.0, 10.0), True, (1, 2))
 
 
+def test_what_an_input_cannot_hold_anyway_is_misuse(tmp_path: Path) -> None:
+    small = mx.array([1, 2], dtype=mx.int8)
+    for array, ends in ((small, (0, 1000)), (small, (0.5, 1)), (small > 1, (0, 1))):
+        with pytest.raises(Misuse):
+            ostiary.export(lambda x: x, array, tmp_path / "net", ranges={"x": ends})
+
+
 def test_the_card_says_who_and_what_and_nothing_of_the_machine(tmp_path: Path) -> None:
     ostiary.export(
         Net(),
@@ -375,6 +382,8 @@ def test_what_the_function_itself_raises_comes_out(tmp_path: Path) -> None:
         {"ranges": {"y": (0, 1)}},
         {"ranges": {"x": (1, 0)}},
         {"ranges": {"x": (0, float("nan"))}},
+        {"allowed": {"x": [float("inf")]}},
+        {"allowed": {"x": list(range(5000))}},
         {"finite": ["y"]},
         {"name": "no name"},
         {"card": {"author": "me"}},
