@@ -19,7 +19,10 @@ from ostiary.interpreter.plan import Plan
 from ostiary.interpreter.tensor_bytes import MLX_DTYPES, clean_bool
 from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
 
-_MOST_PLANS: Final = 64
+_MOST_STEPS: Final = 100_000
+"""Of all plans that are kept: some 50 MB."""
+_MOST_PLANS: Final = 512
+_LEAST_PLANS: Final = 8
 _COPIES_OF_INPUTS: Final = 3
 """As they came, each as an array, and several calls put together."""
 _COPIES_OF_OUTPUTS: Final = 2
@@ -46,6 +49,8 @@ class Function:
         self._constants: Final = take_constants(graph, tensors)
         self._proven: Final = find_proven(graph, _measure(graph, self._constants))
         self._dtypes: Final = tuple(MLX_DTYPES[item.type.dtype] for item in graph.inputs)
+        by_steps = _MOST_STEPS // max(len(graph.nodes), 1)
+        self._most_plans: Final = min(max(by_steps, _LEAST_PLANS), _MOST_PLANS)
         self._plans: Final[OrderedDict[tuple[tuple[int, ...], ...], Plan]] = OrderedDict()
 
     def call(self, inputs: Sequence[mx.array]) -> list[mx.array]:
@@ -68,7 +73,7 @@ class Function:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._make_plan(key)
-            if len(self._plans) > _MOST_PLANS:
+            if len(self._plans) > self._most_plans:
                 self._plans.popitem(last=False)
         else:
             self._plans.move_to_end(key)

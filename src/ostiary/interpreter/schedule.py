@@ -12,7 +12,7 @@ from typing import Final
 
 from ostiary.core.values import dataclass
 from ostiary.graph.call import Call
-from ostiary.graph.estimate import count_bytes, count_scratch, find_last_uses, find_roots
+from ostiary.graph.estimate import count_bytes, count_scratch, find_last_uses, find_roots, measure_values
 from ostiary.graph.primitive import Hazard
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.scope import Scope
@@ -46,7 +46,8 @@ def make_schedule(graph: Graph, nodes: Sequence[int], budget_bytes: int) -> Sche
     roots = find_roots(graph, len(types), first)
     last = find_last_uses(graph, roots)
     starts = _number_values(graph, first)
-    sizes = {value: count_bytes(types[value]) for value in range(first, len(types)) if roots[value] == value}
+    measured = measure_values(graph, types, first)
+    sizes = {value: measured[value] for value in range(first, len(types)) if roots[value] == value}
     held: set[int] = set()  # computed, and needed later
     begun: set[int] = set()  # called, and not computed yet
     held_bytes = begun_bytes = peak = 0
