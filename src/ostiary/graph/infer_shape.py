@@ -133,6 +133,9 @@ def infer_as_strided(call: Call) -> Types:
     if len(shape) != len(strides):
         raise UnfitError("shape and strides have different numbers of entries")
     elements = count_elements(call.shape(0))
+    for distance in (offset, *strides):
+        if call.scope.is_surely_below(elements, distance):
+            raise UnfitError(f"a distance of {distance} in an array of {elements} elements")
     last: Size = offset
     for size, stride in zip(shape, strides, strict=True):
         if size == 0:
