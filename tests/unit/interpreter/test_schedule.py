@@ -60,6 +60,13 @@ def test_a_view_keeps_what_it_looks_at() -> None:
         schedule(b, 3 * KILO - 1)
 
 
+def test_a_view_is_not_let_go_before_its_last_use() -> None:
+    b = GraphBuilder()
+    view = b.add("transpose", b.add("abs", b.input(F, 10, 100)), axes=(1, 0))
+    b.output(b.add("add", b.add("exp", b.add("negative", view)), view))
+    assert schedule(b, 3 * KILO).pauses == {4: Pause((1, 2, 4), (3,))}
+
+
 def test_what_was_begun_and_is_over_is_not_computed_by_itself() -> None:
     b = GraphBuilder()
     x = b.input(F, 1000)
