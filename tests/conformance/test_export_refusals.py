@@ -179,6 +179,12 @@ def test_sizes_that_the_function_does_not_take_are_refused(tmp_path: Path) -> No
     assert error.code == "EXPORT_SIZE"
 
 
+def test_a_function_that_takes_multiples_only_is_told_so(tmp_path: Path) -> None:
+    error = refuse(lambda x: x.reshape(x.shape[0] // 2, 2, 6), tmp_path, dims={"x": "n"})
+    assert error.code == "EXPORT_SIZE"
+    assert "multiples of 2" in error.hint
+
+
 def test_complex_and_double_numbers_are_refused_at_the_door(tmp_path: Path) -> None:
     assert refuse(mx.fft.fft, tmp_path).code == "EXPORT_VALUE"
     assert refuse(mx.abs, tmp_path, X.astype(mx.complex64)).code == "EXPORT_VALUE"

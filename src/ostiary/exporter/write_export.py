@@ -31,6 +31,7 @@ from ostiary.exporter.parts import find_parts
 from ostiary.exporter.request import Bounds, Dims, check_input, name_inputs, name_outputs, read_dims
 from ostiary.exporter.subject import Subject
 from ostiary.exporter.tensors import write_tensors
+from ostiary.exporter.translate_kernels import RULES as KERNELS
 from ostiary.exporter.try_out import compute_examples, try_out
 from ostiary.exporter.writer import Written
 from ostiary.graph.fields import NAME
@@ -94,7 +95,7 @@ def _write_export(order: Order) -> Exported:
     try:
         return write(subject)
     except ExportRefused as error:
-        if error.code not in {EXPORT_OPERATION.name, EXPORT_DIFFERS.name}:
+        if error.code not in {EXPORT_OPERATION.name, EXPORT_DIFFERS.name} and error.operation not in KERNELS:
             raise
     except OstiaryError:
         raise

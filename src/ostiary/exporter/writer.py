@@ -9,12 +9,12 @@ import mlx.core as mx
 
 from ostiary.core.values import dataclass
 from ostiary.exporter.array_bytes import read_bytes
-from ostiary.exporter.refusals import CannotExpress
+from ostiary.exporter.refusals import CannotExpress, CannotFollow
 from ostiary.graph.call import UnfitError
 from ostiary.graph.dtypes import Dtype
 from ostiary.graph.infer_graph import infer_node, make_scope
 from ostiary.graph.primitives import PRIMITIVES
-from ostiary.graph.sizes import Size
+from ostiary.graph.sizes import Expression, Size
 from ostiary.graph.values import AttributeValue, Constant, Dim, Graph, Input, Node, Output, TensorType
 
 
@@ -69,7 +69,8 @@ class GraphWriter:
         try:
             types = infer_node(node, tuple(self.types[value] for value in inputs), self._scope)
         except UnfitError as error:
-            raise CannotExpress(str(error)) from error
+            follows = any(isinstance(size, Expression) for value in inputs for size in self.types[value].shape)
+            raise (CannotFollow if follows else CannotExpress)(str(error)) from error
         node = Node(op, node.inputs, types, node.attributes)
         numbers = tuple(self._add(item) for item in types)
         self._nodes.append((node, numbers))
