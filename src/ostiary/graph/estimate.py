@@ -141,10 +141,11 @@ def count_scratch(node: Node, call: Call) -> int:
 
 
 def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
-    """A convolution lays its windows side by side, and copies its input, padded."""
+    """A convolution lays its windows side by side, copies its input, padded, and its result where it is narrower."""
     places = count_elements(outputs[0].shape[:-1])
     windows = places * multiply_sizes(call.shape(1)[1:]) * call.integer("groups")
-    return (windows + 2 * count_elements(call.shape(0)) + count_elements(call.shape(1))) * _WORD
+    around = 2 * count_elements(call.shape(0)) + count_elements(call.shape(1)) + count_elements(outputs[0].shape)
+    return (windows + around) * _WORD
 
 
 def _score(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
