@@ -87,6 +87,16 @@ def test_a_module_is_exported_in_inference_and_left_as_it_was(tmp_path: Path) ->
     ]
 
 
+def test_a_module_that_packs_its_weights_for_inference_has_them_back(tmp_path: Path) -> None:
+    model = nn.QQLinear(64, 64)
+    weight = model.weight
+    with pytest.raises(RuntimeError):  # MLX has no kernel for it here
+        ostiary.export(model, mx.ones((2, 64)), tmp_path / "net")
+    assert model.weight is weight
+    assert "scales" not in model
+    assert model.training
+
+
 def test_the_random_state_and_the_functions_of_the_library_are_as_before(tmp_path: Path) -> None:
     mx.random.seed(5)
     expected = mx.random.normal((3,)).tolist()

@@ -129,22 +129,21 @@ def held_still(parts: Parts) -> Iterator[None]:
 
     A module that changes itself while it is traced would keep arrays that have no values.
     """
-    flags = [module.training for _, module in parts.modules]
     mx.eval([item.array for item in parts.arrays])
-    for _, module in parts.modules:
-        module.train(False)
-    before = [_Snapshot(name, module) for name, module in parts.modules]
+    first = [_Snapshot(name, module) for name, module in parts.modules]
     try:
+        for _, module in parts.modules:
+            module.train(False)  # which some take as the time to pack their weights
+        mx.eval([module.parameters() for _, module in parts.modules])
+        still = [_Snapshot(name, module) for name, module in parts.modules]
         yield
-        for snapshot in before:
+        for snapshot in still:
             key = snapshot.find_change()
             if key is not None:
                 raise CannotTrace(f"it changes '{key}' while it runs, and a graph keeps nothing between calls")
     finally:
-        for snapshot in before:
+        for snapshot in first:
             snapshot.put_back()
-        for (_, module), flag in zip(parts.modules, flags, strict=True):
-            module.train(flag)  # each before what it contains, which then gets its own
 
 
 class _Snapshot:
