@@ -224,6 +224,9 @@ def _broken(name: str) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
             return builder.contents, {"graph.safetensors": write_safetensors({"c0": (I, (4, 2), table[2])})}
         case "one tensor more":
             return builder.contents, {"graph.safetensors": write_safetensors({"c0": table, "c1": table})}
+        case "a shape that wraps around":
+            wide = write_safetensors({"c0": (F, (1 << 30, 1 << 30, 4), b"")})
+            return builder.contents, {"graph.safetensors": wide}
         case "another file":
             return builder.contents, {"model.safetensors": builder.weights["graph.safetensors"]}
     return builder.contents, {"graph.safetensors": b"\xff" * 64}
@@ -232,7 +235,7 @@ def _broken(name: str) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
 @pytest.mark.parametrize(
     "name",
     ["no graph", "no contract", "another contract", "a graph that is none", "no tensors", "a tensor of another shape",
-     "a tensor of another type", "one tensor more", "another file", "no safetensors"],
+     "a tensor of another type", "one tensor more", "another file", "a shape that wraps around", "no safetensors"],
 )  # fmt: skip
 def test_what_is_not_a_function_is_not_loaded(name: str) -> None:
     with pytest.raises(ModelUnfit) as refused:

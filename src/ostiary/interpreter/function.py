@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -110,9 +112,13 @@ def _read_integer(array: mx.array) -> int:
 
 def load_tensors(file: Any) -> dict[str, mx.array]:
     """All tensors of a safetensors file, read now. Raises GraphUnfit, and what MLX raises."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     tensors = mx.load(file, format="safetensors")
     if not isinstance(tensors, dict):
         raise GraphUnfit("the file holds no named tensors")
+    if sum(math.prod(array.shape) * array.itemsize for array in tensors.values()) > size:
+        raise GraphUnfit("the tensors claim more bytes than their file has")  # MLX multiplies until it wraps around
     mx.eval(list(tensors.values()))
     return tensors
 
