@@ -259,6 +259,14 @@ def test_partials_and_bound_methods_are_functions(tmp_path: Path) -> None:
     assert ops(exported) == ["multiply"]
 
 
+def test_what_is_compiled_is_seen_through(tmp_path: Path) -> None:
+    model = nn.Linear(3, 2)
+    for name, function in (("one", mx.compile(model)), ("two", mx.compile(lambda x: nn.gelu(model(x))))):
+        exported = ostiary.export(function, X, tmp_path / name, dims="batch")
+        assert [item.tensor.rpartition(".")[2] for item in exported.graph.constants][:2] == ["weight", "bias"]
+        assert load(tmp_path / name).call([X])[0].shape == (2, 2)
+
+
 def test_calls_are_joined_only_where_entries_stay_apart(tmp_path: Path) -> None:
     apart = ostiary.export(mx.tanh, X, tmp_path / "apart", dims="batch")
     mixed = ostiary.export(lambda x: x - x.mean(axis=0), X, tmp_path / "mixed", dims="batch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +52,11 @@ class _Finding:
             return
         self._seen.add(id(value))
         self._held.append(value)
-        if isinstance(value, mx.array):
+        if type(value).__module__ == "mlx.core" and type(value).__name__.endswith("gc_func"):
+            for item in gc.get_referents(value):  # what mx.compile wraps; it has the wrapped one's class, if asked
+                if callable(item) and not isinstance(item, type):
+                    self.visit(name, item, depth)
+        elif isinstance(value, mx.array):
             self.arrays.append(Named(name, value))
         elif isinstance(value, nn.Module):
             self.modules.append((name, value))
