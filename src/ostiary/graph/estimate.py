@@ -141,11 +141,16 @@ def count_scratch(node: Node, call: Call) -> int:
 
 
 def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
-    """A convolution lays its windows side by side, copies its input, padded, and its result where it is narrower."""
+    """A convolution lays its windows side by side, pads a copy of its input, and widens a narrower result."""
     places = count_elements(outputs[0].shape[:-1])
     windows = places * multiply_sizes(call.shape(1)[1:]) * call.integer("groups")
-    around = 2 * count_elements(call.shape(0)) + count_elements(call.shape(1)) + count_elements(outputs[0].shape)
-    return (windows + around) * _WORD
+    batch, *sizes, channels = call.shape(0)
+    padded = batch * channels
+    for axis, size in enumerate(sizes):
+        spread = (size - 1) * call.integers("input_dilation")[axis] + 1
+        padded = padded * (spread + call.integers("padding_low")[axis] + call.integers("padding_high")[axis])
+    around = count_elements(call.shape(0)) + count_elements(call.shape(1)) + count_elements(outputs[0].shape)
+    return (windows + padded + around) * _WORD
 
 
 def _score(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
