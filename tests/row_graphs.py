@@ -105,9 +105,15 @@ def _update(b: GraphBuilder, n: Size) -> object:
     return b.output(b.add("slice_update", x, y, start=(0, 1), stop=(n, 3), step=(1, 1), reduce="none"))
 
 
+def _windows(b: GraphBuilder, n: Size) -> object:
+    """Of two numbers along five, as pooling takes them that overlaps."""
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4, 2, 2), strides=(10, 2, 2, 1), offset=0))
+
+
 APART = (
     _linear, _flat_linear, _image, _attention, columns, _embedding, _gathered, _chosen, masked_by_shared, _split,
-    _own_size, _packed, _products, _update,
+    _own_size, _packed, _products, _update, _windows,
 )  # fmt: skip
 
 
@@ -195,9 +201,25 @@ def _scattered(b: GraphBuilder, n: Size) -> object:
     return b.output(b.add("scatter", base, ids, b.add("expand_dims", x, axes=(1,)), axes=(0,), reduce="sum"))
 
 
+def _windows_out_of_step(b: GraphBuilder, n: Size) -> object:
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4), strides=(9, 2), offset=0))
+
+
+def _windows_from_within(b: GraphBuilder, n: Size) -> object:
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4), strides=(10, 1), offset=3))
+
+
+def _windows_over_all(b: GraphBuilder, n: Size) -> object:
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4), strides=(0, 1), offset=0))
+
+
 MIXED = (
     _simple("sum", axes=(0,), keepdims=True), _simple("max", axes=(0, 1), keepdims=False),
     _simple("sort", axis=0), _simple("argmax", axis=0, keepdims=False), _simple("cumsum", axis=0, reverse=False, inclusive=True),
     _grammar, _meets_itself, _numbered, _counted, _counted_elements, _random, _first_entry, _backwards,
     _column_by_count, _table_of_entries, _interleaved, _two_axes, _queries_of_one, _windows_over_entries, _scattered,
+    _windows_out_of_step, _windows_from_within, _windows_over_all,
 )  # fmt: skip
