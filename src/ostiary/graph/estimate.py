@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Final, TypeAlias
 
 from ostiary.core.function_limits import USUAL_DIM
@@ -11,6 +12,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.graph.bind_graph import bind_graph
 from ostiary.graph.call import Call
+from ostiary.graph.dtypes import at_least_float, promote
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.scope import Scope
 from ostiary.graph.shapes import count_elements
@@ -137,7 +139,22 @@ def find_last_uses(graph: Graph, roots: list[int]) -> list[int]:
 def count_scratch(node: Node, call: Call) -> int:
     """Memory that an operation needs for itself while it works."""
     rule = _SCRATCH.get(node.op)
-    return 0 if rule is None else _number(rule(call, node.outputs))
+    own = 0 if rule is None else _number(rule(call, node.outputs))
+    return own + _count_casts(node, call)
+
+
+def _count_casts(node: Node, call: Call) -> int:
+    """Where element types meet, MLX first makes copies of one type."""
+    if PRIMITIVES[node.op].family != "elementwise" or len(call.inputs) == 1:
+        return 0
+    items = call.inputs[1:] if node.op == "select" else call.inputs
+    dtype = reduce(promote, (item.dtype for item in items))
+    if node.op in _IN_FLOATS:
+        dtype = at_least_float(dtype)
+    return sum(_number(count_elements(item.shape)) * dtype.bytes for item in items if item.dtype is not dtype)
+
+
+_IN_FLOATS: Final = frozenset({"arctan2", "divide", "logaddexp"})
 
 
 def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
