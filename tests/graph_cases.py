@@ -113,6 +113,8 @@ def shape_samples() -> Iterator[Sample]:
     yield _no("slice", x, start=(2, 0, 0), stop=(-1, 3, 4), step=(-1, 1, 1))
     yield _no("slice", x, start=(-1, 0, 0), stop=(2, 3, 4), step=(1, 1, 1))
     yield _no("slice", x, start=(0, 0), stop=(2, 3), step=(1, 1))
+    yield _no("slice", x, start=(-1, 0, 0), stop=(-1, 3, 4), step=(-1, 1, 1))
+    yield _ok("slice", x, start=(0, 2, 3), stop=(-1, 2, 3), step=(-1, -1, -7))
     yield _ok("concatenate", x, (F32, (2, 1, 4)), (F32, (2, 0, 4)), axis=1)
     yield _ok("concatenate", x, axis=0)
     yield _no("concatenate", x, (F32, (2, 3, 5)), axis=1)
