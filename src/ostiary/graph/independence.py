@@ -286,6 +286,25 @@ def _follow_product(case: _Case) -> Axis:
     return _meet(_Case(case.node, case.types[:2], case.axes[:2], case.dim), rank)
 
 
+def _follow_added_product(case: _Case) -> Axis:
+    """What is added stretches to the product, and its rows have to be those of the product."""
+    rank, added = len(case.node.outputs[0].shape), case.axes[2]
+    if case.axes[0] is None and case.axes[1] is None:
+        return rank - len(case.types[2].shape) + _only(case, 2)
+    axis = _follow_product(_Case(case.node, case.types[:2], case.axes[:2], case.dim))
+    if added is not None and rank - len(case.types[2].shape) + added != axis:
+        raise _MixedError
+    return axis
+
+
+def _follow_packed(case: _Case) -> Axis:
+    """Words, scales and offsets lie alike; each line of the last axis is by itself."""
+    axis = case.axes[0]
+    if axis is None or axis == case.rank - 1 or set(case.axes) != {axis}:
+        raise _MixedError
+    return axis
+
+
 def _follow_convolution(case: _Case) -> Axis:
     axis = _only(case)
     if axis:
@@ -393,7 +412,8 @@ _RULES: Final[Mapping[str, Rule]] = {
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"), _follow_along),
     **dict.fromkeys(("softmax", "logsumexp", "layer_norm", "rms_norm", "hadamard_transform"), _follow_last),
     "matmul": _follow_product,
-    "addmm": _follow_product,
+    "addmm": _follow_added_product,
+    "dequantize": _follow_packed,
     "quantized_matmul": _follow_product,
     "convolution": _follow_convolution,
     "take": _follow_take,
