@@ -185,6 +185,20 @@ def test_sizes_of_results_follow_the_dims(tmp_path: Path) -> None:
             assert mx.allclose(one, other, atol=1e-6).item()
 
 
+def test_a_dim_begins_at_the_least_size_that_the_function_takes(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv1d(2, 3, 4), nn.MaxPool1d(2))
+    exported = ostiary.export(model, mx.ones((2, 12, 2)), tmp_path / "net", dims={"x": ["batch", "length"]})
+    assert [(item.name, item.min) for item in exported.graph.dims] == [("batch", 1), ("length", 5)]
+    exported = ostiary.export(
+        lambda x: x[:, :3] * x[:, 1:4], mx.ones((2, 6)), tmp_path / "f", dims={"x": [None, "n"]}
+    )
+    assert exported.contract.dims[0].min == 4, "with less, slices are cut short"
+    exported = ostiary.export(
+        lambda x: x * mx.linspace(0, 1, x.shape[1]), X, tmp_path / "g", dims={"x": [None, "n"]}
+    )
+    assert exported.contract.dims[0].min == 2, "one number is no line"
+
+
 def test_pooling_works_at_all_sizes_where_they_vary(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.AvgPool2d(2))
     path = tmp_path / "net"

@@ -25,6 +25,17 @@ class Written:
     graph: Graph
     arrays: tuple[mx.array, ...]
 
+    def name_arrays(self) -> dict[str, mx.array]:
+        """By the names of their tensors."""
+        return {item.tensor: array for item, array in zip(self.graph.constants, self.arrays, strict=True)}
+
+    def replace_dims(self, dims: Sequence[Dim]) -> Written:
+        """The same for other bounds."""
+        graph = self.graph
+        return Written(
+            Graph(graph.name, tuple(dims), graph.inputs, graph.constants, graph.nodes, graph.outputs), self.arrays
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Constant:
