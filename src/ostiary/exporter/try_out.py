@@ -13,6 +13,7 @@ from ostiary.exporter.compare import find_worst
 from ostiary.exporter.directory import CONTRACT, GRAPH, TENSORS
 from ostiary.exporter.examples import flatten_results
 from ostiary.exporter.request import Sizes
+from ostiary.exporter.still import SEEDS, settled
 from ostiary.exporter.subject import Subject
 from ostiary.exporter.writer import Written
 from ostiary.graph.agreement import find_disagreement
@@ -73,15 +74,16 @@ def _agrees(function: Function, subject: Subject, binding: Mapping[str, int]) ->
 
 def try_out(directory: Path, subject: Subject, example: Mapping[str, int], results: Sequence[mx.array]) -> float:
     """The greatest difference at the examples' sizes and at the least ones. Raises ExportRefused."""
-    function = _load(directory)
-    worst = _hold(function, subject.arguments.arrays, results, "")
-    dims = function.graph.dims
-    for binding in _list_bindings(dims, example):
-        worst = max(worst, _try_at(function, subject, binding))
-    grown = {name: size + 1 for name, size in example.items()}
-    if not grown or any(item.max is not None and grown[item.name] > item.max for item in dims):
-        return worst
-    return max(worst, _try_grown(function, subject, grown))
+    with settled(SEEDS[0]):  # both on the processor: another device rounds otherwise
+        function = _load(directory)
+        worst = _hold(function, subject.arguments.arrays, results, "")
+        dims = function.graph.dims
+        for binding in _list_bindings(dims, example):
+            worst = max(worst, _try_at(function, subject, binding))
+        grown = {name: size + 1 for name, size in example.items()}
+        if not grown or any(item.max is not None and grown[item.name] > item.max for item in dims):
+            return worst
+        return max(worst, _try_grown(function, subject, grown))
 
 
 def _list_bindings(dims: Sequence[Dim], example: Mapping[str, int]) -> list[dict[str, int]]:
