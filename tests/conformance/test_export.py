@@ -18,6 +18,7 @@ from mlx import nn  # noqa: E402
 
 import ostiary  # noqa: E402
 from ostiary.errors import ExportRefused, Misuse  # noqa: E402
+from ostiary.exporter.tensors import write_tensors  # noqa: E402
 from ostiary.graph.parse_graph import parse_graph  # noqa: E402
 from ostiary.interpreter.function import Budget, Function  # noqa: E402
 from ostiary.testing import sign_model  # noqa: E402
@@ -309,6 +310,29 @@ def test_what_an_input_cannot_hold_anyway_is_misuse(tmp_path: Path) -> None:
     for array, ends in ((small, (0, 1000)), (small, (0.5, 1)), (small > 1, (0, 1))):
         with pytest.raises(Misuse):
             ostiary.export(lambda x: x, array, tmp_path / "net", ranges={"x": ends})
+
+
+def test_tensors_lie_in_one_order_aligned_and_without_holes(tmp_path: Path) -> None:
+    held = {
+        "wide": mx.arange(3).astype(mx.int64),
+        "b": mx.array([1.5, -2.0]),
+        "a": mx.array([[True, False, True]]),
+        "c": mx.array(2.5, dtype=mx.bfloat16),
+        "turned": mx.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).T,
+        "empty": mx.zeros((0, 2)),
+    }
+    write_tensors(tmp_path / "t.safetensors", held)
+    data = (tmp_path / "t.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    assert (length + 8) % 64 == 0
+    assert list(header) == ["wide", "b", "empty", "turned", "c", "a"]
+    ends = [item["data_offsets"] for item in header.values()]
+    assert [begin for begin, _ in ends] == [0, *(end for _, end in ends[:-1])]
+    assert 8 + length + ends[-1][1] == len(data)
+    for name, array in mx.load(str(tmp_path / "t.safetensors")).items():
+        assert array.dtype == held[name].dtype
+        assert mx.array_equal(array, held[name]).item()
 
 
 def test_the_card_says_who_and_what_and_nothing_of_the_machine(tmp_path: Path) -> None:
