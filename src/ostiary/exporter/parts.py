@@ -18,6 +18,7 @@ from ostiary.exporter.refusals import CannotTrace
 nn: Final[Any] = importlib.import_module("mlx.nn")  # whose classes have no types
 _MAX_DEPTH: Final = 8
 """Of what refers to what, outside modules: nobody's function lies deeper."""
+_MOST_ITEMS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class _Finding:
     def visit(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, _UNINTERESTING) or depth > _MAX_DEPTH or id(value) in self._seen:
             return
+        if isinstance(value, Mapping | tuple | list) and len(value) > _MOST_ITEMS:
+            return  # data, and no layers
         self._seen.add(id(value))
         self._held.append(value)
         if type(value).__module__ == "mlx.core" and type(value).__name__.endswith("gc_func"):
