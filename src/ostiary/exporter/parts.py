@@ -51,7 +51,7 @@ class _Finding:
     def visit(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, _UNINTERESTING) or depth > _MAX_DEPTH or id(value) in self._seen:
             return
-        if isinstance(value, Mapping | tuple | list) and len(value) > _MOST_ITEMS:
+        if issubclass(type(value), Mapping | tuple | list) and len(value) > _MOST_ITEMS:
             return  # data, and no layers
         self._seen.add(id(value))
         self._held.append(value)
