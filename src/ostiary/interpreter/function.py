@@ -91,6 +91,9 @@ class Function:
         if estimate.work > self._budget.work:
             raise InputUnfit(f"it would take {estimate.work:,} multiply-adds; {self._budget.work:,} are allowed")
         around = _COPIES_OF_INPUTS * estimate.input_bytes + _COPIES_OF_OUTPUTS * estimate.output_bytes
+        if around > self._budget.memory_bytes:
+            there = f"there are {self._budget.memory_bytes:,}"
+            raise InputUnfit(f"its inputs and outputs alone would take {around:,} bytes; {there}")
         return Plan(bound, self._constants, self._proven, self._budget.memory_bytes - around)
 
 
