@@ -22,6 +22,9 @@ from ostiary.worker.engines.contract import Call, EngineLimits, ModelUnfit, Repl
 from ostiary.worker.engines.function import prepare_engine
 
 mx = pytest.importorskip("mlx.core")
+
+from ostiary.interpreter.function import Budget, Function  # noqa: E402
+
 pytestmark = pytest.mark.mlx
 
 F, I = Dtype.FLOAT32, Dtype.INT32  # noqa: E741
@@ -120,6 +123,18 @@ def _lookup() -> GraphBuilder:
     index, table = b.input(I, n), b.constant(F, (4, 2), [float(number) for number in range(8)])
     b.output(b.add("take", table, index, axis=0))
     return b
+
+
+def test_an_index_that_cannot_stray_has_no_guard() -> None:
+    """Which it is can depend on the sizes of a call: a row of numbers as long as its table fits, whatever the length."""
+    b = GraphBuilder()
+    n, m = b.dim("n", 1, 9), b.dim("m", 1, 9)
+    table, other = b.input(F, n, 2), b.input(F, m, 2)
+    row = b.add("arange", start=0.0, step=1.0, size=n, dtype=I)
+    b.output(b.add("take", table, row, axis=0), b.add("take", other, row, axis=0))
+    function = Function(b.graph, {}, Budget(1 << 30, 1 << 40))
+    assert len(function.find_plan_of([(4, 2), (4, 2)])._sentences) == 0
+    assert len(function.find_plan_of([(4, 2), (3, 2)])._sentences) == 1
 
 
 def test_one_bad_call_among_several_fails_alone() -> None:

@@ -49,7 +49,7 @@ class Function:
         self.graph: Final = graph
         self._budget: Final = budget
         self._constants: Final = take_constants(graph, tensors)
-        self._proven: Final = find_proven(graph, _measure(graph, self._constants))
+        self._known: Final = _measure(graph, self._constants)
         self._dtypes: Final = tuple(MLX_DTYPES[item.type.dtype] for item in graph.inputs)
         by_steps = _MOST_STEPS // max(len(graph.nodes), 1)
         self._most_plans: Final = min(max(by_steps, _LEAST_PLANS), _MOST_PLANS)
@@ -94,7 +94,8 @@ class Function:
         if around > self._budget.memory_bytes:
             there = f"there are {self._budget.memory_bytes:,}"
             raise InputUnfit(f"its inputs and outputs alone would take {around:,} bytes; {there}")
-        return Plan(bound, self._constants, self._proven, self._budget.memory_bytes - around)
+        proven = find_proven(bound, self._known)
+        return Plan(bound, self._constants, proven, self._budget.memory_bytes - around)
 
 
 def _measure(graph: Graph, constants: Sequence[mx.array]) -> dict[int, tuple[int, int]]:
