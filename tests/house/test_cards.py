@@ -39,7 +39,18 @@ def _calls(room: str) -> set[str]:
 
 def test_every_package_but_the_known_ones_is_a_room() -> None:
     packages = {p.parent.name for p in SOURCE.glob("*/__init__.py")}
-    assert packages == {*ROOMS, "codes", "core", "cli", "interpreter", "library", "networks", "walks", "worker", "_hazmat"}
+    assert packages == {
+        *ROOMS,
+        "codes",
+        "core",
+        "cli",
+        "interpreter",
+        "library",
+        "networks",
+        "walks",
+        "worker",
+        "_hazmat",
+    }
 
 
 @pytest.mark.parametrize("room", ROOMS)

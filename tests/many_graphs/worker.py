@@ -61,7 +61,10 @@ def prepare_engine(_settings: JsonObject) -> MakeEngine:
                 return {"end": "refused", "told": str(error)}
             (reply,) = engine.step()
             if reply.kind is ReplyKind.ERROR:
-                return {"end": "refused" if "REFUSED" in reply.body["code"] else "failed", "told": reply.body["sentence"]}
+                return {
+                    "end": "refused" if "REFUSED" in reply.body["code"] else "failed",
+                    "told": reply.body["sentence"],
+                }
             (plan,) = engine._runs._function._plans.values()
             inputs = sum(len(part) for part in cuts) + len(call.tail[start:])
             return {
