@@ -167,7 +167,7 @@ class EmbedRefused(Refusal):
 
 
 class ExportRefused(Refusal):
-    """A function cannot become a graph. `operation` and `where` name what of it, "" where nothing in its code is."""
+    """A function cannot become a graph. `operation` and `where` name what of it, "" where nothing in it is."""
 
     codes = "EXPORT_"
 
