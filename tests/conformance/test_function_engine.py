@@ -152,6 +152,21 @@ def test_one_bad_call_among_several_fails_alone() -> None:
     }
 
 
+def test_what_is_too_large_together_is_joined_less() -> None:
+    builder = GraphBuilder()
+    n = builder.dim("batch", 1, 64, is_batch=True)
+    wide = builder.add("broadcast_to", builder.input(F, n, 1), shape=(n, 1 << 20))
+    builder.output(builder.add("sum", builder.add("exp", wide), axes=(1,), keepdims=False))
+    limits = EngineLimits(memory_bytes=300 << 20, threads=16, tokens=100, calls=64)
+    engine = load(builder.contents, {}, limits)
+    calls = [Call(number, "infer", *make_call(builder, ((1, 1), [0.0]))) for number in range(1, 65)]
+    replies, steps = answer(engine, *calls)
+    assert all(read_floats(replies[number]) == (1 << 20,) for number in range(1, 65))
+    assert steps == [0, 0, 16, 16, 16, 16]
+    replies, steps = answer(engine, *calls)
+    assert 0 not in steps, "it remembers"
+
+
 def test_a_cancelled_call_is_not_computed_and_leaves_the_others() -> None:
     builder = _lookup()
     engine = load(builder.contents, builder.weights)

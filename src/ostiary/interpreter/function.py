@@ -19,7 +19,7 @@ from ostiary.graph.values import Graph
 from ostiary.interpreter.bind_inputs import bind_inputs
 from ostiary.interpreter.plan import Plan
 from ostiary.interpreter.tensor_bytes import MLX_DTYPES, clean_bool
-from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
+from ostiary.interpreter.unfit import CallTooLarge, GraphUnfit, InputUnfit
 
 _MOST_STEPS: Final = 100_000
 """Of all plans that are kept: some 50 MB."""
@@ -89,11 +89,11 @@ class Function:
             raise InputUnfit(f"the function does not work for these sizes: {error.message}") from error
         estimate = estimate_graph(bound)
         if estimate.work > self._budget.work:
-            raise InputUnfit(f"it would take {estimate.work:,} multiply-adds; {self._budget.work:,} are allowed")
+            raise CallTooLarge(f"it would take {estimate.work:,} multiply-adds; {self._budget.work:,} are allowed")
         around = _COPIES_OF_INPUTS * estimate.input_bytes + _COPIES_OF_OUTPUTS * estimate.output_bytes
         if around > self._budget.memory_bytes:
             there = f"there are {self._budget.memory_bytes:,}"
-            raise InputUnfit(f"its inputs and outputs alone would take {around:,} bytes; {there}")
+            raise CallTooLarge(f"its inputs and outputs alone would take {around:,} bytes; {there}")
         proven = find_proven(bound, self._known)
         return Plan(bound, self._constants, proven, self._budget.memory_bytes - around)
 

@@ -17,7 +17,7 @@ from ostiary.graph.primitive import Hazard
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.scope import Scope
 from ostiary.graph.values import Graph, Node
-from ostiary.interpreter.unfit import InputUnfit
+from ostiary.interpreter.unfit import CallTooLarge
 
 _ARRAYS_OF_GUARDS: Final = 4
 
@@ -40,7 +40,7 @@ class Schedule:
 
 
 def make_schedule(graph: Graph, nodes: Sequence[int], budget_bytes: int) -> Schedule:
-    """`nodes`: the numbers of those that are called. `graph` was bound. Raises InputUnfit where memory is short."""
+    """`nodes`: the numbers of those called. `graph` was bound. Raises CallTooLarge where memory is short."""
     types = graph.list_types()
     first = len(graph.inputs) + len(graph.constants)
     roots = find_roots(graph, len(types), first)
@@ -64,7 +64,7 @@ def make_schedule(graph: Graph, nodes: Sequence[int], budget_bytes: int) -> Sche
             begun = set()
             held_bytes, begun_bytes = sum(sizes.get(value, 0) for value in {roots[item] for item in held}), 0
         if held_bytes + begun_bytes + cost > budget_bytes:
-            raise InputUnfit(
+            raise CallTooLarge(
                 f"it would take {held_bytes + cost:,} bytes at once beside what goes in and comes out; "
                 f"there are {max(budget_bytes, 0):,}"
             )
