@@ -6,6 +6,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, Final
 
 import mlx.core as mx
@@ -42,7 +43,7 @@ class Budget:
 
 
 class Function:
-    """One graph. Knows a plan for each of the last sizes that it was called with."""
+    """One graph. Knows a plan for each of the last sizes that it was called with. For any number of threads."""
 
     def __init__(self, graph: Graph, tensors: Mapping[str, mx.array], budget: Budget) -> None:
         """`graph` was checked; `tensors` are those of its file. Raises GraphUnfit."""
@@ -51,6 +52,7 @@ class Function:
         self._constants: Final = take_constants(graph, tensors)
         self._known: Final = _measure(graph, self._constants)
         self._dtypes: Final = tuple(MLX_DTYPES[item.type.dtype] for item in graph.inputs)
+        self._lock: Final = Lock()
         by_steps = _MOST_STEPS // max(len(graph.nodes), 1)
         self._most_plans: Final = min(max(by_steps, _LEAST_PLANS), _MOST_PLANS)
         self._plans: Final[OrderedDict[tuple[tuple[int, ...], ...], Plan]] = OrderedDict()
@@ -72,13 +74,16 @@ class Function:
     def find_plan_of(self, shapes: Sequence[tuple[int, ...]]) -> Plan:
         """The same by shapes alone: one for each input. Raises InputUnfit."""
         key = tuple(shapes)
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plans[key] = self._make_plan(key)
+        with self._lock:
+            plan = self._plans.get(key)
+            if plan is not None:
+                self._plans.move_to_end(key)
+                return plan
+        plan = self._make_plan(key)
+        with self._lock:
+            self._plans[key] = plan
             if len(self._plans) > self._most_plans:
                 self._plans.popitem(last=False)
-        else:
-            self._plans.move_to_end(key)
         return plan
 
     def _make_plan(self, shapes: tuple[tuple[int, ...], ...]) -> Plan:
