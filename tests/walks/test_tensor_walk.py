@@ -110,6 +110,7 @@ def test_more_than_its_process_could_hold_never_reaches_it() -> None:
             opened.ask(x=Tensor("FP32", (rows, 3), memoryview(bytes(12 * rows))))
         assert opened.cell.read_usage().requests == 0
     assert (caught.value.code, caught.value.rule) == ("CONTRACT_TOO_LONG", "bytes")
+    assert f"brings the request to {12 * rows:,} bytes" in caught.value.message
     assert caught.value.limit == f"{most:,} bytes"
 
 
