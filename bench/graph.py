@@ -106,9 +106,7 @@ def main() -> int:
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()
     mx.disable_compile()
-    print(
-        f"products by {ARITHMETIC.name}; the median of {options.rounds} rounds, the fastest of {CALLS} calls in each"
-    )
+    print(f"products by {ARITHMETIC.name}; the median of {options.rounds} rounds, of each the fastest of {CALLS}")
     is_kept = True
     with tempfile.TemporaryDirectory(prefix="ostiary-bench-") as name:
         for network in options.networks:

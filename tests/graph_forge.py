@@ -65,7 +65,7 @@ def valid_samples() -> tuple[tuple[Sample, tuple[TensorType, ...]], ...]:
 
 def make_graph(seed: int, nodes: int) -> Graph:
     """A valid graph: nodes of any kinds, fed by earlier results where types agree, else by inputs and constants."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     chosen = [chance.choice(valid_samples()) for _ in range(nodes)]
     fed: list[TensorType] = []
     by_type: dict[TensorType, list[int]] = {}

@@ -39,6 +39,8 @@ class GraphMaker:
         self.chance = chance
         self.builder = GraphBuilder()
         self.values: list[int] = []
+        self.is_large = chance.below(8) == 7
+        """Whether sizes may be such that no machine has room for them."""
 
     def make(self, nodes: int) -> GraphBuilder:
         for _ in range(1 + self.chance.below(3)):
@@ -99,6 +101,9 @@ class GraphMaker:
         mixed = self.builder.add(pick(self.chance, ("add", "multiply")), row, first)
         return self.builder.add("as_type", self.builder.add("reshape", mixed, shape=shape), dtype=dtype)
 
+    def _far(self, size: int) -> int:
+        return pick(self.chance, (size, size, 1 << 10, 1 << 16, 1 << 20)) if self.is_large else size
+
     def _shape(self, rank: int) -> tuple[int, ...]:
         return tuple(pick(self.chance, (1, 2, 3, 4, 5, 0)) for _ in range(self.chance.below(rank + 1)))
 
@@ -107,7 +112,7 @@ class GraphMaker:
         first = self.builder.add(op, *operands, **attributes)
         results = self.builder.graph.nodes[before].outputs
         for number, item in enumerate(results):
-            if math.prod(size for size in item.shape if isinstance(size, int)) <= _MOST_ELEMENTS:
+            if self.is_large or math.prod(size for size in item.shape if isinstance(size, int)) <= _MOST_ELEMENTS:
                 self.values.append(first + number)
 
     def _any_operands(self, op: str) -> list[int]:
@@ -153,13 +158,14 @@ class GraphMaker:
                 divisor = pick(self.chance, [n for n in range(1, 9) if total % n == 0])
                 return {"shape": pick(self.chance, [(total,), (divisor, total // divisor), (1, total, 1)])}
             case "broadcast_to":
-                return {"shape": (*(2,) * below(2), *(1 + below(3) if size == 1 else size for size in shape))}
+                front = (self._far(2),) * below(2)
+                return {"shape": (*front, *(self._far(1 + below(3)) if size == 1 else size for size in shape))}
             case "slice" | "slice_update":
                 starts = [below(size + 1) for size in shape]
                 stops = [start + below(size - start + 1) for start, size in zip(starts, shape, strict=True)]
                 return {"start": tuple(starts), "stop": tuple(stops), "step": tuple(1 + below(2) for _ in shape)}
             case "pad":
-                return {"before": tuple(below(3) for _ in shape), "after": tuple(below(3) for _ in shape)}
+                return {name: tuple(self._far(below(3)) for _ in shape) for name in ("before", "after")}
             case "as_strided":
                 size = 1 + below(3)
                 return {"shape": (size, 2), "strides": (1, below(3)), "offset": below(2)}
@@ -167,9 +173,9 @@ class GraphMaker:
                 axis = below(max(len(shape), 1))
                 return {"axis": axis, "at": (below(shape[axis] + 1),)}
             case "convolution":
-                return {name: (1 + below(2),) for name in ("stride", "kernel_dilation", "input_dilation")} | {
-                    name: (below(3),) for name in ("padding_low", "padding_high")
-                }
+                return {
+                    name: (self._far(1 + below(2)),) for name in ("stride", "kernel_dilation", "input_dilation")
+                } | {name: (self._far(below(3)),) for name in ("padding_low", "padding_high")}
             case "quantize" | "dequantize" | "quantized_matmul" | "gather_qmm":
                 return {"group_size": 32, "bits": 4, "mode": "affine"}
             case "fft":

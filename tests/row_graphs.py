@@ -105,9 +105,32 @@ def _update(b: GraphBuilder, n: Size) -> object:
     return b.output(b.add("slice_update", x, y, start=(0, 1), stop=(n, 3), step=(1, 1), reduce="none"))
 
 
+def _windows(b: GraphBuilder, n: Size) -> object:
+    """Of two numbers along five, as pooling takes them that overlaps."""
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4, 2, 2), strides=(10, 2, 2, 1), offset=0))
+
+
+def _recurrent(b: GraphBuilder, n: Size) -> object:
+    """A state that is carried along."""
+    x, state = b.input(F, n, 3), b.input(F, n, 2)
+    w = b.constant(F, (3, 2), [0.5] * 6)
+    first = b.add("addmm", x, w, state, alpha=1.0, beta=1.0)
+    return b.output(first)
+
+
+def _packed_rows(b: GraphBuilder, n: Size) -> object:
+    ids = b.input(I, n)
+    words = b.constant(U, (3, 8), [7.0] * 24)
+    scales = b.constant(F, (3, 2), [1.0] * 6)
+    taken = [b.add("take", value, ids, axis=0) for value in (words, scales, scales)]
+    return b.output(b.add("dequantize", *taken, group_size=32, bits=4, mode="affine", dtype=F))
+
+
 APART = (
+    _recurrent, _packed_rows,
     _linear, _flat_linear, _image, _attention, columns, _embedding, _gathered, _chosen, masked_by_shared, _split,
-    _own_size, _packed, _products, _update,
+    _own_size, _packed, _products, _update, _windows,
 )  # fmt: skip
 
 
@@ -195,9 +218,33 @@ def _scattered(b: GraphBuilder, n: Size) -> object:
     return b.output(b.add("scatter", base, ids, b.add("expand_dims", x, axes=(1,)), axes=(0,), reduce="sum"))
 
 
+def _windows_out_of_step(b: GraphBuilder, n: Size) -> object:
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4), strides=(9, 2), offset=0))
+
+
+def _windows_from_within(b: GraphBuilder, n: Size) -> object:
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4), strides=(10, 1), offset=3))
+
+
+def _windows_over_all(b: GraphBuilder, n: Size) -> object:
+    flat = b.add("reshape", b.input(F, n, 5, 2), shape=(n * 10,))
+    return b.output(b.add("as_strided", flat, shape=(n, 4), strides=(0, 1), offset=0))
+
+
+def _added_across(b: GraphBuilder, n: Size) -> object:
+    """The rows of the product and the columns of what is added."""
+    x, other = b.input(F, n, 3), b.input(F, n)
+    w = b.add("broadcast_to", b.constant(F, (3, 1), [0.5] * 3), shape=(3, n))
+    return b.output(b.add("addmm", x, w, other, alpha=1.0, beta=1.0))
+
+
 MIXED = (
+    _added_across,
     _simple("sum", axes=(0,), keepdims=True), _simple("max", axes=(0, 1), keepdims=False),
     _simple("sort", axis=0), _simple("argmax", axis=0, keepdims=False), _simple("cumsum", axis=0, reverse=False, inclusive=True),
     _grammar, _meets_itself, _numbered, _counted, _counted_elements, _random, _first_entry, _backwards,
     _column_by_count, _table_of_entries, _interleaved, _two_axes, _queries_of_one, _windows_over_entries, _scattered,
+    _windows_out_of_step, _windows_from_within, _windows_over_all,
 )  # fmt: skip

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from layers_page import render_layers
+from parity_page import render_parity
 from settings_pages import render_config_schema, render_settings
 
 import ostiary
@@ -321,6 +322,7 @@ PAGES = {
     REFERENCE / "engine-failures.md": render_engine_failures,
     REFERENCE / "primitives.md": render_primitives,
     REFERENCE / "layers.md": lambda: HEADER + "\n" + render_layers(),
+    REFERENCE / "parity.md": lambda: HEADER + "\n" + render_parity(),
     ROOT / "ARCHITECTURE.md": render_architecture,
 }
 

@@ -222,7 +222,7 @@ class EmbedRefused(Refusal):
 
 
 class ExportRefused(Refusal):
-    """A function cannot become a graph. `operation` and `where` name what of it, "" where it is nothing in its code."""
+    """A function cannot become a graph. `operation` and `where` name what of it, "" where nothing in it is."""
 
     codes = "EXPORT_"
 

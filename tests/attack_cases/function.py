@@ -94,7 +94,7 @@ HONEST_CONTRACT: Json = {
     "outputs": [_tensor("y", "FP32", "batch", 8), _tensor("features", "FP32", 1, 3, 3, 4)],
 }
 SHAPES: Mapping[str, tuple[int, ...]] = {"table": (16, 8), "kernel": (4, 3, 3, 2), "bias": (8,)}
-HONEST_CARD: Json = {"title": "Honest", "by": "somebody", "trained_on": ["digits"], "accuracy": 0.97}
+HONEST_CARD: Json = {"who": "somebody", "data": "digits", "metrics": {"accuracy": 0.97, "by": [1]}, "notes": [1]}
 
 
 def constants(changes: Mapping[str, tuple[str, tuple[int, ...]] | None] | None = None) -> bytes:

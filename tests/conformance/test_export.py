@@ -18,6 +18,7 @@ from mlx import nn  # noqa: E402
 
 import ostiary  # noqa: E402
 from ostiary.errors import ExportRefused, Misuse  # noqa: E402
+from ostiary.exporter.tensors import write_tensors  # noqa: E402
 from ostiary.graph.parse_graph import parse_graph  # noqa: E402
 from ostiary.interpreter.function import Budget, Function  # noqa: E402
 from ostiary.testing import sign_model  # noqa: E402
@@ -85,6 +86,16 @@ def test_a_module_is_exported_in_inference_and_left_as_it_was(tmp_path: Path) ->
         True,
         True,
     ]
+
+
+def test_a_module_that_packs_its_weights_for_inference_has_them_back(tmp_path: Path) -> None:
+    model = nn.QQLinear(64, 64)
+    weight = model.weight
+    with pytest.raises(RuntimeError):  # MLX has no kernel for it here
+        ostiary.export(model, mx.ones((2, 64)), tmp_path / "net")
+    assert model.weight is weight
+    assert "scales" not in model
+    assert model.training
 
 
 def test_the_random_state_and_the_functions_of_the_library_are_as_before(tmp_path: Path) -> None:
@@ -175,6 +186,20 @@ def test_sizes_of_results_follow_the_dims(tmp_path: Path) -> None:
             assert mx.allclose(one, other, atol=1e-6).item()
 
 
+def test_a_dim_begins_at_the_least_size_that_the_function_takes(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv1d(2, 3, 4), nn.MaxPool1d(2))
+    exported = ostiary.export(model, mx.ones((2, 12, 2)), tmp_path / "net", dims={"x": ["batch", "length"]})
+    assert [(item.name, item.min) for item in exported.graph.dims] == [("batch", 1), ("length", 5)]
+    exported = ostiary.export(
+        lambda x: x[:, :3] * x[:, 1:4], mx.ones((2, 6)), tmp_path / "f", dims={"x": [None, "n"]}
+    )
+    assert exported.contract.dims[0].min == 4, "with less, slices are cut short"
+    exported = ostiary.export(
+        lambda x: x * mx.linspace(0, 1, x.shape[1]), X, tmp_path / "g", dims={"x": [None, "n"]}
+    )
+    assert exported.contract.dims[0].min == 2, "one number is no line"
+
+
 def test_pooling_works_at_all_sizes_where_they_vary(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.AvgPool2d(2))
     path = tmp_path / "net"
@@ -249,6 +274,14 @@ def test_partials_and_bound_methods_are_functions(tmp_path: Path) -> None:
     assert ops(exported) == ["multiply"]
 
 
+def test_what_is_compiled_is_seen_through(tmp_path: Path) -> None:
+    model = nn.Linear(3, 2)
+    for name, function in (("one", mx.compile(model)), ("two", mx.compile(lambda x: nn.gelu(model(x))))):
+        exported = ostiary.export(function, X, tmp_path / name, dims="batch")
+        assert [item.tensor.rpartition(".")[2] for item in exported.graph.constants][:2] == ["weight", "bias"]
+        assert load(tmp_path / name).call([X])[0].shape == (2, 2)
+
+
 def test_calls_are_joined_only_where_entries_stay_apart(tmp_path: Path) -> None:
     apart = ostiary.export(mx.tanh, X, tmp_path / "apart", dims="batch")
     mixed = ostiary.export(lambda x: x - x.mean(axis=0), X, tmp_path / "mixed", dims="batch")
@@ -270,6 +303,36 @@ def test_what_inputs_may_hold_is_in_the_contract(tmp_path: Path) -> None:
     )
     x, label = exported.contract.inputs
     assert (x.range, x.is_finite, label.allowed) == ((-10.0, 10.0), True, (1, 2))
+
+
+def test_what_an_input_cannot_hold_anyway_is_misuse(tmp_path: Path) -> None:
+    small = mx.array([1, 2], dtype=mx.int8)
+    for array, ends in ((small, (0, 1000)), (small, (0.5, 1)), (small > 1, (0, 1))):
+        with pytest.raises(Misuse):
+            ostiary.export(lambda x: x, array, tmp_path / "net", ranges={"x": ends})
+
+
+def test_tensors_lie_in_one_order_aligned_and_without_holes(tmp_path: Path) -> None:
+    held = {
+        "wide": mx.arange(3).astype(mx.int64),
+        "b": mx.array([1.5, -2.0]),
+        "a": mx.array([[True, False, True]]),
+        "c": mx.array(2.5, dtype=mx.bfloat16),
+        "turned": mx.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).T,
+        "empty": mx.zeros((0, 2)),
+    }
+    write_tensors(tmp_path / "t.safetensors", held)
+    data = (tmp_path / "t.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    assert (length + 8) % 64 == 0
+    assert list(header) == ["wide", "b", "empty", "turned", "c", "a"]
+    ends = [item["data_offsets"] for item in header.values()]
+    assert [begin for begin, _ in ends] == [0, *(end for _, end in ends[:-1])]
+    assert 8 + length + ends[-1][1] == len(data)
+    for name, array in mx.load(str(tmp_path / "t.safetensors")).items():
+        assert array.dtype == held[name].dtype
+        assert mx.array_equal(array, held[name]).item()
 
 
 def test_the_card_says_who_and_what_and_nothing_of_the_machine(tmp_path: Path) -> None:
@@ -375,6 +438,8 @@ def test_what_the_function_itself_raises_comes_out(tmp_path: Path) -> None:
         {"ranges": {"y": (0, 1)}},
         {"ranges": {"x": (1, 0)}},
         {"ranges": {"x": (0, float("nan"))}},
+        {"allowed": {"x": [float("inf")]}},
+        {"allowed": {"x": list(range(5000))}},
         {"finite": ["y"]},
         {"name": "no name"},
         {"card": {"author": "me"}},

@@ -170,13 +170,25 @@ def test_an_array_that_another_library_made_for_a_size_is_refused(tmp_path: Path
 
 
 def test_sizes_for_which_the_function_does_something_else_are_refused(tmp_path: Path) -> None:
-    error = refuse(lambda x: x * mx.linspace(0, 1, x.shape[1]), tmp_path, dims={"x": [None, "n"]})
-    assert (error.code, "n 1" in error.message) == ("EXPORT_SIZE", True)
+    def rise(x: mx.array) -> mx.array:
+        return x * mx.linspace(0, 1, x.shape[1])
+
+    error = refuse(rise, tmp_path, dims={"x": [None, "n"]}, bounds={"n": (1, None)})
+    assert (error.code, "n 1" in error.message, "'n'" in error.hint) == ("EXPORT_SIZE", True, True)
 
 
 def test_sizes_that_the_function_does_not_take_are_refused(tmp_path: Path) -> None:
-    error = refuse(lambda x: x[:, :3] + x[:, 3:6], tmp_path, dims={"x": [None, "n"]})
+    def cut(x: mx.array) -> mx.array:
+        return x[:, :3] + x[:, 3:6]
+
+    error = refuse(cut, tmp_path, dims={"x": [None, "n"]}, bounds={"n": (5, None)})
+    assert (error.code, "n 5" in error.message) == ("EXPORT_SIZE", True)
+
+
+def test_a_function_that_takes_multiples_only_is_told_so(tmp_path: Path) -> None:
+    error = refuse(lambda x: x.reshape(x.shape[0] // 2, 2, 6), tmp_path, dims={"x": "n"})
     assert error.code == "EXPORT_SIZE"
+    assert "multiples of 2" in error.hint
 
 
 def test_complex_and_double_numbers_are_refused_at_the_door(tmp_path: Path) -> None:

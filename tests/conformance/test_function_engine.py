@@ -22,6 +22,9 @@ from ostiary.worker.engines.contract import Call, EngineLimits, ModelUnfit, Repl
 from ostiary.worker.engines.function import prepare_engine
 
 mx = pytest.importorskip("mlx.core")
+
+from ostiary.interpreter.function import Budget, Function  # noqa: E402
+
 pytestmark = pytest.mark.mlx
 
 F, I = Dtype.FLOAT32, Dtype.INT32  # noqa: E741
@@ -122,6 +125,18 @@ def _lookup() -> GraphBuilder:
     return b
 
 
+def test_an_index_that_cannot_stray_has_no_guard() -> None:
+    """Which it is can depend on the sizes of a call: a row of numbers as long as its table fits, whatever the length."""
+    b = GraphBuilder()
+    n, m = b.dim("n", 1, 9), b.dim("m", 1, 9)
+    table, other = b.input(F, n, 2), b.input(F, m, 2)
+    row = b.add("arange", start=0.0, step=1.0, size=n, dtype=I)
+    b.output(b.add("take", table, row, axis=0), b.add("take", other, row, axis=0))
+    function = Function(b.graph, {}, Budget(1 << 30, 1 << 40))
+    assert len(function.find_plan_of([(4, 2), (4, 2)])._sentences) == 0
+    assert len(function.find_plan_of([(4, 2), (3, 2)])._sentences) == 1
+
+
 def test_one_bad_call_among_several_fails_alone() -> None:
     builder = _lookup()
     calls = [
@@ -135,6 +150,21 @@ def test_one_bad_call_among_several_fails_alone() -> None:
         "code": ErrorName.CALL_REFUSED.value,
         "sentence": "an index is outside of what it points into",
     }
+
+
+def test_what_is_too_large_together_is_joined_less() -> None:
+    builder = GraphBuilder()
+    n = builder.dim("batch", 1, 64, is_batch=True)
+    wide = builder.add("broadcast_to", builder.input(F, n, 1), shape=(n, 1 << 20))
+    builder.output(builder.add("sum", builder.add("exp", wide), axes=(1,), keepdims=False))
+    limits = EngineLimits(memory_bytes=300 << 20, threads=16, tokens=100, calls=64)
+    engine = load(builder.contents, {}, limits)
+    calls = [Call(number, "infer", *make_call(builder, ((1, 1), [0.0]))) for number in range(1, 65)]
+    replies, steps = answer(engine, *calls)
+    assert all(read_floats(replies[number]) == (1 << 20,) for number in range(1, 65))
+    assert steps == [0, 0, 16, 16, 16, 16]
+    replies, steps = answer(engine, *calls)
+    assert 0 not in steps, "it remembers"
 
 
 def test_a_cancelled_call_is_not_computed_and_leaves_the_others() -> None:
@@ -224,6 +254,9 @@ def _broken(name: str) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
             return builder.contents, {"graph.safetensors": write_safetensors({"c0": (I, (4, 2), table[2])})}
         case "one tensor more":
             return builder.contents, {"graph.safetensors": write_safetensors({"c0": table, "c1": table})}
+        case "a shape that wraps around":
+            wide = write_safetensors({"c0": (F, (1 << 30, 1 << 30, 4), b"")})
+            return builder.contents, {"graph.safetensors": wide}
         case "another file":
             return builder.contents, {"model.safetensors": builder.weights["graph.safetensors"]}
     return builder.contents, {"graph.safetensors": b"\xff" * 64}
@@ -232,7 +265,7 @@ def _broken(name: str) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
 @pytest.mark.parametrize(
     "name",
     ["no graph", "no contract", "another contract", "a graph that is none", "no tensors", "a tensor of another shape",
-     "a tensor of another type", "one tensor more", "another file", "no safetensors"],
+     "a tensor of another type", "one tensor more", "another file", "a shape that wraps around", "no safetensors"],
 )  # fmt: skip
 def test_what_is_not_a_function_is_not_loaded(name: str) -> None:
     with pytest.raises(ModelUnfit) as refused:

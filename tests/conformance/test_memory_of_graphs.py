@@ -32,6 +32,10 @@ def _two(op: str, left: tuple[int, ...], right: tuple[int, ...], dtype: Dtype = 
     return lambda b: b.add(op, b.input(dtype, *left), b.input(dtype, *right), **attributes)
 
 
+def _mixed(op: str, left: Dtype, right: Dtype) -> Build:
+    return lambda b: b.add(op, b.input(left, 256, 512), b.input(right, 256, 512))
+
+
 def _conv(
     axes: int,
     side: int,
@@ -113,6 +117,9 @@ CASES: dict[str, Build] = {
     "eigh": _one("eigh", MATRICES, upper=False, vectors=True),
     "eig": _one("eig", MATRICES, vectors=False),
     "qr": _one("qr", MATRICES),
+    "comparison of two types": _mixed("equal", Dtype.INT16, Dtype.UINT16),
+    "sum of two types": _mixed("add", H, B),
+    "quotient of integers": _mixed("divide", Dtype.INT8, Dtype.INT64),
     "power of integers": _two("power", (256, 512), (512,), I),
     "random bits": _random(4),
     "short random bits": _random(2),

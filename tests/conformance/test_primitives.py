@@ -13,6 +13,7 @@ import pytest
 mx = pytest.importorskip("mlx.core")
 
 from primitive_cases import CASES, Case  # noqa: E402
+from primitive_cases.summary import PLACE, render  # noqa: E402
 
 from ostiary.graph.call import Call, UnfitError  # noqa: E402
 from ostiary.graph.dtypes import Dtype  # noqa: E402
@@ -80,6 +81,10 @@ def check_equal(ours: mx.array, theirs: mx.array, rounding: float) -> None:
 def test_every_primitive_has_a_call_and_a_case() -> None:
     assert set(OPERATIONS) == set(PRIMITIVES)
     assert {case.op for case in CASES} | {"random_bits"} == set(PRIMITIVES)
+
+
+def test_the_summary_for_the_documentation_is_that_of_the_cases() -> None:
+    assert PLACE.read_text(encoding="utf-8") == render(), "run tests/primitive_cases/summary.py"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,4 +1,4 @@
-"""Fuzzes the NumPy array reader: whole files, and header texts in a frame that fits."""
+"""Fuzzes the readers of NumPy arrays, of headers and of numbers: whole files, and header texts in a frame that fits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["ostiary.intake"]):
+with atheris.instrument_imports(include=["ostiary.intake", "ostiary.library.npy"]):
     from ostiary.intake.weights.read_npy import parse_npy
+    from ostiary.library.npy import parse_npy_tensor
 
 from ostiary.errors import IntakeRefused
 
@@ -27,6 +28,9 @@ def read(data: bytes) -> None:
         return
     if header.data_start + header.data_bytes != len(data):
         raise AssertionError(header)
+    tensor = parse_npy_tensor(data)
+    if tensor.shape != header.shape or len(tensor.data) != header.data_bytes:
+        raise AssertionError(tensor)
 
 
 if __name__ == "__main__":

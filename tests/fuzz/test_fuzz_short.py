@@ -12,8 +12,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 HARNESSES = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.py"))
 RUNS = 8_000
-FEWER_RUNS = {"graphs": 1_500}
-"""Of harnesses that ask a worker."""
+FEWER_RUNS = {"function_files": 4_000, "graphs": 1_500}
+"""Of harnesses whose runs take longer: they read whole graphs, or ask a worker."""
 
 pytestmark = [
     pytest.mark.fuzz,

@@ -96,7 +96,23 @@ def _window(b: GraphBuilder) -> object:
     return b.output(value)
 
 
+def _padded(far: int) -> Callable[[GraphBuilder], object]:
+    """One number, padded by so many on two sides: MLX makes all of them, to look at four."""
+
+    def build(b: GraphBuilder) -> object:
+        value = b.add(
+            "convolution", b.input(F, 1, 1, 1, 1), b.input(F, 1, 1, 1, 1), stride=(far, far), padding_low=(far, far),
+            padding_high=(0, 0), kernel_dilation=(1, 1), input_dilation=(1, 1), groups=1, flip=False,
+        )  # fmt: skip
+        return b.output(value)
+
+    return build
+
+
+_ONE = ((1, 1, 1, 1), [1.0])
 BY_SIZE = (
+    Hostile("padding of a million on two sides", _padded(1 << 20), [_ONE, _ONE]),
+    Hostile("padding of a hundred on two sides", _padded(100), [_ONE, _ONE], End.HARMLESS),
     Hostile("an array of two to the fortieth", _broadcast, [((1,), [1.0])]),
     Hostile("an answer of two to the fortieth", _only_broadcast, [((1,), [1.0])]),
     Hostile("a row of two thousand million", _row, []),

@@ -70,7 +70,7 @@ def prepare_engine(_settings: JsonObject) -> MakeEngine:
             return {
                 "end": "answered",
                 "measured": mx.get_peak_memory() - before,
-                "estimated": plan.schedule.peak_bytes + inputs,
+                "estimated": plan.schedule.peak_bytes + inputs + 2 * plan.output_bytes,
             }
 
     def make(limits: EngineLimits) -> Engine:

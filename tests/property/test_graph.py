@@ -101,7 +101,7 @@ def seeds() -> tuple[Any, ...]:
 @given(st.integers(0, 1 << 32), st.integers(1, 3))
 @settings(max_examples=300)
 def test_a_changed_graph_is_valid_or_refused(seed: int, changes: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     value = chance.choice(seeds())
     for _ in range(changes):
         value = mutate(value, chance.randrange)
@@ -117,7 +117,7 @@ def test_a_changed_graph_is_valid_or_refused(seed: int, changes: int) -> None:
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=150)
 def test_a_changed_contract_is_valid_or_refused(seed: int) -> None:
-    data = _spell(mutate(HONEST_CONTRACT, random.Random(seed).randrange))
+    data = _spell(mutate(HONEST_CONTRACT, random.Random(seed).randrange))  # noqa: S311
     contract = try_parse(parse_contract, data)
     if contract is not None:
         assert render_contract(contract) == data
@@ -130,7 +130,7 @@ def _spell(value: Any) -> bytes:
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=100)
 def test_a_flipped_byte_is_refused_or_says_what_it_says(seed: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     data = bytearray(spell(HONEST_GRAPH))
     data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
     graph = try_parse(parse_graph, bytes(data))

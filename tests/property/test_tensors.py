@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from contextlib import suppress
 from typing import Any
 
-from function_models import BATCH, CONTRACT
+import pytest
+from function_models import BATCH, CONTRACT, make_graph
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +98,35 @@ def test_bounds_are_pythons_own(values: list[float], bounds: list[float]) -> Non
 
 def test_the_contract_of_other_tests_is_sound() -> None:
     assert check_tensors(ParsedTensors({"x": [[1, 2, 3]]}), CONTRACT).outputs
+
+
+@pytest.mark.mlx
+@given(
+    shape=st.lists(st.integers(0, 70), max_size=3).map(tuple) | st.tuples(st.integers(0, 70), st.just(3)),
+    datatype=st.sampled_from(["FP32", "FP16", "INT32"]),
+)
+def test_both_sides_of_the_wall_are_of_one_opinion(shape: tuple[int, ...], datatype: str) -> None:
+    """What is let through here is taken there; what is not would not be, but for the numbers in it."""
+    pytest.importorskip("mlx.core")
+    from ostiary.interpreter.bind_inputs import bind_inputs
+    from ostiary.interpreter.unfit import InputUnfit
+    from ostiary.worker.engines.contract import Call, CallUnfit
+    from ostiary.worker.engines.function.infer_call import parse_call
+
+    count = math.prod(shape)
+    tensor = Tensor(datatype, shape, memoryview(bytes(count * ITEM_BYTES[datatype])))
+    try:
+        here = check_tensors(ParsedTensors({"x": tensor}), CONTRACT)
+        body: Any = here.body
+    except ContractRefused:
+        here = None
+        body = {"inputs": [{"name": "x", "datatype": datatype, "shape": list(shape)}]}
+    graph = make_graph()
+    try:
+        call = parse_call(Call(1, "infer", body, tensor.data), graph)
+        there = bind_inputs(graph, call.shapes)
+    except (CallUnfit, InputUnfit):
+        assert here is None
+        return
+    assert here is not None
+    assert there == {"batch": shape[0]}

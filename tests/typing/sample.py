@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import ostiary
@@ -52,6 +53,23 @@ async def wait_without_blocking() -> str:
     return stream.text
 
 
+def give(function: Callable[[object], object], examples: object) -> tuple[str, int]:
+    card: ostiary.Card = {"who": "Ada", "metrics": {"accuracy": 0.9}}
+    exported: ostiary.Exported = ostiary.export(
+        function,
+        examples,
+        Path("model"),
+        dims={"x": ["batch", None], "y": {1: "length"}, "z": "batch"},
+        bounds={"batch": 64, "length": (1, None)},
+        ranges={"x": (-1, 1.0)},
+        allowed={"y": [1, 2]},
+        finite=["x"],
+        outputs=["mean"],
+        card=card,
+    )
+    return exported.path.name, exported.parameters
+
+
 def compute(model: ostiary.Model, image: object) -> tuple[str, ...]:
     outputs: ostiary.Outputs = model(image=image, timeout=3.0)
     again: ostiary.Outputs = model({"image": [[0.5]]})
@@ -89,5 +107,6 @@ def wrong(model: ostiary.Model) -> None:
     model.generate("a").texts  # expected: attr-defined
     model(image=1, timeout="soon")  # expected: arg-type
     ostiary.open("llama", keys="a.pub")  # expected: call-arg
+    ostiary.export(model, 1, "model", dimensions="batch")  # expected: call-arg
     for piece in ostiary.open_async("llama"):  # expected: attr-defined
         print(piece)

@@ -14,7 +14,7 @@ from function_models import BATCH, CONTRACT, list_files
 
 from ostiary.answer import RequestEndings
 from ostiary.cell.running import RunningCell
-from ostiary.core.tensors import ParsedTensors
+from ostiary.core.tensors import ParsedTensors, Tensor
 from ostiary.errors import AnswerRefused, CallRefused, ContractRefused, OstiaryError, SandboxViolation, WorkerSilent
 from ostiary.graph.function_contract import FunctionContract, TensorOutput
 from ostiary.record.events import CellEnded, Event
@@ -98,6 +98,20 @@ def test_what_does_not_fit_never_reaches_the_worker() -> None:
     assert isinstance(event, RequestRefused)
     assert (event.code, event.field, event.rule, event.limit) == ("CONTRACT_RANGE", "x", "range", "[-10, 10]")
     assert caught.value.correlation_id == event.correlation_id
+
+
+def test_more_than_its_process_could_hold_never_reaches_it() -> None:
+    """Else whoever sends much could end it again and again, until nobody is let in."""
+    wide = replace(CONTRACT, dims=(replace(CONTRACT.dims[0], max=None),))
+    with desk(wide) as opened:
+        most = opened.cell.limits.memory_bytes // 4
+        rows = most // 12 + 1
+        with pytest.raises(ContractRefused) as caught:
+            opened.ask(x=Tensor("FP32", (rows, 3), memoryview(bytes(12 * rows))))
+        assert opened.cell.read_usage().requests == 0
+    assert (caught.value.code, caught.value.rule) == ("CONTRACT_TOO_LONG", "bytes")
+    assert f"brings the request to {12 * rows:,} bytes" in caught.value.message
+    assert caught.value.limit == f"{most:,} bytes"
 
 
 def test_what_the_engine_does_not_take() -> None:

@@ -68,6 +68,7 @@ def _describe_function(function: FunctionFacts) -> dict[str, object]:
         "dims": {name: {"min": low, "max": high} for name, low, high in function.dims},
         "inputs": [_describe_tensor(*item) for item in function.inputs],
         "outputs": [_describe_tensor(*item) for item in function.outputs],
+        "card": dict(function.card),
     }
 
 

@@ -91,6 +91,8 @@ def _describe_function(function: FunctionFacts) -> Iterator[tuple[str, str]]:
     for label, tensors in (("takes", function.inputs), ("gives", function.outputs)):
         shown = [f"{name} {datatype} [{', '.join(shape)}]" for name, datatype, shape in tensors[:_SHOWN_TENSORS]]
         yield label, "; ".join(shown) + ("; ..." if len(tensors) > _SHOWN_TENSORS else "")
+    if function.card:
+        yield "card says", "; ".join(f"{label} {text}" for label, text in function.card)
     if function.dims:
         yield "dims", ", ".join(_describe_dim(*item) for item in function.dims)
 

@@ -34,14 +34,20 @@ from ostiary.graph.sizes import Expression, Size, evaluate_size, list_dims
 _MAX_LISTED: Final = 8
 
 
-def check_tensors(request: ParsedTensors, contract: FunctionContract) -> CheckedTensors:
-    """Raises ContractRefused, which names the input, the rule and what it allows."""
+def check_tensors(
+    request: ParsedTensors, contract: FunctionContract, most_bytes: int = MAX_FRAME_TAIL_BYTES
+) -> CheckedTensors:
+    """Raises ContractRefused, which names the input, the rule and what it allows.
+
+    `most_bytes`: of all inputs together, and of all outputs; where the process could not hold what a frame can.
+    """
+    most_bytes = min(most_bytes, MAX_FRAME_TAIL_BYTES)
     _check_names(request.inputs, contract)
     tensors = [_read_tensor(request.inputs[rule.name], rule) for rule in contract.inputs]
     dims = _bind_dims(tensors, contract)
     size = sum(len(tensor.data) for tensor in tensors)
-    limit = f"{int(MAX_FRAME_TAIL_BYTES):,} bytes"
-    if size > MAX_FRAME_TAIL_BYTES:
+    limit = f"{int(most_bytes):,} bytes"
+    if size > most_bytes:
         detail = f"brings the request to {size:,} bytes; it may have {limit}"
         raise unfit(CONTRACT_TOO_LONG, contract.inputs[-1].name, detail, "bytes", limit)
     for tensor, rule in zip(tensors, contract.inputs, strict=True):
@@ -52,7 +58,7 @@ def check_tensors(request: ParsedTensors, contract: FunctionContract) -> Checked
     ]
     outputs = tuple(_expect(rule, dims) for rule in contract.outputs)
     given = sum(ITEM_BYTES[wanted.datatype] * _count(wanted.shape) for wanted in outputs)
-    if given > MAX_FRAME_TAIL_BYTES:
+    if given > most_bytes:
         detail = f"would have {given:,} bytes of outputs; they may have {limit}: ask with less at once"
         raise unfit(CONTRACT_TOO_LONG, contract.inputs[0].name, detail, "bytes", limit)
     return CheckedTensors(

@@ -256,10 +256,25 @@ def _make_half(bits: int, lanes: int, least: int, most: int) -> _Half:
     return _Half(ones * ((1 << bits) - 1), carries, ones * most | carries, ones * least)
 
 
+@dataclass(frozen=True, slots=True)
+class _Masks:
+    """Of all lanes of a piece."""
+
+    ones: int
+    """The lowest bit of each."""
+    signs: int
+    """The highest bit of each."""
+    exponents: int
+    """All bits of each exponent."""
+    steps: int
+    """The lowest bit of each exponent."""
+
+
 @lru_cache(maxsize=16)
-def _make_ones(bits: int, size: int) -> int:
-    """The lowest bit of each lane."""
-    return _repeat(1, bits, size * 8 // bits)
+def _make_masks(lane: Lane, size: int) -> _Masks:
+    ones = _repeat(1, lane.bits, size * 8 // lane.bits)
+    steps = ones << lane.mantissa_bits
+    return _Masks(ones, ones << (lane.bits - 1), ones * ((1 << (lane.bits - 1)) - (1 << lane.mantissa_bits)), steps)
 
 
 def _repeat(word: int, bits: int, times: int) -> int:
@@ -270,9 +285,12 @@ def _is_between(piece: memoryview, lane: Lane, least: int, most: int) -> bool:
     bits = lane.bits
     words = int.from_bytes(piece, "little")
     if lane.kind != "unsigned":
-        ones = _make_ones(bits, len(piece))
-        signs = words >> (bits - 1) & ones if lane.kind == "float" else 0
-        words ^= (signs << bits) - signs | ones << (bits - 1)  # as `_turn` does it with one
+        masks = _make_masks(lane, len(piece))
+        if lane.kind == "float":
+            negative = words >> (bits - 1) & masks.ones
+            words ^= (negative << bits) - negative | masks.signs  # as `_turn` does it with one
+        else:
+            words ^= masks.signs
     lower, upper = _make_halves(bits, len(piece), least, most)
     return _keeps(words & lower.lanes, lower) and _keeps(words >> bits & upper.lanes, upper)
 
@@ -283,10 +301,8 @@ def _keeps(words: int, half: _Half) -> bool:
 
 def _has_infinite(piece: memoryview, lane: Lane) -> bool:
     """Whether an exponent has all bits set: then adding its lowest one carries into the sign."""
-    ones = _make_ones(lane.bits, len(piece))
-    exponents = ones * ((1 << (lane.bits - 1)) - (1 << lane.mantissa_bits))
-    carried = (int.from_bytes(piece, "little") & exponents) + (ones << lane.mantissa_bits)
-    return carried & ones << (lane.bits - 1) != 0
+    masks = _make_masks(lane, len(piece))
+    return ((int.from_bytes(piece, "little") & masks.exponents) + masks.steps) & masks.signs != 0
 
 
 def _find_in_piece(piece: memoryview, lane: Lane, least: int, most: int) -> int:

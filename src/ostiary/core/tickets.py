@@ -113,6 +113,8 @@ class FunctionFacts:
     """Name, least and greatest size."""
     call_bytes: int = 0
     """Memory that the largest call takes beside the tensors; dims without an end count as `USUAL_DIM`."""
+    card: tuple[tuple[str, str], ...] = ()
+    """What its maker says of it, in a few words each: who, when, license, data, metrics. Nobody checked it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ def _is_fit(text: str) -> bool:
 def _read_when(when: datetime | str | None) -> str | None:
     """None where nobody says: the clock would make every export another model."""
     if isinstance(when, datetime):
+        if when.tzinfo is None:  # not of the machine's zone: the same words are the same time everywhere
+            when = when.replace(tzinfo=UTC)
         return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if when is not None:
         try:

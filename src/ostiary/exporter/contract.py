@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.errors import EXPORT_VALUE, USAGE, ExportRefused, Misuse
+from ostiary.errors import EXPORT_VALUE, USAGE, ExportRefused, IntakeRefused, Misuse
 from ostiary.graph.derive_contract import find_usual_batch
 from ostiary.graph.function_contract import (
     DATATYPES,
@@ -18,6 +18,8 @@ from ostiary.graph.function_contract import (
     TensorOutput,
 )
 from ostiary.graph.independence import find_batch_axes
+from ostiary.graph.parse_contract import parse_contract
+from ostiary.graph.render_contract import render_contract
 from ostiary.graph.values import Graph, TensorType
 
 Range: TypeAlias = tuple[float, float]
@@ -52,7 +54,7 @@ def make_contract(graph: Graph, wishes: Wishes) -> FunctionContract:
     """Raises Misuse, ExportRefused."""
     batch = find_batch(graph, wishes.batch)
     types = graph.list_types()
-    return FunctionContract(
+    contract = FunctionContract(
         name=graph.name,
         dims=tuple(ContractDim(item.name, item.min, item.max, item.name == batch) for item in graph.dims),
         inputs=tuple(_make_input(item.name, item.type, wishes) for item in graph.inputs),
@@ -66,6 +68,11 @@ def make_contract(graph: Graph, wishes: Wishes) -> FunctionContract:
             for item, found in ((item, types[item.value]) for item in graph.outputs)
         ),
     )
+    try:
+        parse_contract(render_contract(contract))
+    except IntakeRefused as error:
+        raise Misuse(USAGE, f"what inputs may hold does not fit them: {error.message}") from error
+    return contract
 
 
 def find_batch(graph: Graph, asked: str | None) -> str | None:

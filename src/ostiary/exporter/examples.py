@@ -117,7 +117,7 @@ class _Reading:
             return self._keep(name, mx.array(value))
         raise ExportRefused(
             EXPORT_VALUE,
-            f"the example for '{quote_untrusted(name)}' is a {quote_untrusted(type(value).__name__)}, "
+            f"the example for '{quote_untrusted(name)}' is of type {quote_untrusted(type(value).__name__)}, "
             "neither an array nor a plain value",
             hint="Give arrays; numbers, words and None stay as they are in the exported graph.",
         )
@@ -168,6 +168,6 @@ def _flatten(name: str, value: Any) -> Iterator[tuple[str, mx.array]]:
         where = f"its result '{quote_untrusted(name)}'" if name else "what it returns"
         raise ExportRefused(
             EXPORT_VALUE,
-            f"{where} is a {quote_untrusted(type(value).__name__)}, not an array",
+            f"{where} is of type {quote_untrusted(type(value).__name__)}, not an array",
             hint="Return arrays, alone or in tuples, lists and mappings.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -61,7 +62,7 @@ def explained(
         name, where = _find(subject, bindings[0], traces[:1], error.operation)
         code = EXPORT_SIZE if isinstance(error, CannotFollow) else EXPORT_OPERATION
         clause = f"{name}: {error}" if name else str(error)
-        raise _refuse(code, clause, where, name) from error
+        raise _refuse(code, clause, where, name, _tell_multiples(bindings)) from error
     except Differs as error:
         name, where = _find(subject, bindings[error.shown], [traces[error.shown]], error.operation)
         raise _refuse(EXPORT_SIZE, _tell_difference(error, list(bindings[0])), where, name) from error
@@ -77,6 +78,18 @@ def _tell_difference(error: Differs, dims: Sequence[str]) -> str:
         name = dims[min(error.other, len(dims)) - 1]
         return f"what the function does depends on how large '{name}' is: by a loop over it, or a choice"
     return "what the function does depends on the sizes of its dims: by a loop over one, or a choice"
+
+
+def _tell_multiples(bindings: Sequence[Mapping[str, int]]) -> str | None:
+    """What to do where the function takes only some sizes, which is why only those were tried."""
+    for name in bindings[0]:
+        step = math.gcd(*(binding[name] for binding in bindings))
+        if step > 1 and len(bindings) > 1:
+            return (
+                f"The function takes no sizes of '{name}' but multiples of {step}, which a graph cannot say: "
+                "leave the dim out, so that its size is fixed."
+            )
+    return None
 
 
 def _refuse(code: Code, clause: str, where: str, operation: str, hint: str | None = None) -> ExportRefused:

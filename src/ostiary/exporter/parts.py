@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from ostiary.exporter.refusals import CannotTrace
 nn: Final[Any] = importlib.import_module("mlx.nn")  # whose classes have no types
 _MAX_DEPTH: Final = 8
 """Of what refers to what, outside modules: nobody's function lies deeper."""
+_MOST_ITEMS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,15 @@ class _Finding:
     def visit(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, _UNINTERESTING) or depth > _MAX_DEPTH or id(value) in self._seen:
             return
+        if issubclass(type(value), Mapping | tuple | list) and len(value) > _MOST_ITEMS:
+            return  # data, and no layers
         self._seen.add(id(value))
         self._held.append(value)
-        if isinstance(value, mx.array):
+        if type(value).__module__ == "mlx.core" and type(value).__name__.endswith("gc_func"):
+            for item in gc.get_referents(value):  # what mx.compile wraps; it has the wrapped one's class, if asked
+                if callable(item) and not isinstance(item, type):
+                    self.visit(name, item, depth)
+        elif isinstance(value, mx.array):
             self.arrays.append(Named(name, value))
         elif isinstance(value, nn.Module):
             self.modules.append((name, value))
@@ -129,22 +137,21 @@ def held_still(parts: Parts) -> Iterator[None]:
 
     A module that changes itself while it is traced would keep arrays that have no values.
     """
-    flags = [module.training for _, module in parts.modules]
     mx.eval([item.array for item in parts.arrays])
-    for _, module in parts.modules:
-        module.train(False)
-    before = [_Snapshot(name, module) for name, module in parts.modules]
+    first = [_Snapshot(name, module) for name, module in parts.modules]
     try:
+        for _, module in parts.modules:
+            module.train(False)  # which some take as the time to pack their weights
+        mx.eval([module.parameters() for _, module in parts.modules])
+        still = [_Snapshot(name, module) for name, module in parts.modules]
         yield
-        for snapshot in before:
+        for snapshot in still:
             key = snapshot.find_change()
             if key is not None:
                 raise CannotTrace(f"it changes '{key}' while it runs, and a graph keeps nothing between calls")
     finally:
-        for snapshot in before:
+        for snapshot in first:
             snapshot.put_back()
-        for (_, module), flag in zip(parts.modules, flags, strict=True):
-            module.train(flag)  # each before what it contains, which then gets its own
 
 
 class _Snapshot:

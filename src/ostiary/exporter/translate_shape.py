@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ostiary.exporter.codes import name_code
-from ostiary.exporter.refusals import CannotExpress, CannotFollow
+from ostiary.exporter.refusals import CannotFollow
 from ostiary.exporter.step import Rules, Step
 from ostiary.graph.sizes import Size, multiply_sizes
 
@@ -42,13 +42,16 @@ def _write_transpose(step: Step) -> Sequence[int]:
 
 def _write_expand_dims(step: Step) -> Sequence[int]:
     step.expect(1)
-    return step.write("expand_dims", axes=tuple(sorted(step.integers(0))))
+    axes = tuple(sorted(step.integers(0)))
+    return step.write("expand_dims", axes=axes) if axes else step.inputs
 
 
 def _write_squeeze(step: Step) -> Sequence[int]:
     """A reduction that drops its axes is two operations of MLX."""
     step.expect(1)
     axes = tuple(sorted(step.integers(0)))
+    if not axes:
+        return step.inputs
     maker = step.writer.find_maker(step.inputs[0])
     if maker is not None and maker.op in _REDUCTIONS:
         along = maker.attributes["axes"] if "axes" in maker.attributes else (maker.attributes["axis"],)
@@ -105,7 +108,7 @@ def _write_reduce(step: Step) -> Sequence[int]:
     step.expect(2)
     axes = tuple(sorted(step.integers(1)))
     if not axes:
-        raise CannotExpress("a reduction along no axis")
+        return step.inputs
     step.fitter.note(multiply_sizes(step.shape(0)[axis] for axis in axes))  # a mean is divided by it
     return step.write(name_code("Reduce", step.fixed(0)), axes=axes, keepdims=True)
 

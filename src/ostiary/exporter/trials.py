@@ -71,7 +71,8 @@ def _list_candidates(example: int, dim: Dim, step: int, taken: Set[int]) -> Iter
     start = -(-max(example, _LEAST, dim.min) // step) * step
     wanted = [start + offset * step for offset in _OFFSETS]
     if dim.max is not None:
-        wanted += [size for size in range(dim.max, dim.min - 1, -1) if size % step == 0 and size > 1][:_MOST_TRIED]
+        lowest = max(dim.min, 2, dim.max - _MOST_TRIED * step)
+        wanted += [size for size in range(dim.max, lowest - 1, -1) if size % step == 0]
     for size in wanted:
         free = size
         while free in given and free - size < len(_OFFSETS) * step:

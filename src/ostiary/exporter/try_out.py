@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +13,13 @@ from ostiary.exporter.compare import find_worst
 from ostiary.exporter.directory import CONTRACT, GRAPH, TENSORS
 from ostiary.exporter.examples import flatten_results
 from ostiary.exporter.request import Sizes
+from ostiary.exporter.still import SEEDS, settled
 from ostiary.exporter.subject import Subject
+from ostiary.exporter.writer import Written
 from ostiary.graph.agreement import find_disagreement
 from ostiary.graph.parse_contract import parse_contract
 from ostiary.graph.parse_graph import parse_graph
+from ostiary.graph.values import Dim
 from ostiary.interpreter.function import Budget, Function
 from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
 
@@ -33,18 +36,67 @@ def compute_examples(subject: Subject) -> tuple[tuple[str, mx.array], ...]:
     return results
 
 
-def try_out(directory: Path, subject: Subject, sizes: Sizes, results: Sequence[mx.array]) -> float:
+def begin_where_it_agrees(written: Written, subject: Subject, sizes: Sizes, bounded: Container[str]) -> Written:
+    """`written` with the least size of each dim, if nobody gave its bounds, from which on graph and function agree.
+
+    Below it the function takes nothing, or does something else: a window does not fit, a slice is cut short.
+    """
+    function = Function(written.graph, written.name_arrays(), _NO_CEILING)
+    dims = []
+    for dim in sizes.dims:
+        least, example = dim.min, sizes.example[dim.name]
+        agreeing = 0  # in a row
+        while dim.name not in bounded and agreeing < _ENOUGH and least + agreeing < min(example, _MOST_TRIED):
+            if _agrees(function, subject, {**sizes.example, dim.name: least + agreeing}):
+                agreeing += 1
+            else:
+                least, agreeing = least + agreeing + 1, 0
+        dims.append(Dim(dim.name, least, dim.max))
+    return written.replace_dims(dims)
+
+
+_ENOUGH: Final = 2
+_MOST_TRIED: Final = 64
+
+
+def _agrees(function: Function, subject: Subject, binding: Mapping[str, int]) -> bool:
+    inputs = _resize(subject, binding)
+    with subject.held():
+        try:
+            results = subject.compute(inputs)
+            mx.eval(results)
+            if any(result.size == 0 for result in results):  # of nothing anything is true
+                return False
+            return find_worst(results, function.call(inputs))[1].is_rounding
+        except Exception:  # noqa: BLE001  the function's own, or the graph's no
+            return False
+
+
+def try_out(directory: Path, subject: Subject, example: Mapping[str, int], results: Sequence[mx.array]) -> float:
     """The greatest difference at the examples' sizes and at the least ones. Raises ExportRefused."""
-    function = _load(directory)
-    worst = _hold(function, subject.arguments.arrays, results, "")
-    least = {item.name: item.min for item in sizes.dims}
-    for binding in ({**sizes.example, name: size} for name, size in least.items()):
-        if binding != sizes.example:
+    with settled(SEEDS[0]):  # both on the processor: another device rounds otherwise
+        function = _load(directory)
+        worst = _hold(function, subject.arguments.arrays, results, "")
+        dims = function.graph.dims
+        for binding in _list_bindings(dims, example):
             worst = max(worst, _try_at(function, subject, binding))
-    if len(least) > 1 and least != sizes.example:
-        worst = max(worst, _try_at(function, subject, least))
-    grown = {name: size + 1 for name, size in sizes.example.items()}
-    return max(worst, _try_grown(function, subject, sizes, grown)) if grown else worst
+        grown = {name: size + 1 for name, size in example.items()}
+        if not grown or any(item.max is not None and grown[item.name] > item.max for item in dims):
+            return worst
+        return max(worst, _try_grown(function, subject, grown))
+
+
+def _list_bindings(dims: Sequence[Dim], example: Mapping[str, int]) -> list[dict[str, int]]:
+    """Each dim at its least and one above, where an axis may be down to one element; and all at their least."""
+    least = {item.name: item.min for item in dims}
+    bindings = [{**example, name: size} for name, size in least.items()]
+    bindings += [{**example, item.name: item.min + 1} for item in dims if item.max is None or item.min < item.max]
+    bindings.append(least)
+    tried: list[dict[str, int]] = [dict(example)]
+    for binding in bindings:
+        if binding not in tried:
+            tried.append(binding)
+    return tried[1:]
 
 
 def _load(directory: Path) -> Function:
@@ -89,7 +141,7 @@ def _try_at(function: Function, subject: Subject, binding: Mapping[str, int]) ->
             raise ExportRefused(
                 EXPORT_SIZE,
                 f"the function takes no inputs of {sizes}, which the bounds of its dims allow",
-                hint="Say which sizes it takes: bounds={'name': (least, greatest)}.",
+                hint=f"Say which it takes: bounds={{'{_name_changed(subject, binding)}': (least, greatest)}}.",
             ) from error
     try:
         return _hold(function, inputs, results, f" at {sizes}")
@@ -97,15 +149,23 @@ def _try_at(function: Function, subject: Subject, binding: Mapping[str, int]) ->
         raise ExportRefused(
             EXPORT_SIZE,
             f"{error.message}; it does not at the examples' sizes",
-            hint="Say which sizes it takes: bounds={'name': (least, greatest)}; or leave the dim out.",
+            hint=f"Say which it takes: bounds={{'{_name_changed(subject, binding)}': (least, greatest)}}; "
+            "or leave the dim out.",
         ) from error
 
 
-def _try_grown(function: Function, subject: Subject, sizes: Sizes, binding: Mapping[str, int]) -> float:
-    """One size above the examples', where the bounds have it and the function takes it."""
-    for item in sizes.dims:
-        if item.max is not None and binding[item.name] > item.max:
-            return 0.0
+def _name_changed(subject: Subject, binding: Mapping[str, int]) -> str:
+    """The first dim that is not as in the examples."""
+    shapes = subject.shape_inputs(binding)
+    for array, shape, axes in zip(subject.arguments.arrays, shapes, subject.axes, strict=True):
+        for axis, name in axes.items():
+            if shape[axis] != array.shape[axis]:
+                return name
+    return next(iter(binding))
+
+
+def _try_grown(function: Function, subject: Subject, binding: Mapping[str, int]) -> float:
+    """One size above the examples'."""
     try:
         return _try_at(function, subject, binding)
     except ExportRefused as error:

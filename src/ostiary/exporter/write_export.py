@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import mlx.core as mx
-
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import EXPORT_DIFFERS, EXPORT_OPERATION, USAGE, ExportRefused, Misuse, OstiaryError
@@ -31,8 +29,8 @@ from ostiary.exporter.parts import find_parts
 from ostiary.exporter.request import Bounds, Dims, check_input, name_inputs, name_outputs, read_dims
 from ostiary.exporter.subject import Subject
 from ostiary.exporter.tensors import write_tensors
-from ostiary.exporter.try_out import compute_examples, try_out
-from ostiary.exporter.writer import Written
+from ostiary.exporter.translate_kernels import RULES as KERNELS
+from ostiary.exporter.try_out import begin_where_it_agrees, compute_examples, try_out
 from ostiary.graph.fields import NAME
 from ostiary.graph.render_contract import render_contract
 from ostiary.graph.render_graph import render_graph
@@ -80,31 +78,27 @@ def _write_export(order: Order) -> Exported:
     wishes = order.wishes.rename(dict(zip(arguments.names, names.inputs, strict=True)))
 
     def write(subject: Subject) -> Exported:
-        written = make_graph(subject, sizes, names)
+        written = begin_where_it_agrees(make_graph(subject, sizes, names), subject, sizes, order.bounds or {})
         contract = make_contract(written.graph, wishes)
         with written_whole(place, overwrite=order.overwrite) as draft:
             write_file(draft / GRAPH, render_graph(written.graph))
             write_file(draft / CONTRACT, render_contract(contract))
             write_file(draft / CARD, described)
-            write_tensors(draft / TENSORS, _name_tensors(written))
-            difference = try_out(draft, subject, sizes, [array for _, array in results])
+            write_tensors(draft / TENSORS, written.name_arrays())
+            difference = try_out(draft, subject, sizes.example, [array for _, array in results])
         parameters = sum(array.size for array in written.arrays)
         return Exported(place, written.graph, contract, parameters, difference)
 
     try:
         return write(subject)
     except ExportRefused as error:
-        if error.code not in {EXPORT_OPERATION.name, EXPORT_DIFFERS.name}:
+        if error.code not in {EXPORT_OPERATION.name, EXPORT_DIFFERS.name} and error.operation not in KERNELS:
             raise
     except OstiaryError:
         raise
     except Exception:  # noqa: BLE001, S110  what the function raised; if it was not for the kernels, it does again
         pass
     return write(Subject(function, arguments, subject.parts, sizes.axes, keeps_whole=False))
-
-
-def _name_tensors(written: Written) -> dict[str, mx.array]:
-    return {item.tensor: array for item, array in zip(written.graph.constants, written.arrays, strict=True)}
 
 
 def _read_name(name: str | None, place: Path) -> str:

@@ -9,12 +9,12 @@ import mlx.core as mx
 
 from ostiary.core.values import dataclass
 from ostiary.exporter.array_bytes import read_bytes
-from ostiary.exporter.refusals import CannotExpress
+from ostiary.exporter.refusals import CannotExpress, CannotFollow
 from ostiary.graph.call import UnfitError
 from ostiary.graph.dtypes import Dtype
 from ostiary.graph.infer_graph import infer_node, make_scope
 from ostiary.graph.primitives import PRIMITIVES
-from ostiary.graph.sizes import Size
+from ostiary.graph.sizes import Expression, Size
 from ostiary.graph.values import AttributeValue, Constant, Dim, Graph, Input, Node, Output, TensorType
 
 
@@ -24,6 +24,17 @@ class Written:
 
     graph: Graph
     arrays: tuple[mx.array, ...]
+
+    def name_arrays(self) -> dict[str, mx.array]:
+        """By the names of their tensors."""
+        return {item.tensor: array for item, array in zip(self.graph.constants, self.arrays, strict=True)}
+
+    def replace_dims(self, dims: Sequence[Dim]) -> Written:
+        """The same for other bounds."""
+        graph = self.graph
+        return Written(
+            Graph(graph.name, tuple(dims), graph.inputs, graph.constants, graph.nodes, graph.outputs), self.arrays
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,8 @@ class GraphWriter:
         try:
             types = infer_node(node, tuple(self.types[value] for value in inputs), self._scope)
         except UnfitError as error:
-            raise CannotExpress(str(error)) from error
+            follows = any(isinstance(size, Expression) for value in inputs for size in self.types[value].shape)
+            raise (CannotFollow if follows else CannotExpress)(str(error)) from error
         node = Node(op, node.inputs, types, node.attributes)
         numbers = tuple(self._add(item) for item in types)
         self._nodes.append((node, numbers))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import reduce
+from typing import Final, TypeAlias
 
 from ostiary.core.function_limits import USUAL_DIM
 from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.graph.bind_graph import bind_graph
 from ostiary.graph.call import Call
-from ostiary.graph.dtypes import Dtype
+from ostiary.graph.dtypes import at_least_float, promote
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.scope import Scope
 from ostiary.graph.shapes import count_elements
@@ -39,9 +40,9 @@ class Estimate:
 def estimate_graph(graph: Graph) -> Estimate:
     """Of a graph that was bound: its sizes are numbers."""
     types = graph.list_types()
-    sizes = [count_bytes(item) for item in types]
     inputs = len(graph.inputs)
     first = inputs + len(graph.constants)
+    sizes = measure_values(graph, types, first)
     roots = find_roots(graph, len(types), first)
     last_use = find_last_uses(graph, roots)
     live = sum(sizes[:inputs])
@@ -82,6 +83,17 @@ def estimate_call_bytes(graph: Graph) -> int:
     return 0
 
 
+def measure_values(graph: Graph, types: list[TensorType], first: int) -> list[int]:
+    """For each value the memory that it takes, were it no view of another."""
+    sizes = [count_bytes(item) for item in types]
+    value = first
+    for node in graph.nodes:
+        if node.op == "as_strided":  # strides are those of an array that lies row by row, so it may be copied first
+            sizes[value] = count_bytes(types[node.inputs[0]])
+        value += len(node.outputs)
+    return sizes
+
+
 _IN_FLIGHT: Final = 10
 """MLX makes room for so many operations before the first of them is done, and frees what they needed after it."""
 
@@ -97,9 +109,7 @@ def _number(size: Size) -> int:
     return size
 
 
-_VIEWS: Final = frozenset(
-    {"as_strided", "broadcast_to", "expand_dims", "slice", "split", "squeeze", "transpose", "view"}
-)
+_VIEWS: Final = frozenset({"broadcast_to", "expand_dims", "slice", "split", "squeeze", "transpose"})
 """What looks at the array that it is given. A reshape may have to copy, and counts as if it did."""
 
 
@@ -129,60 +139,111 @@ def find_last_uses(graph: Graph, roots: list[int]) -> list[int]:
 def count_scratch(node: Node, call: Call) -> int:
     """Memory that an operation needs for itself while it works."""
     rule = _SCRATCH.get(node.op)
-    return 0 if rule is None else _number(rule(call, node.outputs))
+    own = 0 if rule is None else _number(rule(call, node.outputs))
+    return own + _count_casts(node, call)
+
+
+def _count_casts(node: Node, call: Call) -> int:
+    """Where element types meet, MLX first makes copies of one type."""
+    if PRIMITIVES[node.op].family != "elementwise" or len(call.inputs) == 1:
+        return 0
+    items = call.inputs[1:] if node.op == "select" else call.inputs
+    dtype = reduce(promote, (item.dtype for item in items))
+    if node.op in _IN_FLOATS:
+        dtype = at_least_float(dtype)
+    return sum(_number(count_elements(item.shape)) * dtype.bytes for item in items if item.dtype is not dtype)
+
+
+_IN_FLOATS: Final = frozenset({"arctan2", "divide", "logaddexp"})
 
 
 def _unfold(call: Call, outputs: tuple[TensorType, ...]) -> Size:
-    """A convolution lays its windows side by side, copies its input, padded, and its result where it is narrower."""
+    """A convolution lays its windows side by side, pads a copy of its input, and widens a narrower result."""
     places = count_elements(outputs[0].shape[:-1])
     windows = places * multiply_sizes(call.shape(1)[1:]) * call.integer("groups")
-    around = 2 * count_elements(call.shape(0)) + count_elements(call.shape(1)) + count_elements(outputs[0].shape)
-    return (windows + around) * Dtype.FLOAT32.bytes
+    batch, *sizes, channels = call.shape(0)
+    padded = batch * channels
+    for axis, size in enumerate(sizes):
+        spread = (size - 1) * call.integers("input_dilation")[axis] + 1
+        padded = padded * (spread + call.integers("padding_low")[axis] + call.integers("padding_high")[axis])
+    around = count_elements(call.shape(0)) + count_elements(call.shape(1)) + count_elements(outputs[0].shape)
+    return (windows + padded + around) * _WORD
 
 
 def _score(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
-    """Attention has the scores up to three times, and keys as often as queries have heads."""
-    scores = count_elements(call.shape(0)[:3]) * call.shape(1)[2]
-    return (3 * scores + 2 * count_elements(call.shape(0))) * Dtype.FLOAT32.bytes
+    """Attention has the scores up to three times, and keys and values for every head of the queries."""
+    batch, heads, rows, width = call.shape(0)
+    columns, breadth = call.shape(1)[2], call.shape(2)[3]
+    scores = rows * columns * 3
+    return batch * heads * (scores + 2 * rows * width + columns * (width + breadth)) * _WORD
 
 
-def _copy(times: int) -> Callable[[Call, tuple[TensorType, ...]], Size]:
+def _pack(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
+    """Numbers of four bits are found by their distance to each of the sixteen."""
+    each = {"affine": 2, "mxfp8": 3}.get(call.word("mode"), 22)
+    return count_elements(call.shape(0)) * each * _WORD
+
+
+def _copy(times: int) -> _Scratch:
+    """Copies of the inputs, whose elements have up to eight bytes and at least four."""
+
     def count(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
         total: Size = 0
         for item in call.inputs:
-            total = total + count_elements(item.shape)
-        widest = max(item.dtype.bytes for item in call.inputs)
-        return total * times * max(widest, Dtype.FLOAT32.bytes)
+            total = total + count_elements(item.shape) * max(item.dtype.bytes, _WORD)
+        return total * times
 
     return count
 
 
-def _draw(_call: Call, outputs: tuple[TensorType, ...]) -> Size:
-    """Words are drawn in pairs, and copied where one is too many."""
-    return 2 * count_elements(outputs[0].shape) * outputs[0].dtype.bytes + _SINGLE_NUMBERS
+def _per_result(each: int) -> _Scratch:
+    """So many bytes for each element that comes out."""
+
+    def count(_call: Call, outputs: tuple[TensorType, ...]) -> Size:
+        return count_elements(outputs[0].shape) * each
+
+    return count
 
 
-_SINGLE_NUMBERS: Final = 1_024
-_SCRATCH: Final[Mapping[str, Callable[[Call, tuple[TensorType, ...]], Size]]] = {
+_Scratch: TypeAlias = Callable[[Call, tuple[TensorType, ...]], Size]
+_WORD: Final = 4  # bytes of float32, in which most is computed
+
+# Measured with arrays that lie row by row, turned ones and stretched ones.
+_SCRATCH: Final[Mapping[str, _Scratch]] = {
     "addmm": _copy(1),
     "argpartition": _copy(1),
     "argsort": _copy(1),
     "attention": _score,
     "cholesky": _copy(2),
     "convolution": _unfold,
+    "cummax": _copy(1),
+    "cummin": _copy(1),
+    "cumprod": _copy(1),
+    "cumsum": _copy(1),
+    "dequantize": _per_result(18),
     "eig": _copy(4),
     "eigh": _copy(4),
     "fft": _copy(2),
     "gather_mm": _copy(1),
+    "gather_qmm": _copy(1),
+    "hadamard_transform": _copy(1),
     "inverse": _copy(2),
-    "layer_norm": _copy(5),
+    "layer_norm": _copy(4),
+    "logcumsumexp": _copy(1),
+    "logical_and": _per_result(2),
+    "logical_or": _per_result(2),
+    "logsumexp": _copy(1),
+    "masked_scatter": _per_result(12),
     "matmul": _copy(1),
+    "nan_equal": _per_result(3),
     "partition": _copy(1),
     "qr": _copy(3),
-    "quantize": _copy(2),
-    "random_bits": _draw,
+    "quantize": _pack,
+    "quantized_matmul": _copy(1),
+    "random_bits": _per_result(4),
     "rms_norm": _copy(4),
-    "rope": _copy(3),
+    "rope": _copy(4),
+    "softmax": _copy(1),
     "sort": _copy(1),
     "svd": _copy(6),
 }

@@ -181,6 +181,22 @@ def _follow_reshape(case: _Case) -> Axis:
     raise _MixedError
 
 
+def _follow_strides(case: _Case) -> Axis:
+    """Windows that slide over each entry by itself: none reaches past the end of its own."""
+    axis, shape, strides = _only(case), case.sizes("shape"), case.sizes("strides")
+    whole = case.types[0].shape
+    if axis != 0 or len(whole) != 1 or case.get("offset") != 0 or not shape or str(shape[0]) != case.dim:
+        raise _MixedError
+    entry, last = strides[0], 0
+    for size, stride in zip(shape[1:], strides[1:], strict=True):
+        if not isinstance(size, int) or not isinstance(stride, int):
+            raise _MixedError
+        last += (size - 1) * stride
+    if not isinstance(entry, int) or not 0 <= last < entry or shape[0] * entry != whole[0]:
+        raise _MixedError
+    return 0
+
+
 def _is_multiple(size: Size, dim: str) -> bool:
     """Whether the dim is a factor of every term, once."""
     return not isinstance(size, int) and all(list(monomial).count(dim) == 1 for monomial in size.terms)
@@ -268,6 +284,25 @@ def _follow_product(case: _Case) -> Axis:
         if place is not None and place >= len(item.shape) - 2:
             raise _MixedError
     return _meet(_Case(case.node, case.types[:2], case.axes[:2], case.dim), rank)
+
+
+def _follow_added_product(case: _Case) -> Axis:
+    """What is added stretches to the product, and its rows have to be those of the product."""
+    rank, added = len(case.node.outputs[0].shape), case.axes[2]
+    if case.axes[0] is None and case.axes[1] is None:
+        return rank - len(case.types[2].shape) + _only(case, 2)
+    axis = _follow_product(_Case(case.node, case.types[:2], case.axes[:2], case.dim))
+    if added is not None and rank - len(case.types[2].shape) + added != axis:
+        raise _MixedError
+    return axis
+
+
+def _follow_packed(case: _Case) -> Axis:
+    """Words, scales and offsets lie alike; each line of the last axis is by itself."""
+    axis = case.axes[0]
+    if axis is None or axis == case.rank - 1 or set(case.axes) != {axis}:
+        raise _MixedError
+    return axis
 
 
 def _follow_convolution(case: _Case) -> Axis:
@@ -358,12 +393,13 @@ Rule: TypeAlias = Callable[[_Case], Axis]
 
 _FAMILIES: Final[Mapping[str, Rule]] = {"elementwise": _follow_elements}
 _MATRIX: Final = 2
-_KNOWS_DIM: Final = frozenset({"reshape", "slice", "slice_update"})
+_KNOWS_DIM: Final = frozenset({"as_strided", "reshape", "slice", "slice_update"})
 """Operations whose rules look at every attribute that follows the dim."""
 _RULES: Final[Mapping[str, Rule]] = {
     "number_of_elements": _follow_number_of_elements,
     "view": _follow_view,
     "reshape": _follow_reshape,
+    "as_strided": _follow_strides,
     "transpose": _follow_transpose,
     "expand_dims": _follow_expand_dims,
     "squeeze": _follow_squeeze,
@@ -376,7 +412,8 @@ _RULES: Final[Mapping[str, Rule]] = {
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"), _follow_along),
     **dict.fromkeys(("softmax", "logsumexp", "layer_norm", "rms_norm", "hadamard_transform"), _follow_last),
     "matmul": _follow_product,
-    "addmm": _follow_product,
+    "addmm": _follow_added_product,
+    "dequantize": _follow_packed,
     "quantized_matmul": _follow_product,
     "convolution": _follow_convolution,
     "take": _follow_take,

@@ -79,7 +79,7 @@ def _slice_axis(call: Call, axis: int, part: tuple[Size, Size, int]) -> Size:
     below, low, high, length = call.scope.is_surely_below, start, stop, stop - start
     if step < 0:  # from start down to stop, which is left out
         low, high, length = stop + 1, start + 1, start - stop
-    if below(low, 0) or below(size, high) or below(length, 0):
+    if below(start, 0) or below(low, 0) or below(size, high) or below(length, 0):
         raise UnfitError(f"from {start} to {stop} by {step} does not lie within axis {axis} of size {size}")
     return (length + abs(step) - 1) // abs(step)
 
@@ -133,6 +133,9 @@ def infer_as_strided(call: Call) -> Types:
     if len(shape) != len(strides):
         raise UnfitError("shape and strides have different numbers of entries")
     elements = count_elements(call.shape(0))
+    for distance in (offset, *strides):
+        if call.scope.is_surely_below(elements, distance):
+            raise UnfitError(f"a distance of {distance} in an array of {elements} elements")
     last: Size = offset
     for size, stride in zip(shape, strides, strict=True):
         if size == 0:

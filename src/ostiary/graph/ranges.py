@@ -32,7 +32,7 @@ def find_proven(graph: Graph, known: Mapping[int, Range] | None = None) -> dict[
     """
     scope = make_scope(graph.dims)
     types = graph.list_types()
-    ranges = _find_ranges(graph, scope, known or {})
+    ranges = find_ranges(graph, known)
     proven = {}
     for number, node in enumerate(graph.nodes):
         row = PRIMITIVES[node.op]
@@ -72,11 +72,12 @@ def _divides_safely(hazards: tuple[Hazard, ...], inputs: list[Range | None]) -> 
     return False
 
 
-def _find_ranges(graph: Graph, scope: Scope, known: Mapping[int, Range]) -> list[Range | None]:
-    """For each value its ends; None of what is no integer."""
+def find_ranges(graph: Graph, known: Mapping[int, Range] | None = None) -> list[Range | None]:
+    """For each value its ends; None of what is no integer. `known` as for `find_proven`."""
+    scope = make_scope(graph.dims)
     types = graph.list_types()
     first = len(graph.inputs) + len(graph.constants)
-    ranges = [_clip(known.get(number), item.dtype) for number, item in enumerate(types[:first])]
+    ranges = [_clip((known or {}).get(number), item.dtype) for number, item in enumerate(types[:first])]
     for node in graph.nodes:
         inputs = [ranges[value] for value in node.inputs]
         kinds = [types[value] for value in node.inputs]

@@ -21,7 +21,7 @@ _REDUCE: Final = Attribute(
 )
 _REDUCE_SIMPLY: Final = Attribute("reduce", AttributeKind.CHOICE, _REDUCE.sentence, ("none", "sum"))
 _SLICE: Final = (
-    Attribute("start", AttributeKind.SIZES, "for each axis, the first element", lowest=-1),
+    Attribute("start", AttributeKind.SIZES, "for each axis, the first element"),
     Attribute("stop", AttributeKind.SIZES, "for each axis, where to end, itself left out", lowest=-1),
     Attribute("step", AttributeKind.INTEGERS, "for each axis, how far to go; not 0"),
 )

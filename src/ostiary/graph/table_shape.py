@@ -59,7 +59,7 @@ ROWS: Final = (
         _FAMILY,
         _ONE,
         (
-            Attribute("start", AttributeKind.SIZES, "for each axis, the first element", lowest=-1),
+            Attribute("start", AttributeKind.SIZES, "for each axis, the first element"),
             Attribute(
                 "stop",
                 AttributeKind.SIZES,

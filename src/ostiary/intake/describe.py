@@ -46,7 +46,7 @@ def _describe_function(parts: Parts) -> FunctionFacts | None:
     from ostiary.intake.functions.describe_function import describe_function  # noqa: PLC0415  # few are functions
 
     graph = parts.graphs.get("graph.json")
-    return None if graph is None else describe_function(graph)
+    return None if graph is None else describe_function(graph, parts.cards.get("card.json"))
 
 
 def _total_by_dtype(tensors: Iterable[Tensor]) -> tuple[DtypeTotal, ...]:

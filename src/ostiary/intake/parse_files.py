@@ -23,7 +23,7 @@ from ostiary.intake.network.read_config import Config, parse_config
 from ostiary.intake.network.read_generation_config import GenerationConfig, parse_generation_config
 from ostiary.intake.read_contract import parse_contract
 from ostiary.intake.read_file import ReadFile
-from ostiary.intake.read_json import parse_json, parse_json_object
+from ostiary.intake.read_json import JsonValue, parse_json, parse_json_object
 from ostiary.intake.rules import formats
 from ostiary.intake.rules.template import TEMPLATE_MALFORMED, TEMPLATE_TOO_LARGE
 from ostiary.intake.rules.tokenizer import TOKENIZER_TOO_LARGE
@@ -62,6 +62,7 @@ class Parts:
     graphs: dict[str, Graph] = field(default_factory=dict)
     contracts: dict[str, FunctionContract] = field(default_factory=dict)
     terms: dict[str, LanguageTerms] = field(default_factory=dict)
+    cards: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     foreign_tensors: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     """Tensors of formats other than safetensors, where the operator lets them in."""
     template_characters: int = 0
@@ -208,10 +209,12 @@ def _read_contract(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
     return ()
 
 
-def _read_card(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:
+def _read_card(file: ReadFile, parts: Parts) -> tuple[Finding, ...]:
     from ostiary.intake.functions.read_card import parse_card  # noqa: PLC0415  # few models are functions
 
-    return find_code_in_json(parse_card(file.kept))
+    card = parse_card(file.kept)
+    parts.cards[file.path] = card
+    return find_code_in_json(card)
 
 
 def _read_json(file: ReadFile, _parts: Parts) -> tuple[Finding, ...]:

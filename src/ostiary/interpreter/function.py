@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, Final
 
 import mlx.core as mx
@@ -17,9 +20,12 @@ from ostiary.graph.values import Graph
 from ostiary.interpreter.bind_inputs import bind_inputs
 from ostiary.interpreter.plan import Plan
 from ostiary.interpreter.tensor_bytes import MLX_DTYPES, clean_bool
-from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
+from ostiary.interpreter.unfit import CallTooLarge, GraphUnfit, InputUnfit
 
-_MOST_PLANS: Final = 64
+_MOST_STEPS: Final = 100_000
+"""Of all plans that are kept: some 50 MB."""
+_MOST_PLANS: Final = 512
+_LEAST_PLANS: Final = 8
 _COPIES_OF_INPUTS: Final = 3
 """As they came, each as an array, and several calls put together."""
 _COPIES_OF_OUTPUTS: Final = 2
@@ -37,15 +43,18 @@ class Budget:
 
 
 class Function:
-    """One graph. Knows a plan for each of the last sizes that it was called with."""
+    """One graph. Knows a plan for each of the last sizes that it was called with. For any number of threads."""
 
     def __init__(self, graph: Graph, tensors: Mapping[str, mx.array], budget: Budget) -> None:
         """`graph` was checked; `tensors` are those of its file. Raises GraphUnfit."""
         self.graph: Final = graph
         self._budget: Final = budget
         self._constants: Final = take_constants(graph, tensors)
-        self._proven: Final = find_proven(graph, _measure(graph, self._constants))
+        self._known: Final = _measure(graph, self._constants)
         self._dtypes: Final = tuple(MLX_DTYPES[item.type.dtype] for item in graph.inputs)
+        self._lock: Final = Lock()
+        by_steps = _MOST_STEPS // max(len(graph.nodes), 1)
+        self._most_plans: Final = min(max(by_steps, _LEAST_PLANS), _MOST_PLANS)
         self._plans: Final[OrderedDict[tuple[tuple[int, ...], ...], Plan]] = OrderedDict()
 
     def call(self, inputs: Sequence[mx.array]) -> list[mx.array]:
@@ -65,13 +74,16 @@ class Function:
     def find_plan_of(self, shapes: Sequence[tuple[int, ...]]) -> Plan:
         """The same by shapes alone: one for each input. Raises InputUnfit."""
         key = tuple(shapes)
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plans[key] = self._make_plan(key)
-            if len(self._plans) > _MOST_PLANS:
+        with self._lock:
+            plan = self._plans.get(key)
+            if plan is not None:
+                self._plans.move_to_end(key)
+                return plan
+        plan = self._make_plan(key)
+        with self._lock:
+            self._plans[key] = plan
+            if len(self._plans) > self._most_plans:
                 self._plans.popitem(last=False)
-        else:
-            self._plans.move_to_end(key)
         return plan
 
     def _make_plan(self, shapes: tuple[tuple[int, ...], ...]) -> Plan:
@@ -82,9 +94,13 @@ class Function:
             raise InputUnfit(f"the function does not work for these sizes: {error.message}") from error
         estimate = estimate_graph(bound)
         if estimate.work > self._budget.work:
-            raise InputUnfit(f"it would take {estimate.work:,} multiply-adds; {self._budget.work:,} are allowed")
+            raise CallTooLarge(f"it would take {estimate.work:,} multiply-adds; {self._budget.work:,} are allowed")
         around = _COPIES_OF_INPUTS * estimate.input_bytes + _COPIES_OF_OUTPUTS * estimate.output_bytes
-        return Plan(bound, self._constants, self._proven, self._budget.memory_bytes - around)
+        if around > self._budget.memory_bytes:
+            there = f"there are {self._budget.memory_bytes:,}"
+            raise CallTooLarge(f"its inputs and outputs alone would take {around:,} bytes; {there}")
+        proven = find_proven(bound, self._known)
+        return Plan(bound, self._constants, proven, self._budget.memory_bytes - around)
 
 
 def _measure(graph: Graph, constants: Sequence[mx.array]) -> dict[int, tuple[int, int]]:
@@ -105,9 +121,13 @@ def _read_integer(array: mx.array) -> int:
 
 def load_tensors(file: Any) -> dict[str, mx.array]:
     """All tensors of a safetensors file, read now. Raises GraphUnfit, and what MLX raises."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     tensors = mx.load(file, format="safetensors")
     if not isinstance(tensors, dict):
         raise GraphUnfit("the file holds no named tensors")
+    if sum(math.prod(array.shape) * array.itemsize for array in tensors.values()) > size:
+        raise GraphUnfit("the tensors claim more bytes than their file has")  # MLX multiplies until it wraps around
     mx.eval(list(tensors.values()))
     return tensors
 

@@ -32,7 +32,7 @@ class Plan:
     ) -> None:
         """`graph` was bound and checked. `proven`: by number of a node, its inputs that need no guard.
 
-        Raises InputUnfit where a call would take more memory than the budget has.
+        Raises CallTooLarge where a call would take more memory than the budget has.
         """
         self._constants: Final = list(constants)
         self._outputs: Final = [item.value for item in graph.outputs]

@@ -12,12 +12,12 @@ from typing import Final
 
 from ostiary.core.values import dataclass
 from ostiary.graph.call import Call
-from ostiary.graph.estimate import count_bytes, count_scratch, find_last_uses, find_roots
+from ostiary.graph.estimate import count_bytes, count_scratch, find_last_uses, find_roots, measure_values
 from ostiary.graph.primitive import Hazard
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.scope import Scope
 from ostiary.graph.values import Graph, Node
-from ostiary.interpreter.unfit import InputUnfit
+from ostiary.interpreter.unfit import CallTooLarge
 
 _ARRAYS_OF_GUARDS: Final = 4
 
@@ -40,13 +40,14 @@ class Schedule:
 
 
 def make_schedule(graph: Graph, nodes: Sequence[int], budget_bytes: int) -> Schedule:
-    """`nodes`: the numbers of those that are called. `graph` was bound. Raises InputUnfit where memory is short."""
+    """`nodes`: the numbers of those called. `graph` was bound. Raises CallTooLarge where memory is short."""
     types = graph.list_types()
     first = len(graph.inputs) + len(graph.constants)
     roots = find_roots(graph, len(types), first)
     last = find_last_uses(graph, roots)
     starts = _number_values(graph, first)
-    sizes = {value: count_bytes(types[value]) for value in range(first, len(types)) if roots[value] == value}
+    measured = measure_values(graph, types, first)
+    sizes = {value: measured[value] for value in range(first, len(types)) if roots[value] == value}
     held: set[int] = set()  # computed, and needed later
     begun: set[int] = set()  # called, and not computed yet
     held_bytes = begun_bytes = peak = 0
@@ -63,7 +64,7 @@ def make_schedule(graph: Graph, nodes: Sequence[int], budget_bytes: int) -> Sche
             begun = set()
             held_bytes, begun_bytes = sum(sizes.get(value, 0) for value in {roots[item] for item in held}), 0
         if held_bytes + begun_bytes + cost > budget_bytes:
-            raise InputUnfit(
+            raise CallTooLarge(
                 f"it would take {held_bytes + cost:,} bytes at once beside what goes in and comes out; "
                 f"there are {max(budget_bytes, 0):,}"
             )

@@ -15,3 +15,7 @@ class GraphUnfit(Exception):
 
 class InputUnfit(Exception):
     """This call does not fit the graph, or would need more than it may have."""
+
+
+class CallTooLarge(InputUnfit):
+    """This call would need more than it may have. A smaller one may fit."""

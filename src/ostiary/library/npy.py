@@ -77,7 +77,7 @@ def parse_npy_tensor(data: bytes) -> Tensor:
     rows = memoryview(data)[header.data_start :]
     if header.is_big_endian:
         rows = _swap(rows, item)
-    if header.is_fortran_order and sum(size > 1 for size in header.shape) > 1:
+    if header.is_fortran_order and len(rows) > item:  # of none or one there is no order
         rows = _order(rows, header, item)
     return Tensor(name, header.shape, rows)
 

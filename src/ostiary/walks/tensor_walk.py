@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ostiary.graph.function_contract import FunctionContract
 
 
+_SHARES: Final = 4
+"""Inputs lie in the process as they came and as arrays, and results beside them: what cannot fit would end it."""
+
+
 def ask_function(
     cell: RunningCell,
     contract: FunctionContract,
@@ -35,7 +39,7 @@ def ask_function(
     """
     ending = endings.begin(Operation.INFER, correlation_id)
     try:
-        checked = check_tensors(request, contract)
+        checked = check_tensors(request, contract, cell.limits.memory_bytes // _SHARES)
         ending.note_tensors(checked)
         tail = checked.buffers[0] if len(checked.buffers) == 1 else b"".join(checked.buffers)
         call = cell.call(

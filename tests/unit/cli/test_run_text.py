@@ -39,7 +39,7 @@ VERDICT = Verdict(
 
 
 def hold(verdict: Verdict = VERDICT, facts: Any = None, peak: int | None = 1 << 30) -> str:
-    opened: Any = SimpleNamespace(verdict=verdict, claimed_facts=facts or {})
+    opened: Any = SimpleNamespace(verdict=verdict, claimed_facts=facts or {}, function=None)
     return render_hold(opened, peak)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from graph_cases import Sample
-from graph_forge import valid_samples
+from graph_forge import infer, valid_samples
+from random_calls import Chance
 
 from ostiary.graph.attributes import AttributeKind
 from ostiary.graph.call import UnfitError
@@ -57,26 +58,41 @@ def _fix_attributes(attributes: Mapping[str, Any], size: int) -> dict[str, Any]:
     return fixed
 
 
-@pytest.mark.parametrize("op", sorted(PRIMITIVES))
-def test_what_holds_for_all_sizes_holds_for_each(op: str) -> None:
+def check_sizes(sample: Sample, outputs: tuple[TensorType, ...]) -> int:
+    """How many sizes of a sample could follow a dim. Whatever that dim is, what was inferred for all must hold."""
     scope = make_scope((Dim("d", 1, None),))
     seen = 0
-    for sample, outputs in valid_samples():
-        if sample.op != op:
+    for number in {size for _, shape in sample.inputs for size in shape if size > 1}:
+        types, attributes = _follow(sample, number)
+        try:
+            general = infer_node(Node(sample.op, (), (), attributes), types, scope)
+        except UnfitError:
             continue
-        for number in {size for _, shape in sample.inputs for size in shape if size > 1}:
-            types, attributes = _follow(sample, number)
+        seen += 1
+        assert _fix(general, number) == outputs, sample
+        for size in (1, number - 1, number + 1, 3 * number, 64):
+            node = Node(sample.op, (), (), _fix_attributes(attributes, size))
             try:
-                general = infer_node(Node(op, (), (), attributes), types, scope)
+                special = infer_node(node, _fix(types, size), Scope({}))
             except UnfitError:
                 continue
-            seen += 1
-            assert _fix(general, number) == outputs, sample
-            for size in (1, number - 1, number + 1, 3 * number, 64):
-                node = Node(op, (), (), _fix_attributes(attributes, size))
-                try:
-                    special = infer_node(node, _fix(types, size), Scope({}))
-                except UnfitError:
-                    continue
-                assert special == _fix(general, size), (sample, size)
+            assert special == _fix(general, size), (sample, size)
+    return seen
+
+
+@pytest.mark.parametrize("op", sorted(PRIMITIVES))
+def test_what_holds_for_all_sizes_holds_for_each(op: str) -> None:
+    seen = sum(check_sizes(sample, outputs) for sample, outputs in valid_samples() if sample.op == op)
     assert seen or op in {"hadamard_transform", "random_bits", "size_value", "arange"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_so_it_does_for_calls_by_chance(seed: int) -> None:
+    chance = Chance(seed)
+    seen = 0
+    for _ in range(400):
+        sample = chance.make()
+        outputs = infer(sample)
+        if outputs is not None:
+            seen += check_sizes(sample, outputs)
+    assert seen > 100

@@ -98,6 +98,8 @@ def test_clipped_indices_are_known() -> None:
     assert not take_is_proven(build, build.add("minimum", 1, 2), {2: (9, 9)})
     build = Build((F32, (10, 2)), (I32, (3,)), (I32, ()))
     assert take_is_proven(build, build.add("remainder", 1, 2), {2: (10, 10)})
+    build = Build((F32, (9, 2)), (I32, (3,)), (I32, ()))
+    assert not take_is_proven(build, build.add("remainder", 1, 2), {2: (10, 10)})
 
 
 def test_arithmetic_that_wraps_around_proves_nothing() -> None:

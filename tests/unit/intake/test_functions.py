@@ -58,6 +58,7 @@ def test_inspect_shows_what_it_takes_and_gives(tmp_path: Path) -> None:
         "takes     x FP32 [batch, 8]; ids INT32 [batch]; image FP32 [1, 6, 6, 2]",
         "gives     y FP32 [batch, 8]; features FP32 [1, 3, 3, 4]",
         "dims      batch 1 to 64",
+        "card says who somebody; data digits; metrics accuracy 0.97",
         "every tensor is where the graph expects it",
     ):
         assert line in text
@@ -65,6 +66,26 @@ def test_inspect_shows_what_it_takes_and_gives(tmp_path: Path) -> None:
     assert facts["function"]["inputs"][0] == {"name": "x", "datatype": "FP32", "shape": ["batch", 8]}
     assert facts["function"]["dims"] == {"batch": {"min": 1, "max": 64}}
     assert facts["function"]["primitives"]["add"] == 2
+    assert facts["function"]["card"] == {"who": "somebody", "data": "digits", "metrics": "accuracy 0.97"}
+
+
+@pytest.mark.parametrize("card", [{"who": 5, "metrics": []}, {"metrics": {"a": None}}, {"who": "", "when": {}}, {}])
+def test_a_card_of_other_words_says_nothing(tmp_path: Path, card: object) -> None:
+    examination = examine_model(_write(tmp_path / "m", function_files(card__json=spell(card))))
+    assert examination.refusal is None
+    assert examination.facts is not None
+    assert examination.facts.function is not None
+    assert examination.facts.function.card == ()
+
+
+def test_a_long_card_is_cut_short(tmp_path: Path) -> None:
+    card = {"who": "x\n" * 1_000, "metrics": {f"m{number}": number for number in range(50)}}
+    examination = examine_model(_write(tmp_path / "m", function_files(card__json=spell(card))))
+    text = render_inspection(examination, color=False, width=100, show_all=False)
+    (line,) = [line for line in text if "card says" in line]
+    assert len(line) < 400
+    assert "m11 11" in line
+    assert "m12" not in line
 
 
 def test_every_rule_has_a_case_that_makes_it_strike() -> None:

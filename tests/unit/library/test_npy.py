@@ -84,6 +84,18 @@ def test_what_is_no_array_of_numbers(array: Any) -> None:
         parse_npy_tensor(saved(array))
 
 
+def test_no_numbers_in_two_thousand_million_rows() -> None:
+    """Whoever went through them row by row would not come back."""
+    data = saved(numpy.zeros((1, 1, 0), "f4"))
+    text = data.replace(
+        b"'fortran_order': False, 'shape': (1, 1, 0), ", b"'fortran_order': True, 'shape': (%d, %d, 0), "
+    )
+    huge = text % (2**31 - 1, 9)
+    huge = huge.replace(b" " * (len(huge) - len(data)) + b"\n", b"\n")
+    tensor = parse_npy_tensor(huge)
+    assert (tensor.shape, len(tensor.data)) == ((2**31 - 1, 9, 0), 0)
+
+
 @pytest.mark.parametrize("cut", [0, 5, 11, 60, 127, 129])
 def test_a_file_that_was_cut(cut: int) -> None:
     with pytest.raises(IntakeRefused):

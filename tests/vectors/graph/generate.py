@@ -22,6 +22,7 @@ from graph_forge import make_graph, small_graph  # noqa: E402
 
 from ostiary.core.findings import Finding  # noqa: E402
 from ostiary.errors import IntakeRefused  # noqa: E402
+from ostiary.graph.attributes import Attribute  # noqa: E402
 from ostiary.graph.call import UnfitError  # noqa: E402
 from ostiary.graph.dtypes import Dtype, promote  # noqa: E402
 from ostiary.graph.hex_float import parse_hex_float, render_hex_float  # noqa: E402
@@ -180,7 +181,27 @@ def _must_fail(call: Callable[[], object], error: type[Exception]) -> None:
     raise AssertionError(f"{value} should be refused")
 
 
+def make_primitives() -> object:
+    """The table of version 1: it never changes, as files of that version stay readable."""
+    return [
+        {
+            "name": row.name,
+            "inputs": list(row.inputs),
+            "attributes": [_describe_attribute(item) for item in row.attributes],
+            "hazards": [str(hazard) for hazard in row.hazards],
+        }
+        for row in PRIMITIVES.values()
+    ]
+
+
+def _describe_attribute(item: Attribute) -> dict[str, Any]:
+    bounds = {} if item.lowest is None and item.highest is None else {"min": item.lowest, "max": item.highest}
+    choices = {"choices": list(item.choices)} if item.choices else {}
+    return {"name": item.name, "kind": str(item.kind), **bounds, **choices}
+
+
 FILES: Mapping[str, Callable[[], object]] = {
+    "primitives.json": make_primitives,
     "sizes.json": make_sizes,
     "floats.json": make_floats,
     "elementwise.json": make_elementwise,

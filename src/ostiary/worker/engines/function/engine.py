@@ -19,12 +19,12 @@ from ostiary.graph.parse_contract import parse_contract
 from ostiary.graph.parse_graph import parse_graph
 from ostiary.graph.values import Graph
 from ostiary.interpreter.function import Budget, Function, load_tensors
-from ostiary.interpreter.unfit import GraphUnfit, InputUnfit
+from ostiary.interpreter.unfit import CallTooLarge, GraphUnfit, InputUnfit
 from ostiary.networks.failures import explain_failure
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, EngineUsage, ModelUnfit, Reply
 from ostiary.worker.engines.fast_cpu.arithmetic import Arithmetic
 from ostiary.worker.engines.fast_cpu.threads import bound_threads, count_threads
-from ostiary.worker.engines.function.group import pick_group
+from ostiary.worker.engines.function.group import count_rows, pick_group
 from ostiary.worker.engines.function.infer_call import InferCall, parse_call
 from ostiary.worker.engines.function.runs import Runs
 from ostiary.worker.engines.function.settings import Settings
@@ -143,6 +143,13 @@ class FunctionEngine:
         self._waiting = [call for call in self._waiting if call.id not in picked]
         try:
             answers = self._runs.run(group, self._axes)
+        except CallTooLarge as error:
+            if len(group) == 1 or self._axes is None:
+                return [_fail(group[0].id, error)]
+            rows = sum(count_rows(call, self._axes) for call in group)
+            self._most_rows = max(1, rows // 2)  # from now on: there will not be more memory
+            self._waiting = group + self._waiting
+            return []
         except Exception as error:  # noqa: BLE001  one call is not to fail the others
             if len(group) > 1:  # whose fault it is shows when each is run by itself
                 self._waiting = [replace(call, is_alone=True) for call in group] + self._waiting

@@ -14,7 +14,7 @@ from ostiary.core.limits import MAX_FRAME_TAIL_BYTES
 from ostiary.graph.independence import BatchAxes
 from ostiary.interpreter.function import Function
 from ostiary.interpreter.tensor_bytes import array_from_bytes, view_bytes
-from ostiary.interpreter.unfit import InputUnfit
+from ostiary.interpreter.unfit import CallTooLarge
 from ostiary.worker.engines.function.group import count_rows
 from ostiary.worker.engines.function.infer_call import InferCall, describe_outputs
 
@@ -57,7 +57,7 @@ class Runs:
         plan = self._function.find_plan(inputs)
         if plan.output_bytes > MAX_FRAME_TAIL_BYTES:
             ceiling = f"the ceiling is {int(MAX_FRAME_TAIL_BYTES):,}"
-            raise InputUnfit(f"the outputs would have {plan.output_bytes:,} bytes; {ceiling}")
+            raise CallTooLarge(f"the outputs would have {plan.output_bytes:,} bytes; {ceiling}")
         return plan.run(inputs)
 
     def _tell(self, shapes: Sequence[tuple[int, ...]], views: Sequence[memoryview]) -> Outcome:
