@@ -48,19 +48,20 @@ class RequestEndings:
         self._root: Final = root
         self._has_content: Final = has_content
         self._lock: Final = threading.Lock()
-        self._open: Final[dict[str, RequestEnding]] = {}
+        self._open: Final[dict[RequestEnding, None]] = {}
         self._abandoned: Final[deque[RequestEnding]] = deque()
         self._is_foreign = False
 
     def begin(self, operation: Operation, correlation_id: str | None = None) -> RequestEnding:
         """A request that is to end. What was abandoned meanwhile is told first.
 
-        `correlation_id`: what a door already told of it; it must be new. None: one is drawn.
+        `correlation_id`: what a door already told of it; what it asks of a model in several parts has one id. None:
+        one is drawn.
         """
         self.tell_abandoned()
         ending = RequestEnding(self, operation, correlation_id or secrets.token_hex(8))
         with self._lock:
-            self._open[ending.correlation_id] = ending
+            self._open[ending] = None
         return ending
 
     def tell_abandoned(self) -> None:
@@ -72,7 +73,7 @@ class RequestEndings:
         failure: Exception | None = None
         while True:
             with self._lock:
-                ending = next(iter(self._open.values()), None)
+                ending = next(iter(self._open), None)
             if ending is None:
                 break
             try:
@@ -98,8 +99,9 @@ class RequestEndings:
         if self._is_foreign:
             return
         with self._lock:
-            if self._open.pop(ending.correlation_id, None) is None:
+            if ending not in self._open:
                 return
+            del self._open[ending]
         self._emit(
             make(
                 {
