@@ -38,7 +38,9 @@ FULL: dict[str, Any] = {
         {**TOOLS, "max_characters": 400},
         {**OPTIONS, "allowed": ["enable_thinking"], "max_characters": 100},
     ],
-    "outputs": [{**TEXT, "max_tokens": 40, "max_characters": 900, "refused_characters": ["tags"], "stop": ["\nUser:"]}],
+    "outputs": [
+        {**TEXT, "max_tokens": 40, "max_characters": 900, "refused_characters": ["tags"], "stop": ["\nUser:"]}
+    ],
     "parameters": {
         "temperature": {"range": [0, 1.5]},
         "top_k": {"range": [0, 50]},
