@@ -138,7 +138,8 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
     for media_type, told in (("application/json", route.gives), ("text/event-stream", route.streams)):
         schemas = [by_form[id(form)] for form in _list_alternatives(told)]
         if schemas:
-            content[media_type] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+            schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            content[media_type] = {"schema": schema if told is route.gives else _describe_event(schema)}
     error_type = "application/problem+json" if route.dialect is Dialect.PROBLEM else "application/json"
     failed = {"schema": by_form[id(_ERRORS[route.dialect])]}
     described: dict[str, Any] = {
@@ -160,6 +161,12 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
         body = {"application/json": {"schema": by_form[id(route.takes)]}}
         described["requestBody"] = {"required": True, "content": body}
     return described
+
+
+def _describe_event(schema: dict[str, Any]) -> dict[str, Any]:
+    """One server-sent event: JSON as text, but for the word that ends some streams."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    return {"type": "object", "properties": {"event": {"type": "string"}, "data": data}, "required": ["data"]}
 
 
 def _name_operation(route: Route) -> str:
