@@ -267,7 +267,7 @@ class Exhausted:
     def compute_bitmask(self) -> bytes:
         return bytes(64)
 
-    def consume_token(self, token: int) -> bool:
+    def consume_token(self, _token: int) -> bool:
         return False
 
     def get_error(self) -> str:
