@@ -18,7 +18,7 @@ from ostiary.errors import CELL_CLOSED, HOUSE_INTERNAL, ContractRefused, Ostiary
 from ostiary.record.events import Content, Emit, Event
 from ostiary.record.request_events import RequestAnswered, RequestCancelled, RequestFailed, RequestRefused
 
-_ASKED: Final = ("prompt", "messages", "tools", "documents")
+_ASKED: Final = ("prompt", "messages", "tools", "documents", "text")
 
 
 @dataclass(frozen=True, slots=True)
