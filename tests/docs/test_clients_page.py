@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cell_tools import LINUX_ONLY
-from served_models import Served, serve_fake
+from served_models import Served, closing_loops, serve_fake
 
 from ostiary.testing import FakeEngine
 
@@ -20,7 +20,11 @@ PROGRAMS = re.findall(r"^## (\w+)\n.*?```python\n(.*?)```", PAGE, re.MULTILINE |
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with FakeEngine(answers=["A doorkeeper."]), serve_fake(tmp_path_factory.mktemp("served"), "llama") as door:
+    with (
+        closing_loops(),
+        FakeEngine(answers=["A doorkeeper."]),
+        serve_fake(tmp_path_factory.mktemp("served"), "llama") as door,
+    ):
         yield door
     assert door.door.failures == []
 
