@@ -1,4 +1,3 @@
-
 """The door with real networks behind the wall: what MLX-LM's own tests of its server ask for, and what ended that one."""
 
 from __future__ import annotations
