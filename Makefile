@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1735689600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test check format docs lock fuzz bench memcheck soak-record soak-cell soak-vault soak-engine soak-requests clean
+.PHONY: help demo examples test check format docs lock fuzz bench memcheck soak-record soak-cell soak-vault soak-engine soak-requests soak-door clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -72,6 +72,9 @@ soak-engine: $(VENV)/installed ## ask the language engine all kinds of things, R
 
 soak-requests: $(VENV)/installed ## ask one model mixed things, REQUESTS times (10000)
 	$(BIN)/python tests/request_soak/soak.py --requests $${REQUESTS:-10000}
+
+soak-door: $(VENV)/installed ## honest and hostile clients of one server, SECONDS_LONG (3600)
+	$(BIN)/python tests/door_soak/soak.py --seconds $${SECONDS_LONG:-3600}
 
 clean: ## remove everything that was built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

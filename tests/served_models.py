@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -62,6 +65,22 @@ def only_loopback() -> Iterator[list[str]]:
         patch.setattr(socket.socket, "connect", connect_here)
         patch.setattr(socket, "getaddrinfo", look_up_here)
         yield tried
+
+
+@contextmanager
+def closing_loops() -> Iterator[None]:
+    """LiteLLM leaves an event loop open that it made, which would be said of whatever test comes next."""
+    before = {id(loop) for loop in _find_loops()}
+    yield
+    for loop in _find_loops():
+        if id(loop) not in before and not loop.is_running() and not loop.is_closed():
+            loop.close()
+
+
+def _find_loops() -> list[asyncio.BaseEventLoop]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # modules that warn when they are looked at
+        return [found for found in gc.get_objects() if type(found).__mro__.count(asyncio.BaseEventLoop)]
 
 
 @contextmanager

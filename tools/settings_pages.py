@@ -95,7 +95,7 @@ def _render_bounds(setting: ServerSetting) -> str:
     if setting.kind in (Kind.SIZE, Kind.TIME):
         bounds = [render_value(setting, bound).strip('"') for bound in (setting.least, setting.most)]
         return " to ".join(bounds)
-    return setting.kind.value
+    return str(setting.kind.value)
 
 
 def _describe(setting: ServerSetting | ModelSetting) -> dict[str, Any]:

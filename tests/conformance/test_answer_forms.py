@@ -255,6 +255,33 @@ def test_a_hostile_schema_fails_alone_or_is_kept_to(name: str) -> None:
     assert constraint.failure is None or "\n" not in constraint.failure
 
 
+class Exhausted:
+    """A matcher whose budget is spent."""
+
+    def is_stopped(self) -> bool:
+        return False
+
+    def is_error(self) -> bool:
+        return True
+
+    def compute_bitmask(self) -> bytes:
+        return bytes(64)
+
+    def consume_token(self, _token: int) -> bool:
+        return False
+
+    def get_error(self) -> str:
+        return "lexer error: too many states: 50000 >= 50000"
+
+
+def test_what_takes_too_much_while_it_is_said_is_told_so() -> None:
+    reading, saying = (Constraint(Exhausted(), len(WORDS)) for _ in range(2))  # type: ignore[arg-type]
+    assert reading.read_mask() is None
+    saying.advance(0)
+    assert reading.failure == saying.failure == "what the answer is held to would take too much work"
+    assert not reading.is_over
+
+
 @pytest.mark.parametrize(
     "keyword",
     "not if then else contains minContains propertyNames dependentRequired dependentSchemas unevaluatedProperties "

@@ -181,3 +181,11 @@ def test_tokens_are_counted_without_generating_any(client: Any, fake: FakeEngine
     counted = client.messages.count_tokens(model="one", messages=HELLO, system="be kind", tools=TOOLS)
     assert counted.input_tokens == 4
     assert fake.requests[-1].operation == "render_template"
+
+
+def test_the_newer_interface_of_the_client(client: Any) -> None:
+    answer = client.beta.messages.create(model="one", max_tokens=20, messages=HELLO)
+    assert answer.content[0].text == "hello there"
+    assert client.beta.messages.count_tokens(model="one", messages=HELLO).input_tokens == 2
+    called = client.beta.messages.create(model="one", max_tokens=20, messages=CALL, tools=TOOLS)
+    assert called.content[0].input == {"at": "sky"}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from served_models import KEY, Served, serve_fake
+from served_models import KEY, Served, closing_loops, serve_fake
 
 from ostiary.testing import FakeEngine
 
@@ -21,7 +21,7 @@ REPLIES = {"call": '{"name": "look", "parameters": {"at": "sky"}}', "person": '{
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with FakeEngine(replies=REPLIES), serve_fake(tmp_path_factory.mktemp("served"), "one") as door:
+    with closing_loops(), FakeEngine(replies=REPLIES), serve_fake(tmp_path_factory.mktemp("served"), "one") as door:
         yield door
     assert door.door.failures == []
 

@@ -62,6 +62,7 @@ TEMPLATES = {
     ToolStyle.GLM: "<tool_call><arg_key>",
     ToolStyle.MISTRAL: "[TOOL_CALLS]",
     ToolStyle.KIMI: "<|tool_calls_section_begin|>",
+    ToolStyle.PYTHONIC: "<|tool_call_start|>",
     ToolStyle.JSON: "",
 }
 

@@ -253,6 +253,8 @@ CHATS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("chat", CHATS, ids=range(len(CHATS)))
 def test_honest_chats(tmp_path: Path, kind: str, template: str, chat: dict[str, Any]) -> None:
     both = Both(kind, tmp_path, TEMPLATES[template])
+    if "tools" not in TEMPLATES[template]:  # it would say nothing of them, so they are refused
+        chat = {name: value for name, value in chat.items() if name != "tools"}
     call = both.chat(**chat)
     given = {"tools": chat.get("tools"), "add_generation_prompt": call.add_generation_prompt}
     given["continue_final_message"] = call.continue_final_message
@@ -288,7 +290,8 @@ def test_hostile_chats_add_no_control_token(tmp_path: Path, kind: str, template:
             {"role": "tool", "content": content, "name": content, "tool_call_id": content},
             {"role": "user", "content": "user"},
         ]
-        ids = both.prompts.make(both.chat(messages=messages, tools=tools))
+        shown = {"tools": tools} if "tools" in TEMPLATES[template] else {}
+        ids = both.prompts.make(both.chat(messages=messages, **shown))
         return [number for number in ids if number in controls and number not in (260, 261)]
 
     assert count(words) == count("x")

@@ -24,7 +24,16 @@ WORDS = tuple(
 )  # fmt: skip
 CONTROLS = ("<|im_start|>", "<|im_end|>", "</s>", "[INST]", "STOP")
 PLAIN = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+BUSY = (
+    "{% for m in messages %}{{ m.content | upper }}{{ m.content | lower }}{{ m.content | trim }}{{ m.name ~ m.content }}"
+    "{{ m.content[:3] }}{{ m.content[3:] }}{{ m.content | tojson }}{{ '<' ~ m.content ~ '>' }}{{ '[' + m.name + ']' }}"
+    "{{ m.content | replace('-', '') }}{{ m.content.split('x') | join('') }}{% endfor %}"
+)
+"""It writes no control token, so nothing that it makes of a message may be one."""
 _ADDED = [{"id": place, "content": word, "special": True} for place, word in enumerate(CONTROLS)]
+
+_TEMPLATES = ChatTemplates({"default": BUSY}, {})
+_SHIELD = Shield(find_controls({"added_tokens": _ADDED}, [], BUSY, []), tuple(_TEMPLATES.literals))
 
 
 def TestOneInput(data: bytes) -> None:  # noqa: N802  the name that fuzzers look for
@@ -34,6 +43,7 @@ def TestOneInput(data: bytes) -> None:  # noqa: N802  the name that fuzzers look
     spelled = "".join((*CONTROLS, "<", "|", ">", "im_end", "ST", "OP")[byte % 11] for byte in data[:40])
     for content in (text, spelled):
         check_shield(content)
+        check_busy(content, text[:20])
 
 
 def render(source: str, content: str) -> None:
@@ -51,11 +61,20 @@ def check_shield(content: str) -> None:
     controls = find_controls({"added_tokens": _ADDED}, [], PLAIN, [])
     templates = ChatTemplates({"default": PLAIN}, {})
     shield = Shield(controls, tuple(templates.literals))
-    rendered = shield.read(templates.render(Chat([{"role": "user", "content": shield.cover(content)}])))
+    rendered = shield.read(templates.render(Chat([{"role": "user", "content": shield.cover_shown(content)}])))
     if sum(ord(character) >= FIRST_MARK for character in rendered) != 2:
         raise AssertionError(f"a control token out of {content!r}")
     if controls.spell(rendered) != f"<|im_start|>user\n{content}<|im_end|>\n":
         raise AssertionError(f"another text out of {content!r}")
+
+
+def check_busy(content: str, name: str) -> None:
+    if holds_reserved(content + name):
+        return
+    message = {"role": "user", "content": _SHIELD.cover_shown(content), "name": _SHIELD.cover_shown(name)}
+    rendered = _SHIELD.read(_TEMPLATES.render(Chat([message])))
+    if any(ord(character) >= FIRST_MARK for character in rendered):
+        raise AssertionError(f"a control token out of {content!r} and {name!r}")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ if __name__ == "__main__":
         '[TOOL_CALLS]f[ARGS]{"a": "}"}f[CALL_ID]1[ARGS]{}',
         "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>"
         "<|tool_calls_section_end|>",
+        "<|tool_call_start|>[f(a='b', c=[1, {\"d\": None}])]<|tool_call_end|>",
         call,
     ]
     seeds = [bytes([place]) + b"\x02" + body.encode() for body in bodies for place in range(len(MARKERS))]

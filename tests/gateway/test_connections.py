@@ -153,6 +153,13 @@ BAD = {
     "unknown address": (head("POST", "/nothing", "content-length: 3") + b"abc", 404, "GATEWAY_NO_ROUTE"),
     "unknown method": (head("BREW", "/hello", "connection: close"), 405, "GATEWAY_METHOD"),
     "method": (head("DELETE", "/hello", "connection: close"), 405, "GATEWAY_METHOD"),
+    "body of a GET": (head("GET", "/hello", "content-length: 3") + b"abc", 400, "GATEWAY_FRAMING"),
+    "chunks of a HEAD": (
+        head("GET", "/hello", "transfer-encoding: chunked") + b"0\r\n\r\n",
+        400,
+        "GATEWAY_FRAMING",
+    ),
+    "body of a GET where none is": (head("GET", "/echo", "content-length: 3") + b"abc", 405, "GATEWAY_METHOD"),
     "handshake of TLS": (b"\x16\x03\x01\x00\xee\x01", 400, "GATEWAY_FRAMING"),
 }
 

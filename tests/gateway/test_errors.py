@@ -152,7 +152,7 @@ def test_a_stream_tells_the_code_and_no_secret(name: str, dialect: Dialect) -> N
     value = json.loads(lines[-1].removeprefix("data: "))
     assert lines[0] == "event: error" or dialect is Dialect.OPENAI
     if dialect is Dialect.RESPONSES:
-        assert (value["type"], value["code"]) == ("error", name)
+        assert (value["type"], value["code"], value["sequence_number"]) == ("error", name, 1)
     else:
         check_shape(value, dialect, code, call)
     assert not [secret for secret in SECRETS if secret in call.body.decode()]

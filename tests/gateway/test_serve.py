@@ -246,3 +246,20 @@ def test_config_check_explains_every_setting(house: Path, capfd: pytest.CaptureF
     assert main(["config", "check", "--config", "ostiary.toml"]) == 2
     assert "SETTINGS_MALFORMED: ostiary.toml, line 2: server.port" in capfd.readouterr().err
     assert main(["config", "check"]) == 0
+
+
+def test_without_the_extra_it_says_what_to_install(
+    house: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    status, said = refuse(["honest", "--key", "honest.pub"], capfd)
+    assert status == 2
+    assert "EXTRA_MISSING" in said
+    assert "pip install 'ostiary[serve]'" in said
+
+
+def test_settings_can_be_checked_without_the_extra(house: Path) -> None:
+    program = "import sys; from ostiary.cli.main import main; sys.exit(main(['config', 'check']) or 'msgspec' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], cwd=house, capture_output=True, check=False).returncode == 0
+    )

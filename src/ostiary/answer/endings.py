@@ -25,7 +25,7 @@ from ostiary.record.request_events import (
     RequestRefused,
 )
 
-_ASKED: Final = ("prompt", "messages", "tools", "documents")
+_ASKED: Final = ("prompt", "messages", "tools", "documents", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class RequestEndings:
         self._root: Final = root
         self._has_content: Final = has_content
         self._lock: Final = threading.Lock()
-        self._open: Final[dict[str, RequestEnding]] = {}
+        self._open: Final[dict[RequestEnding, None]] = {}
         self._abandoned: Final[deque[RequestEnding]] = deque()
         self._untold: Final[deque[Event]] = deque()
         """Ends that the record would not take."""
@@ -64,14 +64,14 @@ class RequestEndings:
     def begin(self, operation: Operation, correlation_id: str | None = None) -> RequestEnding:
         """A request that is to end. What was abandoned meanwhile is told first, and what could not be told before.
 
-        `correlation_id`: what a door already told of it; it must be new. None: one is drawn. Raises what the record
-        says: what must be recorded and is not lets nothing more happen.
+        `correlation_id`: what a door already told of it; what it asks of a model in several parts has one id. None:
+        one is drawn. Raises what the record says: what must be recorded and is not lets nothing more happen.
         """
         self.tell_abandoned()
         self._tell_rest()
         ending = RequestEnding(self, operation, correlation_id or secrets.token_hex(8))
         with self._lock:
-            self._open[ending.correlation_id] = ending
+            self._open[ending] = None
         return ending
 
     def tell_abandoned(self) -> None:
@@ -83,7 +83,7 @@ class RequestEndings:
         failure: Exception | None = None
         while True:
             with self._lock:
-                ending = next(iter(self._open.values()), None)
+                ending = next(iter(self._open), None)
             if ending is None:
                 break
             try:
@@ -124,8 +124,9 @@ class RequestEndings:
         if self._is_foreign:
             return
         with self._lock:
-            if self._open.pop(ending.correlation_id, None) is None:
+            if ending not in self._open:
                 return
+            del self._open[ending]
         event = make(
             {
                 "correlation_id": ending.correlation_id,

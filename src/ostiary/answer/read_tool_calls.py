@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ostiary.answer.read_pythonic import PythonicUnfit, read_pythonic
 from ostiary.core.json_text import JsonValue, parse_json
 from ostiary.core.limits import MAX_SCHEMA_PROPERTIES, MAX_TOOL_CALL_CHARACTERS, MAX_TOOL_CALLS
 from ostiary.core.requests import ToolCall
@@ -127,6 +128,16 @@ def _read_kimi(body: str, tools: Tools) -> list[ToolCall]:
     return calls
 
 
+def _read_pythonic(body: str, tools: Tools) -> list[ToolCall]:
+    text = body.strip()
+    if text.startswith("[") and text[1:].lstrip().startswith("{"):
+        return _read_json(text, tools)
+    try:
+        return [_make(name, {**arguments}, tools) for name, arguments in read_pythonic(text)]
+    except PythonicUnfit as error:
+        raise _NotACall from error
+
+
 def _parse_first(text: str) -> tuple[JsonValue, str]:
     """The object at the beginning, and what follows it."""
     if not text.startswith("{"):
@@ -177,5 +188,6 @@ _READERS: Final[Mapping[ToolStyle, Callable[[str, Tools], list[ToolCall]]]] = {
     ToolStyle.GLM: _read_glm,
     ToolStyle.MISTRAL: _read_mistral,
     ToolStyle.KIMI: _read_kimi,
+    ToolStyle.PYTHONIC: _read_pythonic,
     ToolStyle.JSON: _read_json,
 }

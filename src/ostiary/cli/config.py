@@ -39,7 +39,10 @@ def _run_check(options: argparse.Namespace) -> int:
     from ostiary.gateway.listen import check_protection
     from ostiary.gateway.settings_file import load_server_file
 
-    is_there = read_settings_bytes(options.config) is not None
+    data = read_settings_bytes(options.config)
+    is_there = data is not None
+    if data is not None:
+        _check_mistakes(data, find_settings_path(options.config))
     rules = load_limit_rules(options.config)
     file = load_server_file(options.config)
     check_protection(file.server)
@@ -51,6 +54,19 @@ def _run_check(options: argparse.Namespace) -> int:
     for line in (*_render_server(file), *_render_models(file), *_render_limits(rules)):
         ui.out(line)
     return 0
+
+
+def _check_mistakes(data: bytes, path: Path) -> None:
+    """Tells all but the last, and raises that one."""
+    from ostiary.cli.error_text import render_error
+    from ostiary.gateway.settings_mistakes import find_mistakes
+
+    *others, last = find_mistakes(data, path.name, path.absolute().parent) or (None,)
+    for mistake in others:
+        if mistake is not None:
+            ui.note(render_error(mistake))
+    if last is not None:
+        raise last
 
 
 def _render_server(file: ServerFile) -> list[str]:

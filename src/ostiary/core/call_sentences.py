@@ -1,8 +1,8 @@
 """What an engine may say of a call that does not fit, as a stranger may read it. Pure.
 
 An engine is behind the wall and not believed: what it says goes to the record and to whoever opened the model. A
-sentence of this list, word for word, says nothing but what stands here, so whoever asked may read it, too. Numbers are
-the engine's own, of ten digits at most.
+sentence of this list, word for word, says nothing but what stands here, so whoever asked may read it, too. Numbers
+are the engine's own, of ten digits at most.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ class ToolStyle(StrEnum):
     """`[TOOL_CALLS][{"name": ..., "arguments": {...}}]`, or `[TOOL_CALLS]name[ARGS]{...}`, to the end."""
     KIMI = "kimi"
     """`<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{...}<|tool_call_end|>`"""
+    PYTHONIC = "pythonic"
+    """`<|tool_call_start|>[name(key="value")]<|tool_call_end|>`"""
     JSON = "json"
     """The whole answer is `{"name": ..., "parameters": {...}}`, as Llama 3 writes it, or with `arguments`."""
 
@@ -47,6 +49,7 @@ MARKERS: Final = {
         "<|tool_calls_section_end|>",
         ("<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"),
     ),
+    ToolStyle.PYTHONIC: ToolMarkers("<|tool_call_start|>", "<|tool_call_end|>"),
     ToolStyle.JSON: ToolMarkers("", ""),
 }
 
@@ -59,4 +62,6 @@ def find_tool_style(template: str) -> ToolStyle:
         return ToolStyle.QWEN_CODER if "<function=" in template else ToolStyle.HERMES
     if "<|tool_calls_section_begin|>" in template:
         return ToolStyle.KIMI
+    if "<|tool_call_start|>" in template or "<|tool_list_start|>" in template:
+        return ToolStyle.PYTHONIC
     return ToolStyle.MISTRAL if "[TOOL_CALLS]" in template else ToolStyle.JSON

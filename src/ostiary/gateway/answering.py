@@ -36,6 +36,7 @@ class Answering:
         """Whether it is HTTP/1.0, which has no streams."""
         self.is_begun = False
         self._is_over = False
+        self._events = 0
         self._send: Final = send
         self._ids: Final = ids
 
@@ -57,7 +58,7 @@ class Answering:
         if self._is_over:
             return
         if self.is_begun:
-            event = render_error_event(error, self.dialect, self._ids.correlation_id)
+            event = render_error_event(error, self.dialect, self._ids.correlation_id, self._events)
             await self._send_part(render_event(event), is_last=True)
             return
         rendered = render_error(error, self.dialect, self._ids.correlation_id)
@@ -71,11 +72,11 @@ class Answering:
             first = await _take_first(events)
             await self._begin(200, (*_STREAM, *reply.headers))
             await self._send_part(render_event(first))
-            sent = 0
+            self._events = 1
             async for event in events:
                 await self._send_part(render_event(event))
-                sent += 1
-                if not sent % _EVENTS_IN_A_ROW:  # nothing above need have waited: others have their turn
+                self._events += 1
+                if not self._events % _EVENTS_IN_A_ROW:  # nothing above need have waited: others have their turn
                     await asyncio.sleep(0)
             await self._send_part(b"", is_last=True)
         finally:

@@ -20,6 +20,7 @@ from ostiary.core.limits import MAX_PATH_PART_CHARACTERS
 from ostiary.errors import (
     GATEWAY_BUSY,
     GATEWAY_DRAINING,
+    GATEWAY_FRAMING,
     GATEWAY_HOST,
     GATEWAY_MEDIA_TYPE,
     GATEWAY_METHOD,
@@ -128,6 +129,8 @@ class Door:
         answering = visit.answering
         method = scope["method"]
         route = address.by_method.get("GET" if method == "HEAD" else method)
+        if method != "POST" and answering.must_close and (route is not None or method == "OPTIONS"):
+            raise GatewayRefused(GATEWAY_FRAMING, f"a body does not go with {method}")
         if method == "OPTIONS":
             await answering.send_nothing(204, (("allow", ", ".join(address.methods)),))
             return

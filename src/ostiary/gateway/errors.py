@@ -84,11 +84,13 @@ def render_error(error: BaseException, dialect: Dialect, correlation_id: str) ->
     return RenderedError(public.http, tuple(headers), msgspec.json.encode(_BODIES[dialect](public)))
 
 
-def render_error_event(error: BaseException, dialect: Dialect, correlation_id: str) -> ServerEvent:
-    """For a stream that has begun: its status is sent already."""
+def render_error_event(
+    error: BaseException, dialect: Dialect, correlation_id: str, sequence_number: int = 0
+) -> ServerEvent:
+    """For a stream that has begun: its status is sent already. `sequence_number`: how many events went before."""
     public = render_public(error, correlation_id)
     if dialect is Dialect.RESPONSES:
-        return ServerEvent(_describe_responses_event(public), "error")
+        return ServerEvent(_describe_responses_event(public, sequence_number), "error")
     if dialect is Dialect.ANTHROPIC:
         return ServerEvent(_describe_anthropic(public), "error")
     return ServerEvent(_BODIES[dialect](public), "error" if dialect in _PROBLEMS else None)
@@ -123,13 +125,13 @@ def _tell_rule(public: PublicError) -> dict[str, object]:
     return {"rule": public.rule} if public.limit is None else {"rule": public.rule, "limit": public.limit}
 
 
-def _describe_responses_event(public: PublicError) -> dict[str, object]:
+def _describe_responses_event(public: PublicError, sequence_number: int) -> dict[str, object]:
     return {
         "type": "error",
         "code": public.code,
         "message": write_sentence(public),
         "param": public.field or None,
-        "sequence_number": 0,
+        "sequence_number": sequence_number,
         "correlation_id": public.correlation_id,
         **_tell_rule(public),
     }

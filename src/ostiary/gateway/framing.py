@@ -38,9 +38,8 @@ _ONCE: Final = frozenset(
 """Headers of which a second would be taken for the first by somebody."""
 _HOP: Final = frozenset({b"upgrade", b"http2-settings"})
 """Offers of other protocols, which are not taken: they go no further."""
-_METHODS: Final = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE"})
+_METHODS: Final = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT"})
 _TAKEN: Final = ("GET", "HEAD", "OPTIONS", "POST")
-_BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 
 
 class Phase(Enum):
@@ -122,7 +121,7 @@ class RequestFraming:
 
     def _judge_head(self, head: bytes) -> bytes:
         first, *lines = head.split(b"\r\n")
-        method, is_old = self._read_request_line(first)
+        is_old = self._read_request_line(first)
         if len(lines) > MAX_HEADERS:
             raise _too_large("the head", MAX_HEADERS, "headers")
         if len(head) - len(first) > MAX_HEADER_BYTES:
@@ -142,11 +141,11 @@ class RequestFraming:
                 value = b", ".join(t for t in value.split(b",") if t.strip(b" \t").lower() not in _HOP)
             if name not in _HOP and (value or name != b"connection"):
                 passed.append(name + b": " + value)
-        self._begin_body(method, singles, is_old=is_old)
+        self._begin_body(singles, is_old=is_old)
         return b"\r\n".join(passed) + _END
 
-    def _read_request_line(self, line: bytes) -> tuple[bytes, bool]:
-        """Method, and whether it is HTTP/1.0."""
+    def _read_request_line(self, line: bytes) -> bool:
+        """Whether it is HTTP/1.0."""
         if len(line) > MAX_REQUEST_LINE_BYTES:
             raise _too_large("the request line", MAX_REQUEST_LINE_BYTES, "bytes")
         found = _REQUEST_LINE.fullmatch(line)
@@ -160,9 +159,9 @@ class RequestFraming:
                 GATEWAY_METHOD, "no address takes such a method", allow=("GET", "HEAD", "OPTIONS", "POST")
             )
         self.path = found[2].partition(b"?")[0].decode("ascii")
-        return found[1], found[4] == b"0"
+        return found[4] == b"0"
 
-    def _begin_body(self, method: bytes, singles: dict[bytes, bytes], *, is_old: bool) -> None:
+    def _begin_body(self, singles: dict[bytes, bytes], *, is_old: bool) -> None:
         if not singles.get(b"host"):
             raise _unframed("host is missing")
         length, coding = singles.get(b"content-length"), singles.get(b"transfer-encoding")
@@ -180,8 +179,6 @@ class RequestFraming:
                 raise _unframed(f"content-length '{quote_untrusted(length.decode('latin-1'), 20)}' is no length")
             self._left = int(length or b"0")
             self.phase = Phase.LENGTH if self._left else Phase.COMPLETE
-        if method in _BODILESS and self.phase is not Phase.COMPLETE:
-            raise _unframed(f"a body does not go with {method.decode()}")
 
     def _take_chunk_size(self, buffer: bytearray) -> bytes:
         end = buffer.find(b"\r\n", 0, MAX_CHUNK_LINE_BYTES)

@@ -150,12 +150,14 @@ def _make_first_key(path: Path) -> str | None:
 
 def _read_shown(headers: Mapping[str, str]) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    bearer = token.strip()
+    if bearer and scheme.lower() != "bearer":
+        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "the authorization is none by a bearer token")
     own = headers.get("x-api-key", "")
     shown = bearer or own
     if not shown:
         raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "no key was shown")
-    if bearer and own and bearer != own:
+    if "authorization" in headers and own and bearer != own:
         raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "two keys were shown, and they differ")
     if len(shown) > MAX_BEARER_CHARACTERS:
         raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "what was shown is longer than any key")

@@ -49,6 +49,15 @@ class OpenAIError(msgspec.Struct, frozen=True):
     error: OpenAIErrorDetail
 
 
+class ResponsesErrorEvent(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+    param: str | None
+    sequence_number: int
+    correlation_id: str
+    type: Literal["error"] = "error"
+
+
 class AnthropicErrorDetail(msgspec.Struct, frozen=True):
     type: str
     message: str
@@ -91,6 +100,9 @@ _ERRORS: Final = {
     Dialect.PROBLEM: Problem,
     Dialect.INFERENCE: InferenceProblem,
 }
+
+
+_ERROR_EVENTS: Final = {**_ERRORS, Dialect.RESPONSES: ResponsesErrorEvent}
 
 
 def describe_api(routes: Sequence[Route]) -> dict[str, Any]:
@@ -140,7 +152,7 @@ def make_openapi_route(routes: Sequence[Route]) -> Route:
 
 
 def _list_forms(routes: Sequence[Route]) -> list[Any]:
-    forms: list[Any] = list(_ERRORS.values())
+    forms: list[Any] = [*_ERRORS.values(), *_ERROR_EVENTS.values()]
     for route in routes:
         forms += [form for told in (route.takes, route.gives, route.streams) for form in _list_alternatives(told)]
     return list({id(form): form for form in forms}.values())
@@ -158,7 +170,10 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
     for media_type, told in (("application/json", route.gives), ("text/event-stream", route.streams)):
         schemas = [by_form[id(form)] for form in _list_alternatives(told)]
         if schemas:
-            content[media_type] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+            if told is route.streams:
+                schemas.append(by_form[id(_ERROR_EVENTS[route.dialect])])
+            schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            content[media_type] = {"schema": schema if told is route.gives else _describe_event(schema)}
     error_type = "application/problem+json" if issubclass(_ERRORS[route.dialect], Problem) else "application/json"
     failed = {"schema": by_form[id(_ERRORS[route.dialect])]}
     described: dict[str, Any] = {
@@ -184,6 +199,12 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
             described["parameters"] = parameters
         described["requestBody"] = {"required": True, "content": body}
     return described
+
+
+def _describe_event(schema: dict[str, Any]) -> dict[str, Any]:
+    """One server-sent event: JSON as text, but for the word that ends some streams."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    return {"type": "object", "properties": {"event": {"type": "string"}, "data": data}, "required": ["data"]}
 
 
 def _name_operation(route: Route) -> str:

@@ -154,6 +154,18 @@ def test_closing_ends_what_is_open() -> None:
     assert [(event.kind, event.code) for event in events] == [("request.failed", "CELL_CLOSED")] * 2  # type: ignore[attr-defined]
 
 
+def test_several_parts_of_one_request_have_one_id_and_an_end_each() -> None:
+    events: list[Event] = []
+    endings = RequestEndings(events.append, "opening", ROOT)
+    parts = [endings.begin(Operation.GENERATE, "told") for _ in range(3)]
+    parts[0].cancelled()
+    parts[0].cancelled()
+    parts[1].answered(answer())
+    endings.close()
+    assert [event.kind for event in events] == ["request.cancelled", "request.answered", "request.failed"]
+    assert {event.correlation_id for event in events} == {"told"}
+
+
 def test_a_record_that_fails_is_told_and_none_keeps_the_others_from_being_tried() -> None:
     tried: list[Event] = []
 

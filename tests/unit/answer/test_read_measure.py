@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from ostiary.answer import RequestEndings
 from ostiary.answer.gather import Gathering
 from ostiary.contract import TextContract, check_request
 from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.errors import ContractRefused, SandboxViolation
+from ostiary.record.request_events import RequestAnswered
+from ostiary.testing import capture_events
 
 CONTRACT = TextContract(token_ids=64, context_tokens=128, most_tokens=100)
 USAGE = {"prompt_tokens": 3}
@@ -79,3 +82,15 @@ def test_nothing_is_said_piece_by_piece() -> None:
 def test_a_question_that_does_not_fit(fields: Any) -> None:
     with pytest.raises(ContractRefused):
         embed(**fields)
+
+
+def test_a_text_that_is_embedded_is_hashed_where_prompts_are() -> None:
+    with capture_events() as (events, emit):
+        ending = RequestEndings(emit, "opened", "root", has_content=True).begin(Operation.EMBED)
+        gathering = embed()
+        ending.note_request(gathering.request)
+        ending.answered(gathering.take_result({"size": 1, "usage": USAGE}, struct.pack("<f", 1.0)))
+    (event,) = events
+    assert isinstance(event, RequestAnswered)
+    assert (event.operation, event.finish, event.prompt_tokens) == ("embed", (), 3)
+    assert event.prompt is not None

@@ -47,6 +47,7 @@ CALLS = {
     ToolStyle.MISTRAL: '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "7", "days": 2}}]',
     ToolStyle.KIMI: "<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>"
     '{"city": "7", "days": 2}<|tool_call_end|><|tool_calls_section_end|>',
+    ToolStyle.PYTHONIC: "<|tool_call_start|>[weather(city='7', days=2)]<|tool_call_end|>",
     ToolStyle.JSON: '{"name": "weather", "parameters": {"city": "7", "days": 2}}',
 }
 WEATHER = ToolCall("weather", '{"city":"7","days":2}')
@@ -70,6 +71,14 @@ def test_several_calls() -> None:
     assert split(ToolStyle.MISTRAL, f"[TOOL_CALLS][{one}, {one}]")[1] == [ToolCall("f", "{}")] * 2
     headers = '[TOOL_CALLS]f[ARGS]{"a": "}\\""}[TOOL_CALLS]weather[CALL_ID]x1[ARGS]{}'
     assert split(ToolStyle.MISTRAL, headers)[1] == [ToolCall("f", '{"a":"}\\""}'), ToolCall("weather", "{}")]
+
+
+def test_calls_as_python_writes_them() -> None:
+    text = """<|tool_call_start|>[f(a=[1, -2.5, None, true], b={'k': "v\\n'"}, c="\\u00e9"), weather()]<|tool_call_end|>"""
+    first = ToolCall("f", '{"a":[1,-2.5,null,true],"b":{"k":"v\\n\'"},"c":"é"}')
+    assert split(ToolStyle.PYTHONIC, text) == ("", [first, ToolCall("weather", "{}")])
+    as_json = '<|tool_call_start|>[{"name": "f", "arguments": {}}]<|tool_call_end|>'
+    assert split(ToolStyle.PYTHONIC, as_json)[1] == [ToolCall("f", "{}")]
 
 
 def test_arguments_as_text_and_none_at_all() -> None:
@@ -99,6 +108,13 @@ def test_arguments_as_text_and_none_at_all() -> None:
             ToolStyle.KIMI,
             "<|tool_calls_section_begin|><|tool_call_begin|>f<|tool_call_end|><|tool_calls_section_end|>",
         ),
+        (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(1)]<|tool_call_end|>"),
+        (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(a=g())]<|tool_call_end|>"),
+        (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(a=1, a=2)]<|tool_call_end|>"),
+        (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(a=1e999)]<|tool_call_end|>"),
+        (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(a='\\ud800')]<|tool_call_end|>"),
+        (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(a=" + "[" * 5_000 + ")]<|tool_call_end|>"),
+        (ToolStyle.PYTHONIC, "<|tool_call_start|>[__import__('os').system(a=1)]<|tool_call_end|>"),
         (ToolStyle.JSON, '{"name": "f"'),
         (ToolStyle.JSON, '{"answer": 42}'),
         (ToolStyle.JSON, "[]"),
@@ -165,6 +181,7 @@ def test_where_pieces_end_changes_nothing(style: ToolStyle, text: str, cuts: lis
         ("<tool_call>{{ name }}<arg_key>", ToolStyle.GLM),
         ("[TOOL_CALLS]", ToolStyle.MISTRAL),
         ("<|tool_calls_section_begin|>", ToolStyle.KIMI),
+        ("{{ '<|tool_list_start|>' }}", ToolStyle.PYTHONIC),
         ("{% for m in messages %}", ToolStyle.JSON),
     ],
 )

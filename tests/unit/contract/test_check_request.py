@@ -331,7 +331,26 @@ def engine_takes(operation: str, body: Any) -> bool:
     return True
 
 
-@given(body=st.one_of(GENERATE.map(lambda b: ("generate", b)), CHAT.map(lambda b: ("chat", b))))
+EMBED = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": st.one_of(TEXTS, st.lists(st.integers(-1, 65), max_size=5), ANY),
+        "pooling": st.one_of(ANY, st.sampled_from(["mean", "last"])),
+        "max_tokens": NUMBERS,
+    },
+)
+_TALK = ("tools", "tool_choice", "parallel_tool_calls", "documents", "template_options", "add_generation_prompt")
+RENDER = CHAT.map(lambda body: {name: body[name] for name in ("messages", *_TALK) if name in body})
+
+
+@given(
+    body=st.one_of(
+        GENERATE.map(lambda b: ("generate", b)),
+        CHAT.map(lambda b: ("chat", b)),
+        EMBED.map(lambda b: ("embed", b)),
+        RENDER.map(lambda b: ("render_template", b)),
+    )
+)
 def test_the_engine_and_the_contract_are_of_one_opinion(body: tuple[str, dict[str, Any]]) -> None:
     operation, fields = body
     try:

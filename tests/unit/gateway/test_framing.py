@@ -19,6 +19,7 @@ GOOD = {
     "chunks": HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n00A\r\n0123456789\r\n0\r\n\r\n",
     "no chunks": HEAD + b"Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
     "old": b"GET / HTTP/1.0\r\nHost: h\r\n\r\n",
+    "body of a GET": b"GET / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc",
     "expecting": HEAD + b"content-length: 1\r\nexpect: 100-continue\r\n\r\nx",
     "odd but well-formed header": b"GET / HTTP/1.1\r\nhost: h\r\nx_y!#$%&'*+.^`|~: \t a \xe9 b\t \r\nempty:\r\n\r\n",
     "as many headers as there may be": b"GET / HTTP/1.1\r\nhost: h\r\n" + b"a: b\r\n" * 63 + b"\r\n",
@@ -68,8 +69,6 @@ BAD = {
         "half a percent escape": b"GET /%2 HTTP/1.1\r\nhost: h\r\n\r\n",
         "address beyond ASCII": b"GET /\xc3\xa9 HTTP/1.1\r\nhost: h\r\n\r\n",
         "no version": b"GET /\r\nhost: h\r\n\r\n",
-        "body of a GET": b"GET / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc",
-        "chunks of a HEAD": b"HEAD / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "chunk extension": HEAD + b"transfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n",
         "chunk of a length in words": HEAD + b"transfer-encoding: chunked\r\n\r\nfive\r\n",
         "empty chunk size": HEAD + b"transfer-encoding: chunked\r\n\r\n\r\n",
@@ -82,6 +81,7 @@ BAD = {
     },
     "GATEWAY_METHOD": {
         "a method that nobody knows": b"BREW / HTTP/1.1\r\nhost: h\r\n\r\n",
+        "a method that sends back what it got": b"TRACE / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\nx",
         "a method of another protocol": b"PROPFIND / HTTP/1.1\r\nhost: h\r\n\r\n",
     },
     "GATEWAY_HTTP_VERSION": {

@@ -69,6 +69,9 @@ def test_two_keys_that_differ_are_none(made: tuple[Path, str]) -> None:
     path, key = made
     with pytest.raises(AdmissionRefused):
         ClientKeys(read_keys(path)).find({"authorization": f"Bearer {key}", "x-api-key": "other"})
+    for other in ("", "Bearer", "Basic b3N0Og==", key):
+        with pytest.raises(AdmissionRefused):
+            ClientKeys(read_keys(path)).find({"authorization": other, "x-api-key": key})
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ostiary.cell.limits_file import parse_config
 from ostiary.errors import Misuse
 from ostiary.gateway.settings import MODEL_SETTINGS, SERVER_SETTINGS, ModelEntry, Server
 from ostiary.gateway.settings_file import is_served_name, parse_server_file
+from ostiary.gateway.settings_mistakes import find_mistakes
 
 SCHEMA = json.loads(
     (Path(__file__).resolve().parents[3] / "docs" / "reference" / "config.schema.json").read_text(encoding="utf-8")
@@ -119,3 +120,44 @@ def test_names_that_models_are_served_under(name: str) -> None:
 )
 def test_names_that_are_none(name: str) -> None:
     assert not is_served_name(name)
+
+
+def test_every_mistake_is_found_not_only_the_first(tmp_path: Path) -> None:
+    text = b"""
+[limits]
+memroy = "8 GiB"
+threads = 1
+
+[serve]
+port = 80
+
+[server]
+port = 90_000
+body = "8"
+hosts = ["a b"]
+connections = 10
+
+[models.a]
+path = "a"
+hub = "b"
+"""
+    found = [mistake.message for mistake in find_mistakes(text, "ostiary.toml", tmp_path)]
+    assert found == [
+        "ostiary.toml, line 3: limits.memroy: there is no such field",
+        "ostiary.toml, line 4: limits.threads: not between 4 and 4096",
+        "ostiary.toml, line 6: serve: there is no such field",
+        "ostiary.toml, line 10: server.port: not between 0 and 65535",
+        "ostiary.toml, line 11: server.body: '8' is not a number with its unit",
+        "ostiary.toml, line 12: server.hosts: 'a b' is no host name",
+        "ostiary.toml, line 17: models.a.hub: there is no such field",
+    ]
+
+
+@pytest.mark.parametrize("text", [b"", WHOLE])
+def test_where_there_is_no_mistake_none_is_found(text: bytes, tmp_path: Path) -> None:
+    assert find_mistakes(text, "ostiary.toml", tmp_path) == ()
+
+
+@pytest.mark.parametrize("text", [b"[server", b"a = 1\n" * 200, b"x = [\n1,\n2]", b"\xff", b"[models.x]"])
+def test_looking_for_mistakes_ends(text: bytes, tmp_path: Path) -> None:
+    assert 1 <= len(find_mistakes(text, "ostiary.toml", tmp_path)) <= 50

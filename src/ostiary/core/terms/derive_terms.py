@@ -12,7 +12,6 @@ from ostiary.core.terms.values import (
     TEXT_IDS,
     Action,
     DimTerms,
-    InputTerms,
     LanguageTerms,
     OutputTerms,
     ParameterTerms,
@@ -41,11 +40,10 @@ _REFUSED: Final = (CharacterClass.CONTROL, CharacterClass.TAGS)
 def derive_terms(vocabulary: int | None, context_tokens: int | None, name: str | None = None) -> LanguageTerms:
     """A beginning to edit. Honest texts pass it, and come through unchanged but for their normal form.
 
-    Texts to make vectors of are left out: few networks give any.
+    Token ids are left out, as whoever gives them gives any control token; and texts to make vectors of, as few
+    networks give any.
     """
-    inputs = {name: item for name, item in HOUSE_TERMS.inputs.items() if name not in {TEXT, TEXT_IDS}}
-    if vocabulary is not None:
-        inputs[PROMPT_IDS] = InputTerms(PROMPT_IDS, ids=Span(0, vocabulary - 1))
+    inputs = {name: item for name, item in HOUSE_TERMS.inputs.items() if name not in {PROMPT_IDS, TEXT, TEXT_IDS}}
     parameters = {
         word: ParameterTerms(_SPANS.get(word, None)) for word in PARAMETERS if word not in _FOR_THE_APPLICATION
     }

@@ -65,6 +65,9 @@ def _name(event: MessageEvent) -> ServerEvent:
     return ServerEvent(event, str(type(event).__struct_config__.tag))
 
 
+_QUERIES = ("beta",)
+"""Of the client's newer interface. What is new there is in fields and headers that are judged by themselves."""
+
 ROUTES = (
     Route(
         method="POST",
@@ -72,6 +75,7 @@ ROUTES = (
         handle=answer_messages,
         dialect=Dialect.ANTHROPIC,
         summary="Answer a conversation, as Anthropic's messages",
+        queries=_QUERIES,
         takes=MessagesBody,
         gives=MessageForm,
         streams=MessageEvent,
@@ -82,6 +86,7 @@ ROUTES = (
         handle=count_tokens,
         dialect=Dialect.ANTHROPIC,
         summary="How many tokens a conversation has, as Anthropic's messages",
+        queries=_QUERIES,
         takes=CountBody,
         gives=TokenCount,
     ),

@@ -19,7 +19,6 @@ from ostiary.gateway.openai.completions_forms import TokenIds
 from ostiary.gateway.openai.shared_forms import Label, Name
 from ostiary.gateway.reply import JsonReply, Reply
 from ostiary.gateway.route import Dialect, Route
-from ostiary.library.async_model import AsyncStream
 
 if TYPE_CHECKING:
     from ostiary.gateway.asked import Asked
@@ -85,16 +84,14 @@ async def answer_embeddings(asked: Asked, body: EmbeddingsBody) -> Reply:
 
 
 async def _ask_all(asked: Asked, model: ServedModel, requests: list[ParsedRequest]) -> list[Result]:
-    """A few at a time. The first has the id that the client is told; each has an entry in the record."""
+    """A few at a time. Each has an entry in the record."""
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(place: int, request: ParsedRequest) -> Result:
+    async def ask(request: ParsedRequest) -> Result:
         async with turn:
-            if not place:
-                return await asked.ask(model, request).finish()
-            return await AsyncStream(model.opened, model.threads, request).finish()
+            return await asked.ask(model, request).finish()
 
-    tasks = [asyncio.ensure_future(ask(place, request)) for place, request in enumerate(requests)]
+    tasks = [asyncio.ensure_future(ask(request)) for request in requests]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

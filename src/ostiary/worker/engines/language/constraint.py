@@ -99,7 +99,7 @@ class Constraint:
 
     def _explain_end(self) -> str:
         """Where a text is the only one that fits and has no tokens, it lets one pass that does not fit."""
-        return TOO_MUCH if "TooComplex" in self._matcher.stop_reason() else NOT_WRITABLE
+        return NOT_WRITABLE if "satisfy the grammar" in self._matcher.get_error() else TOO_MUCH
 
     def copy(self) -> Constraint:
         """For another answer to the same prompt."""

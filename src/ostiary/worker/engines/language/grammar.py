@@ -54,9 +54,9 @@ def _repeats(plan: ToolPlan, style: ToolStyle) -> bool:
 
 def _write_section(plan: ToolPlan, style: ToolStyle) -> str:
     """What follows a marker."""
-    if style is ToolStyle.MISTRAL:
+    if style in (ToolStyle.MISTRAL, ToolStyle.PYTHONIC):
         more = f" ({_text(', ')} call)*" if plan.is_parallel else ""
-        return f"{_text('[')} call{more} {_text(']')}"
+        return f"{_text('[')} call{more} {_text(']' + MARKERS[style].end)}"
     if style is ToolStyle.KIMI:
         return f"call{'+' if plan.is_parallel else ''} {_text(MARKERS[style].end)}"
     return "call"
