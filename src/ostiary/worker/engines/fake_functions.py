@@ -17,6 +17,7 @@ from ostiary.graph.parse_contract import parse_contract
 from ostiary.graph.sizes import Expression, evaluate_size
 from ostiary.worker.engines.contract import Call, CallUnfit, Reply, ReplyKind
 
+GRAPH: Final = "graph.json"
 CONTRACT: Final = "contract.json"
 MALFORMED: Final = "malformed"
 
@@ -26,7 +27,7 @@ class FakeFunction:
         self._contract: FunctionContract | None = None
 
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
-        if CONTRACT in contents:
+        if GRAPH in contents:
             self._contract = parse_contract(contents[CONTRACT])
 
     def answer(self, call: Call) -> Reply:
