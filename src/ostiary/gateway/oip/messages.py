@@ -29,8 +29,8 @@ from ostiary.gateway.oip.read_infer import (
     WantedTensor,
     judge_datatype,
     make_tensor,
+    misfit,
     name_outputs,
-    refuse,
 )
 from ostiary.gateway.oip.wire import (
     Field,
@@ -134,9 +134,9 @@ def parse_infer_message(data: bytes) -> InferMessage:
             case _:
                 raise _unknown(field, "the message")
         if max(len(inputs), len(outputs), len(raw)) > MAX_TENSORS_AT_ONCE:
-            raise refuse(CONTRACT_TOO_LONG, "inputs", f"or outputs are more than {int(MAX_TENSORS_AT_ONCE):,}")
+            raise misfit(CONTRACT_TOO_LONG, "inputs", f"or outputs are more than {int(MAX_TENSORS_AT_ONCE):,}")
     if len(texts[3]) > MAX_REQUEST_ID_CHARACTERS:
-        raise refuse(CONTRACT_TOO_LONG, "id", f"has more than {int(MAX_REQUEST_ID_CHARACTERS)} characters")
+        raise misfit(CONTRACT_TOO_LONG, "id", f"has more than {int(MAX_REQUEST_ID_CHARACTERS)} characters")
     return InferMessage(NamedModel(texts[1], texts[2]), texts[3], tuple(inputs), tuple(outputs), tuple(raw))
 
 
@@ -144,17 +144,17 @@ def read_infer_message(message: InferMessage, contract: FunctionContract) -> Inf
     """Raises ContractRefused with the field."""
     if message.raw and len(message.raw) != len(message.inputs):
         detail = f"has {len(message.raw):,} entries, and there are {len(message.inputs):,} inputs"
-        raise refuse(CONTRACT_SHAPE, "raw_input_contents", detail)
+        raise misfit(CONTRACT_SHAPE, "raw_input_contents", detail)
     inputs: dict[str, Tensor] = {}
     for place, item in enumerate(message.inputs):
         field = f"inputs[{place}]"
         if item.name in inputs:
-            raise refuse(CONTRACT_TYPE, f"{field}.name", "is that of an input before it")
+            raise misfit(CONTRACT_TYPE, f"{field}.name", "is that of an input before it")
         judge_datatype(item.name, item.datatype, field, contract)
         if not message.raw:
             inputs[item.name] = _read_contents(item, f"{field}.contents")
         elif item.contents:
-            raise refuse(CONTRACT_TYPE, f"{field}.contents", "is there beside raw_input_contents")
+            raise misfit(CONTRACT_TYPE, f"{field}.contents", "is there beside raw_input_contents")
         else:
             raw = message.raw[place]
             inputs[item.name] = make_tensor(item.datatype, item.shape, raw, f"raw_input_contents[{place}]")
@@ -231,7 +231,7 @@ def _parse_input(data: memoryview, place: str) -> _Input:
                 shape += _parse_sizes(field, f"{place}.shape")
                 if len(shape) > MAX_TENSOR_DIMENSIONS:
                     most = int(MAX_TENSOR_DIMENSIONS)
-                    raise refuse(CONTRACT_TOO_LONG, f"{place}.shape", f"may have at most {most} entries")
+                    raise misfit(CONTRACT_TOO_LONG, f"{place}.shape", f"may have at most {most} entries")
             case 4:
                 raise _refuse_parameter(field, f"{place}.parameters")
             case 5:
@@ -247,7 +247,7 @@ def _parse_sizes(field: Field, name: str) -> list[int]:
     sizes = [sign(value) for value in read_numbers(field, name, int(MAX_BODY_VALUES))]
     for size in sizes:
         if not 0 <= size <= MAX_DIMENSION:
-            raise refuse(CONTRACT_RANGE, name, f"has a size that is not from 0 to {int(MAX_DIMENSION):,}")
+            raise misfit(CONTRACT_RANGE, name, f"has a size that is not from 0 to {int(MAX_DIMENSION):,}")
     return sizes
 
 
@@ -265,20 +265,20 @@ def _parse_output(data: memoryview, place: str) -> str:
 def _judge_name(name: str, place: str) -> str:
     if not 0 < len(name) <= MAX_TENSOR_NAME_CHARACTERS:
         most = int(MAX_TENSOR_NAME_CHARACTERS)
-        raise refuse(CONTRACT_TYPE, f"{place}.name", f"is missing, or longer than {most} characters")
+        raise misfit(CONTRACT_TYPE, f"{place}.name", f"is missing, or longer than {most} characters")
     return name
 
 
 def _read_contents(item: _Input, name: str) -> Tensor:
     wanted = _CONTENTS_OF.get(item.datatype)
     if wanted is None:
-        raise refuse(CONTRACT_TYPE, name, f"cannot be numbers of {item.datatype}: send raw contents")
+        raise misfit(CONTRACT_TYPE, name, f"cannot be numbers of {item.datatype}: send raw contents")
     packed: list[memoryview] = []
     numbers: list[int] = []
     for field in read_fields(item.contents or memoryview(b"")):
         if field.number != wanted:
             given = _CONTENTS.get(field.number, f"field {field.number}")
-            raise refuse(CONTRACT_TYPE, f"{name}.{given}", f"is not where {item.datatype} is: {_CONTENTS[wanted]}")
+            raise misfit(CONTRACT_TYPE, f"{name}.{given}", f"is not where {item.datatype} is: {_CONTENTS[wanted]}")
         if item.datatype == "FP32":
             if field.wire not in (Wire.FIXED32, Wire.BYTES) or len(field.data) % ITEM_BYTES["FP32"]:
                 raise malformed(f"{name}.fp32_contents is written as another kind of field")
@@ -294,7 +294,7 @@ def _read_contents(item: _Input, name: str) -> Tensor:
 def _pack(numbers: list[int], datatype: str, wanted: int, name: str) -> memoryview:
     if datatype == "BOOL":
         if any(number > 1 for number in numbers):
-            raise refuse(CONTRACT_RANGE, name, "holds what is neither true nor false")
+            raise misfit(CONTRACT_RANGE, name, "holds what is neither true nor false")
         return memoryview(struct.pack(f"<{len(numbers)}?", *numbers))
     values = [sign(number) for number in numbers] if wanted in _SIGNED else numbers
     return pack_numbers(values, datatype, name).data
@@ -305,8 +305,8 @@ def _refuse_parameter(field: Field, place: str) -> Exception:
     for part in read_fields(read_message(field, place)):
         key.take(part, f"{place}.")
     shown = f"{place}.{quote_untrusted(key[1], 80)}"
-    return refuse(CONTRACT_UNKNOWN_FIELD, shown, "is no field that is taken here")
+    return misfit(CONTRACT_UNKNOWN_FIELD, shown, "is no field that is taken here")
 
 
 def _unknown(field: Field, place: str) -> Exception:
-    return refuse(CONTRACT_UNKNOWN_FIELD, f"field {field.number}", f"of {place} is none that is taken here")
+    return misfit(CONTRACT_UNKNOWN_FIELD, f"field {field.number}", f"of {place} is none that is taken here")

@@ -18,6 +18,7 @@ from ostiary.graph.sizes import Expression, evaluate_size
 from ostiary.worker.engines.contract import Call, CallUnfit, Reply, ReplyKind
 
 CONTRACT: Final = "contract.json"
+GRAPH: Final = "graph.json"
 MALFORMED: Final = "malformed"
 
 
@@ -26,7 +27,7 @@ class FakeFunction:
         self._contract: FunctionContract | None = None
 
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
-        if CONTRACT in contents:
+        if GRAPH in contents and CONTRACT in contents:  # language models have contracts of another platform
             self._contract = parse_contract(contents[CONTRACT])
 
     def answer(self, call: Call) -> Reply:
