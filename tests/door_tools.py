@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from ostiary.gateway.app import Door
@@ -33,6 +33,7 @@ class RunningDoor:
     door: Door
     events: list[Event]
     failures: list[BaseException] = field(default_factory=list)
+    grpc_port: int = 0
 
     def connect(self, seconds: float = 10) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
@@ -130,6 +131,7 @@ def running_door(
     models: Sequence[ServedModel] = (),
     keys: ClientKeys | None = None,
     connections: int = 100,
+    has_grpc: bool = False,
 ) -> Iterator[RunningDoor]:
     """In a thread; stopped, and every request at its end, when the block is left."""
     events: list[Event] = []
@@ -151,6 +153,7 @@ def running_door(
     started = threading.Event()
     loops: list[asyncio.AbstractEventLoop] = []
     stops: list[asyncio.Event] = []
+    ports: list[int] = []
 
     async def main() -> None:
         stops.append(asyncio.Event())
@@ -159,15 +162,20 @@ def running_door(
         async def tell() -> None:
             started.set()
 
-        await run_server(
-            door, bound, server, bounds, on_listening=tell, flush=tally.tell, is_main=False, stop=stops[0]
-        )
+        async with AsyncExitStack() as stack:
+            if has_grpc:
+                from ostiary.gateway.oip.grpc_server import serving_grpc
+
+                ports.append(await stack.enter_async_context(serving_grpc(door, server)))
+            await run_server(
+                door, bound, server, bounds, on_listening=tell, flush=tally.tell, is_main=False, stop=stops[0]
+            )
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), name="door")
     thread.start()
     try:
         assert started.wait(10)
-        yield RunningDoor(server.port, door, events, failures)
+        yield RunningDoor(server.port, door, events, failures, ports[0] if ports else 0)
     finally:
         if loops:
             loops[0].call_soon_threadsafe(stops[0].set)

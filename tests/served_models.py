@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from door_tools import RunningDoor, running_door
+from door_tools import QUICK, RunningDoor, running_door
 
+from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel
+from ostiary.gateway.settings import Server
 from ostiary.library.opening import open_here
 from ostiary.library.options import read_options
 from ostiary.testing import HostilePublisher, sign_model
@@ -84,7 +86,14 @@ def _find_loops() -> list[asyncio.BaseEventLoop]:
 
 
 @contextmanager
-def serve(state: Path, *models: tuple[str, Path, Path], **arguments: Any) -> Iterator[Served]:
+def serve(
+    state: Path,
+    *models: tuple[str, Path, Path],
+    has_grpc: bool = False,
+    keys: ClientKeys | None = None,
+    server: Server = QUICK,
+    **arguments: Any,
+) -> Iterator[Served]:
     """Name, directory and public key of each."""
     with ExitStack() as stack:
         served = []
@@ -94,7 +103,8 @@ def serve(state: Path, *models: tuple[str, Path, Path], **arguments: Any) -> Ite
             threads = ThreadPoolExecutor(4)
             stack.callback(threads.shutdown, wait=False)
             served.append(ServedModel(name, opened, int(time.time()), threads))
-        door = stack.enter_context(running_door(gather_routes(lambda: False), models=served))
+        routes = gather_routes(lambda: False)
+        door = stack.enter_context(running_door(routes, models=served, has_grpc=has_grpc, keys=keys, server=server))
         yield Served(door, tuple(model.name for model in served))
 
 

@@ -743,7 +743,9 @@ CASES: list[Case] = [
         "range",
         [15, 0],
     ),
-    _contract("contract_version", "a rule of a later version", MALFORMED, "contract.format", "version", 99),
+    _contract(
+        "contract_version", "a rule of a later version", MALFORMED, "contract.unknown-version", "version", 99
+    ),
     _contract(
         "contract_field", "a rule that is not known", MALFORMED, "contract.malformed", "inputs", 0, "regex", "(a+)+"
     ),

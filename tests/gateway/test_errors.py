@@ -15,7 +15,7 @@ from ostiary.errors import CODES, Code, OstiaryError
 from ostiary.gateway.app import Door
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.connection import _render_answer
-from ostiary.gateway.errors import render_error
+from ostiary.gateway.errors import render_error, render_error_status
 from ostiary.gateway.origins import choose_origins
 from ostiary.gateway.reply import EventsReply, Reply, ServerEvent
 from ostiary.gateway.route import Dialect, Route
@@ -109,18 +109,21 @@ def ask(error: BaseException, dialect: Dialect, *, within_stream: bool) -> Call:
     return call
 
 
+PROBLEMS = (Dialect.PROBLEM, Dialect.INFERENCE)
+"""With the code beside the rest."""
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def check_shape(value: dict[str, Any], dialect: Dialect, code: Code, call: Call) -> None:
-    inner = value if dialect is Dialect.PROBLEM else value["error"]
+    inner = value if dialect in PROBLEMS else value["error"]
     assert inner["code"] == code.name
     if dialect is Dialect.ANTHROPIC:
         assert value["type"] == "error"
         assert value["request_id"] == call.headers["x-correlation-id"]
         assert code.public.removesuffix(".") in inner["message"]
-    elif dialect is Dialect.PROBLEM:
+    elif dialect in PROBLEMS:
         assert (inner["status"], inner["title"]) == (code.http, code.public)
+        assert ("error" in inner) == (dialect is Dialect.INFERENCE)
     else:
         assert set(inner) == {"message", "type", "param", "code", "correlation_id"}
         assert code.public.removesuffix(".") in inner["message"]
@@ -138,6 +141,17 @@ def test_an_answer_tells_the_code_and_no_secret(name: str, dialect: Dialect) -> 
     assert not [secret for secret in SECRETS if secret in told.replace("urn:ostiary", "")]
     assert call.headers["x-request-id"] == "mine-1"
     assert call.headers["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_status_of_grpc_tells_the_code_and_no_secret(name: str) -> None:
+    told = render_error_status(make_error(CODES[name]), "an-id")
+    assert dict(told.metadata)["ostiary-code"] == name
+    assert told.message.startswith(CODES[name].public.removesuffix("."))
+    assert 0 < told.status <= 16
+    shown = told.message + repr(told.metadata)
+    assert not [secret for secret in SECRETS if secret in shown]
+    assert shown.isascii()
 
 
 @pytest.mark.parametrize("dialect", Dialect)
@@ -203,7 +217,7 @@ def test_a_rule_of_the_contract_is_named_with_what_it_allows(dialect: Dialect) -
         limit=(0, 0.5),
     )
     told = json.loads(render_error(error, dialect, "id").body)
-    inner = told if dialect is Dialect.PROBLEM else told["error"]
+    inner = told if dialect in PROBLEMS else told["error"]
     assert (inner["rule"], inner["limit"]) == ("parameters.top_p.range", [0, 0.5])
     plain = json.loads(render_error(errors.ContractRefused(errors.CONTRACT_TYPE, "x"), dialect, "id").body)
-    assert not {"rule", "limit"} & (plain if dialect is Dialect.PROBLEM else plain["error"]).keys()
+    assert not {"rule", "limit"} & (plain if dialect in PROBLEMS else plain["error"]).keys()

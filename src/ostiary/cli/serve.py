@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     served.add_argument("--host", metavar="ADDRESS", help="the address to listen at (127.0.0.1)")
     served.add_argument("--port", metavar="PORT", type=int, help="the port to listen at (8151); 0 takes a free one")
     served.add_argument(
+        "--grpc-port", metavar="PORT", type=int, help="offer functions over gRPC as well, at this port"
+    )
+    served.add_argument(
         "--unsafe-without-keys", action="store_true", help="let in who has no key; on a loopback address only"
     )
     add_opening_options(parser)
@@ -95,6 +99,8 @@ def _run(options: argparse.Namespace) -> None:
 
     file = load_server_file(None if options.config is None else Path(options.config))
     server = _choose_server(options, file)
+    if server.grpc_port:
+        _prepare_grpc()
     output = Output(is_debug="debug" in options)
     with output:
         base = read_opening_options(options, output.tell_progress)
@@ -115,6 +121,15 @@ def _check_extra() -> None:
         raise Misuse(EXTRA_MISSING, f"serving needs {', '.join(missing)}, of the extra serve", hint=hint)
 
 
+def _prepare_grpc() -> None:
+    """Before it is imported: what it would write to standard error can have parts of requests in it."""
+    from importlib.util import find_spec
+
+    if find_spec("grpc") is None:
+        raise Misuse(EXTRA_MISSING, "gRPC needs grpcio, of the extra grpc", hint="pip install 'ostiary[grpc]'")
+    os.environ["GRPC_VERBOSITY"] = "NONE"
+
+
 def _choose_server(options: argparse.Namespace, file: ServerFile) -> Server:
     """The command line before the file."""
     server = file.server
@@ -124,6 +139,10 @@ def _choose_server(options: argparse.Namespace, file: ServerFile) -> Server:
         if not 0 <= options.port <= 65_535:
             raise Misuse(USAGE, "--port is a number from 0 to 65535")
         server = replace(server, port=options.port)
+    if options.grpc_port is not None:
+        if not 1 <= options.grpc_port <= 65_535:
+            raise Misuse(USAGE, "--grpc-port is a number from 1 to 65535")
+        server = replace(server, grpc_port=options.grpc_port)
     return replace(server, keys=False) if options.unsafe_without_keys else server
 
 

@@ -37,7 +37,9 @@ class Output:
     def told(self) -> Told:
         from ostiary.gateway.serving import Told
 
-        return Told(self._tell_opened, self._tell_first_key, self._tell_listening, self._tell_failure)
+        return Told(
+            self._tell_opened, self._tell_first_key, self._tell_listening, self._tell_grpc, self._tell_failure
+        )
 
     def tell_progress(self, told: OpenProgress) -> None:
         if told.stage == "verifying":
@@ -48,6 +50,10 @@ class Output:
             self._read_bytes = told.done_bytes
         else:
             self._progress.clear()
+
+    @staticmethod
+    def _tell_grpc(address: str) -> None:
+        ui.note(f"ostiary: gRPC at {address}")
 
     def tell_end(self) -> None:
         for opened in self._opened:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from ostiary.contract.unfit import unfit
 from ostiary.core.lanes import (
     LANES,
     Lane,
@@ -21,6 +22,7 @@ from ostiary.core.lanes import (
 from ostiary.core.limits import MAX_DIMENSION, MAX_FRAME_TAIL_BYTES
 from ostiary.core.tensors import ITEM_BYTES, ParsedTensors, Tensor
 from ostiary.core.values import dataclass
+from ostiary.errors import CONTRACT_TOO_LONG
 from ostiary.graph.function_contract import FunctionContract, TensorInput
 from ostiary.graph.sizes import evaluate_size
 
@@ -44,7 +46,10 @@ class TensorSample:
 
 
 def make_tensor_samples(contract: FunctionContract) -> Iterator[TensorSample]:
-    """Names first, then datatypes, shapes, dims, numbers. One at a time: some are large."""
+    """Names first, then datatypes, shapes, dims, numbers. One at a time: some are large.
+
+    Raises ContractRefused where even the least call would be larger than any may be.
+    """
     maker = _Maker(contract)
     yield from maker.sample_names()
     for rule in contract.inputs:
@@ -59,8 +64,18 @@ class _Maker:
     def __init__(self, contract: FunctionContract) -> None:
         self._contract: Final = contract
         self._dims: Final[Dims] = {dim.name: dim.min for dim in contract.dims}
+        self._check_least()
         self._usual: Final = {rule.name: _find_usual(rule) for rule in contract.inputs}
         self._base: Final = {rule.name: self._fill(rule, self._dims) for rule in contract.inputs}
+
+    def _check_least(self) -> None:
+        size = self._measure(self._dims)
+        if size > MAX_FRAME_TAIL_BYTES:
+            limit = f"{int(MAX_FRAME_TAIL_BYTES):,} bytes"
+            name = self._contract.inputs[-1].name
+            raise unfit(
+                CONTRACT_TOO_LONG, name, f"brings the least call to {size:,}; one may have {limit}", "bytes", limit
+            )
 
     def sample_names(self) -> Iterator[TensorSample]:
         yield self._ask("the least that fits")
@@ -88,11 +103,10 @@ class _Maker:
         short = _replace(base, data=memoryview(bytes(len(base.data) + 1)))
         yield self._ask(f"{rule.name} has a byte more than its shape", "shape", {rule.name: short})
         for axis, size in enumerate(rule.shape):
-            if isinstance(size, int):
-                grown = (*base.shape[:axis], size + 1, *base.shape[axis + 1 :])
+            grown = (*base.shape[:axis], base.shape[axis] + 1, *base.shape[axis + 1 :])
+            if isinstance(size, int) and ITEM_BYTES[rule.datatype] * _count(grown) <= _MOST_BYTES:
                 tensor = self._fill_shape(rule, grown)
-                if len(tensor.data) <= _MOST_BYTES:
-                    yield self._ask(f"{rule.name} has {size + 1} along axis {axis}", "shape", {rule.name: tensor})
+                yield self._ask(f"{rule.name} has {size + 1} along axis {axis}", "shape", {rule.name: tensor})
 
     def sample_dims(self) -> Iterator[TensorSample]:
         for dim in self._contract.dims:

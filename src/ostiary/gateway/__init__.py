@@ -3,6 +3,6 @@
 In: bytes from the network
 Out: ParsedRequest, and what becomes of it as bytes
 Trusts: the settings of its operator; of what clients send, nothing
-Refuses: AdmissionRefused, ContractRefused, GatewayRefused
+Refuses: AdmissionRefused, AnswerRefused, ContractRefused, GatewayRefused
 Emits: access.granted, client.refused, server.started, server.stopped
 """

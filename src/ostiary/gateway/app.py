@@ -7,8 +7,9 @@ that takes one. Nothing that is raised gets past `Door.__call__`; `errors.py` al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -36,7 +37,7 @@ from ostiary.gateway.body import parse_body
 from ostiary.gateway.dialects import choose_dialect
 from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.origins import Origins
-from ostiary.gateway.receive import BodyBudget, ClientGone, Receive, receive_body
+from ostiary.gateway.receive import BodyBudget, ClientGone, Held, Receive, receive_body
 from ostiary.gateway.reply import Reply
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
 from ostiary.gateway.route import Route
@@ -72,7 +73,7 @@ class Door:
         self.requests = 0
         """That came so far."""
         self._in_flight = 0
-        self._models: Final = models
+        self.models: Final = models
         self._server: Final = server
         self._origins: Final = origins
         self._keys: Final = keys
@@ -103,9 +104,7 @@ class Door:
                 raise
             await answering.send_error(GatewayRefused(GATEWAY_DRAINING, "the server was stopped meanwhile"))
         except BaseException as error:
-            self._tally.note(error)
-            if not isinstance(error, OstiaryError):
-                self._on_failure(error)
+            self.note(error)
             await answering.send_error(error)
             if not isinstance(error, Exception):
                 raise
@@ -120,6 +119,34 @@ class Door:
             is_preflight = method == "OPTIONS" and "access-control-request-method" in headers
             cors = self._origins.preflight_headers if is_preflight else self._origins.cors_headers
             answering.extra = cors(origin)
+
+    # --- for every protocol ---
+
+    @contextmanager
+    def admit(self, headers: _Headers) -> Iterator[str | None]:
+        """Whose key it is, while the request is answered. Raises AdmissionRefused, and GatewayRefused."""
+        key = None if self._keys is None else self._keys.find(headers)
+        if self.is_draining:
+            raise GatewayRefused(GATEWAY_DRAINING, "no new requests are taken")
+        if self._in_flight >= self._server.requests:
+            raise GatewayRefused(GATEWAY_BUSY, "there are as many requests as there may be")
+        self._in_flight += 1
+        try:
+            yield None if key is None else key.id
+        finally:
+            self._in_flight -= 1
+
+    def hold_body(self) -> Held:
+        """Of what all requests together may have in memory while they are received."""
+        return self._budget.hold()
+
+    def note(self, error: BaseException) -> None:
+        """A request was refused, or failed."""
+        self._tally.note(error)
+        if not isinstance(error, OstiaryError):
+            self._on_failure(error)
+
+    # --- for HTTP ---
 
     async def answer_at(self, address: Address, scope: Scope, receive: Receive) -> None:
         """One that a route leads to."""
@@ -140,16 +167,8 @@ class Door:
         if route.is_open:
             await self._handle(route, scope, receive, tenant=None)
             return
-        key = None if self._keys is None else self._keys.find(visit.headers)
-        if self.is_draining:
-            raise GatewayRefused(GATEWAY_DRAINING, "no new requests are taken")
-        if self._in_flight >= self._server.requests:
-            raise GatewayRefused(GATEWAY_BUSY, "there are as many requests as there may be")
-        self._in_flight += 1
-        try:
-            await self._handle(route, scope, receive, tenant=None if key is None else key.id)
-        finally:
-            self._in_flight -= 1
+        with self.admit(visit.headers) as tenant:
+            await self._handle(route, scope, receive, tenant=tenant)
 
     async def _handle(self, route: Route, scope: Scope, receive: Receive, *, tenant: str | None) -> None:
         visit: _Visit = scope["ostiary"]
@@ -161,7 +180,7 @@ class Door:
             path=_read_path(scope["path_params"]),
             query=_read_query(scope["query_string"], route.queries),
             headers=visit.headers,
-            models=self._models,
+            models=self.models,
         )
         if route.method != "POST":
             await visit.answering.send_reply(await route.handle(asked, b""))
@@ -170,7 +189,7 @@ class Door:
         claimed = visit.headers.get("content-length")
         usual = self._server.tensor_body if route.is_raw else self._server.body
         most = usual if route.most_body_bytes is None else route.most_body_bytes
-        with self._budget.hold() as held:
+        with self.hold_body() as held:
             data = await receive_body(receive, None if claimed is None else int(claimed), most, held)
             visit.answering.must_close = False
             await _while_wanted(receive, self._answer(route, asked, data, visit.answering))

@@ -61,6 +61,21 @@ _ANTHROPIC_TYPES: Final = {
     529: "overloaded_error",
 }
 
+_INVALID_ARGUMENT: Final = 3
+_INTERNAL: Final = 13
+_GRPC_STATUSES: Final[Mapping[int, int]] = {
+    401: 16,  # UNAUTHENTICATED
+    403: 7,  # PERMISSION_DENIED
+    404: 5,  # NOT_FOUND
+    408: 4,  # DEADLINE_EXCEEDED
+    413: 8,  # RESOURCE_EXHAUSTED
+    422: 9,  # FAILED_PRECONDITION
+    429: 8,
+    503: 14,  # UNAVAILABLE
+    504: 4,
+}
+"""What an HTTP status is among those of gRPC."""
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedError:
@@ -94,6 +109,27 @@ def render_error_event(
     if dialect is Dialect.ANTHROPIC:
         return ServerEvent(_describe_anthropic(public), "error")
     return ServerEvent(_BODIES[dialect](public), "error" if dialect in _PROBLEMS else None)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedStatus:
+    """An error as gRPC tells it: the number of a status, a sentence, and trailing metadata."""
+
+    status: int
+    message: str
+    metadata: Headers
+
+
+def render_error_status(error: BaseException, correlation_id: str) -> RenderedStatus:
+    public = render_public(error, correlation_id)
+    told = [("ostiary-code", public.code)]
+    told += [(f"ostiary-{name}", text) for name, text in (("field", public.field), ("rule", public.rule)) if text]
+    seconds = _RETRY_AFTER_SECONDS.get(public.code)
+    if seconds is not None:
+        told.append(("retry-after", str(seconds)))
+    status = _GRPC_STATUSES.get(public.http, _INVALID_ARGUMENT if public.http < 500 else _INTERNAL)
+    metadata = tuple((name, text.encode("ascii", "backslashreplace").decode()) for name, text in told)
+    return RenderedStatus(status, write_sentence(public), metadata)
 
 
 def write_sentence(public: PublicError) -> str:

@@ -45,7 +45,11 @@ def bind_socket(host: str, port: int) -> socket.socket:
 def render_address(bound: socket.socket) -> str:
     """As an URL."""
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if bound.family == socket.AF_INET6 else f"http://{host}:{port}"
+    return f"http://{render_authority(host, port)}"
+
+
+def render_authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def allow_descriptors(connections: int) -> int:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,13 @@ from ostiary.core.values import dataclass
 from ostiary.gateway.app import Door
 from ostiary.gateway.connection import ConnectionBounds
 from ostiary.gateway.keys import ClientKeys, open_keys
-from ostiary.gateway.listen import allow_descriptors, bind_socket, check_protection, render_address
+from ostiary.gateway.listen import (
+    allow_descriptors,
+    bind_socket,
+    check_protection,
+    render_address,
+    render_authority,
+)
 from ostiary.gateway.origins import choose_origins, is_loopback
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel, ServedModels
@@ -54,6 +60,8 @@ class Told:
     """The one time that it is shown."""
     on_listening: Callable[[str, int], None]
     """The address, and how many connections there may be."""
+    on_grpc: Callable[[str], None]
+    """The address for gRPC, where it is offered."""
     on_failure: Callable[[BaseException], None]
     """Of a request, that nobody foresaw."""
 
@@ -85,13 +93,26 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
         door = make_door(ServedModels(served), server, keys, tally, on_failure=told.on_failure)
         connections = allow_descriptors(server.connections)
 
-        async def tell_listening() -> None:
-            told.on_listening(render_address(bound), connections)
+        async def run() -> None:
+            async with AsyncExitStack() as also:
+                at = ""
+                if server.grpc_port:
+                    from ostiary.gateway.oip.grpc_server import serving_grpc  # noqa: PLC0415  an extra of its own
+
+                    await also.enter_async_context(serving_grpc(door, server))
+                    at = render_authority(server.host, server.grpc_port)
+
+                async def tell_listening() -> None:
+                    if at:
+                        told.on_grpc(at)
+                    told.on_listening(render_address(bound), connections)
+
+                await run_server(door, bound, server, bounds, on_listening=tell_listening, flush=tally.tell)
 
         bounds = make_bounds(server, connections, tally)
         try:
             with asyncio.Runner(loop_factory=_choose_loop()) as runner:
-                runner.run(run_server(door, bound, server, bounds, on_listening=tell_listening, flush=tally.tell))
+                runner.run(run())
         finally:
             _tell_stopped(log.emit, correlation_id, door, started)
 

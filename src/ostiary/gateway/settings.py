@@ -42,6 +42,9 @@ SERVER_SETTINGS: Final = (
     ServerSetting("host", Kind.TEXT, "127.0.0.1", "the address to listen at; beyond loopback only with keys"),
     ServerSetting("port", Kind.COUNT, 8_151, "the port to listen at; 0 takes any that is free", 0, 65_535),
     ServerSetting(
+        "grpc_port", Kind.COUNT, 0, "the port for gRPC, at the same address; 0: it is not offered", 0, 65_535
+    ),
+    ServerSetting(
         "hosts", Kind.TEXTS, (), "names that the Host header may have beside the address that is listened at"
     ),
     ServerSetting("origins", Kind.TEXTS, (), "web origins whose pages may ask (CORS), as https://app.example"),
@@ -67,6 +70,7 @@ class Server:
 
     host: str = "127.0.0.1"
     port: int = 8_151
+    grpc_port: int = 0
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     keys: bool = True

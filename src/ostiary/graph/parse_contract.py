@@ -21,6 +21,7 @@ from ostiary.core.function_limits import (
 )
 from ostiary.core.json_text import JsonValue, parse_json_object
 from ostiary.core.limits import MAX_DIMENSION
+from ostiary.core.terms import rules as shared
 from ostiary.core.text import quote_untrusted
 from ostiary.graph.fields import Fields
 from ostiary.graph.function_contract import (
@@ -39,7 +40,6 @@ from ostiary.graph.rules import (
     CONTRACT_DUPLICATE_NAME,
     CONTRACT_MALFORMED,
     CONTRACT_OUT_OF_RANGE,
-    CONTRACT_VERSION_UNKNOWN,
 )
 from ostiary.graph.sizes import Size, SizeError
 
@@ -64,12 +64,12 @@ def parse_contract(data: bytes) -> FunctionContract:
     """The contract that `data` spells. Bytes of an older version are read as that version."""
     top = parse_json_object(data, max_bytes=MAX_CONTRACT_BYTES)
     if top.get("format") != CONTRACT_FORMAT:
-        raise refuse(CONTRACT_MALFORMED, f"its field 'format' is not '{CONTRACT_FORMAT}'")
+        raise refuse(shared.CONTRACT_FORMAT, f"its field 'format' is not '{CONTRACT_FORMAT}'")
     version = _FIELDS.take_integer(top.get("version"), "its version")
     reader = READERS.get(version)
     if reader is None:
         known = ", ".join(map(str, sorted(READERS)))
-        raise refuse(CONTRACT_VERSION_UNKNOWN, f"version {version}, known are: {known}")
+        raise refuse(shared.CONTRACT_VERSION_UNKNOWN, f"version {version}, known are: {known}")
     contract = reader(top)
     if render_contract(contract) != data:
         raise refuse(CONTRACT_MALFORMED, "its bytes are not the canonical spelling of what they say")
@@ -77,9 +77,9 @@ def parse_contract(data: bytes) -> FunctionContract:
 
 
 def _parse_version_1(top: dict[str, JsonValue]) -> FunctionContract:
+    if top.get("platform") != PLATFORM:  # first: the fields of another one mean something else
+        raise refuse(shared.CONTRACT_PLATFORM, f"its platform is not '{PLATFORM}'")
     top = _FIELDS.take_object(top, "the contract", _TOP)
-    if top["platform"] != PLATFORM:
-        raise refuse(CONTRACT_MALFORMED, f"its platform is not '{PLATFORM}'")
     dims = _parse_dims(top["dims"])
     names = frozenset(item.name for item in dims)
     inputs = tuple(

@@ -1,4 +1,7 @@
-"""What graphs and contracts of functions must not be; intake lists these rules among its own."""
+"""What graphs and contracts of functions must not be; intake lists these rules among its own.
+
+What any platform's contract must not be is in core/terms/rules.py: a format, version or platform that is not known.
+"""
 
 from __future__ import annotations
 
@@ -94,14 +97,6 @@ CONTRACT_MALFORMED: Final = Rule(
     "Contract that does not follow its format",
     "Programs that repair it would let different inputs through.",
 )
-CONTRACT_VERSION_UNKNOWN: Final = Rule(
-    "contract.unknown-version",
-    Severity.MEDIUM,
-    INTAKE_MALFORMED,
-    "Contract of a version that is not known",
-    "A rule on inputs that is not understood here would not be kept.",
-    "Use a release of Ostiary that knows the version, or export the function again.",
-)
 CONTRACT_DUPLICATE_NAME: Final = Rule(
     "contract.duplicate-name",
     Severity.MEDIUM,
@@ -129,7 +124,6 @@ RULES: Final = (
     GRAPH_UNFIT,
     GRAPH_LYING,
     CONTRACT_MALFORMED,
-    CONTRACT_VERSION_UNKNOWN,
     CONTRACT_DUPLICATE_NAME,
     CONTRACT_OUT_OF_RANGE,
 )

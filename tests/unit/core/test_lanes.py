@@ -9,7 +9,20 @@ from typing import Any
 
 import pytest
 
-from ostiary.core.lanes import LANES, Lane, decode, find_not_allowed, find_not_finite, find_outside, round_half
+from ostiary.core.lanes import (
+    LANES,
+    Lane,
+    decode,
+    find_not_allowed,
+    find_not_finite,
+    find_outside,
+    round_half,
+    write_ends,
+    write_infinity,
+    write_nan,
+    write_next,
+    write_numbers,
+)
 
 FORMS = {
     "BOOL": "B",
@@ -137,3 +150,45 @@ def test_rounding_to_the_nearest_half() -> None:
     assert rounded(1 + 3 * 2**-8) == 1 + 2**-6
     assert rounded(3.4e38) == math.inf
     assert math.isnan(rounded(math.nan))
+
+
+@pytest.mark.parametrize("datatype", LANES)
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (0.1, 2.7), (-3, 5), (None, 7), (2, None), (None, None), (-0.0, 0.0)]
+)
+def test_ends_are_the_last_within_and_the_first_past(datatype: str, low: float | None, high: float | None) -> None:
+    lane = LANES[datatype]
+    ends = write_ends(lane, low, high)
+    assert ends is not None
+    for word in (ends.least, ends.most):
+        assert find_outside(memoryview(word), lane, low, high) is None
+    for word in (ends.below, ends.above):
+        if word is not None:
+            assert find_outside(memoryview(word), lane, low, high) == 0
+            assert find_not_finite(memoryview(word), lane) is None
+    assert ends.above == write_next(lane, ends.most)
+    if ends.below is not None:
+        assert write_next(lane, ends.below) == ends.least
+
+
+def test_the_ends_of_a_datatype_have_nothing_past_them() -> None:
+    for lane in LANES.values():
+        ends = write_ends(lane, None, None)
+        assert ends is not None
+        assert (ends.below, ends.above, write_next(lane, ends.most)) == (None, None, None)
+    assert write_ends(LANES["INT8"], 128, 200) is None
+    assert write_ends(LANES["FP16"], 0.1, 0.100001) is None
+
+
+def test_numbers_are_written_as_they_are_read() -> None:
+    assert [word.hex() for word in write_numbers(LANES["FP32"], 1.5)] == ["0000c03f"]
+    assert [word.hex() for word in write_numbers(LANES["BF16"], 0.0)] == ["0000", "0080"]
+    assert write_numbers(LANES["INT8"], 128) == ()
+    assert decode(LANES["INT16"], write_numbers(LANES["INT16"], -2)[0]) == -2
+
+
+@pytest.mark.parametrize("datatype", ["FP16", "BF16", "FP32"])
+def test_what_is_not_finite_is_written_as_such(datatype: str) -> None:
+    lane = LANES[datatype]
+    assert decode(lane, write_infinity(lane)) == math.inf
+    assert math.isnan(decode(lane, write_nan(lane)))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from graph_forge import small_graph, spell
 
+from ostiary.core.terms.rules import CONTRACT_FORMAT, CONTRACT_PLATFORM, CONTRACT_VERSION_UNKNOWN
 from ostiary.errors import IntakeRefused
 from ostiary.graph.agreement import find_disagreement
 from ostiary.graph.function_contract import (
@@ -26,7 +27,6 @@ from ostiary.graph.rules import (
     CONTRACT_DUPLICATE_NAME,
     CONTRACT_MALFORMED,
     CONTRACT_OUT_OF_RANGE,
-    CONTRACT_VERSION_UNKNOWN,
 )
 from ostiary.graph.sizes import dim
 
@@ -76,10 +76,10 @@ def _at(*path: str | int, to: object) -> Callable[[dict[str, Any]], None]:
 
 
 BROKEN = (
-    (_at("format", to="x"), CONTRACT_MALFORMED),
+    (_at("format", to="x"), CONTRACT_FORMAT),
     (_at("version", to=CONTRACT_VERSION + 1), CONTRACT_VERSION_UNKNOWN),
     (_at("version", to="1"), CONTRACT_MALFORMED),
-    (_at("platform", to="other"), CONTRACT_MALFORMED),
+    (_at("platform", to="other"), CONTRACT_PLATFORM),
     (_at("more", to=1), CONTRACT_MALFORMED),
     (_at("name", to="a b"), CONTRACT_MALFORMED),
     (_at("dims", to=[]), CONTRACT_MALFORMED),

@@ -28,6 +28,7 @@ from ostiary.core.terms.rules import (
     CONTRACT_FORMAT,
     CONTRACT_PLATFORM,
     CONTRACT_UNKNOWN_FIELD,
+    CONTRACT_VERSION_UNKNOWN,
     CONTRACT_WRONG_TYPE,
 )
 from ostiary.core.terms.values import (
@@ -76,7 +77,7 @@ def read_platform(values: Mapping[str, JsonValue]) -> str:
     """Which kind of model it is for, once it is known that it is a contract of a version that is understood."""
     fields = Fields(values)
     fields.take_exactly("format", FORMAT, CONTRACT_FORMAT)
-    fields.take_exactly("version", VERSION, CONTRACT_FORMAT)
+    fields.take_exactly("version", VERSION, CONTRACT_VERSION_UNKNOWN)
     return fields.take_text("platform")
 
 

@@ -1,4 +1,4 @@
-"""What a contract.json must not be."""
+"""What a contract.json must not be. Those of functions have some rules more, in graph/rules.py."""
 
 from __future__ import annotations
 
@@ -13,9 +13,17 @@ CONTRACT_FORMAT: Final = Rule(
     "contract.format",
     Severity.MEDIUM,
     INTAKE_MALFORMED,
-    "contract.json of another format or version",
+    "contract.json of another format",
     "A contract that is not understood wholly could forbid what is then let through.",
     _PAGE,
+)
+CONTRACT_VERSION_UNKNOWN: Final = Rule(
+    "contract.unknown-version",
+    Severity.MEDIUM,
+    INTAKE_MALFORMED,
+    "contract.json of a version that is not known",
+    "A rule on inputs that is not understood here would not be kept.",
+    "Use a release of Ostiary that knows the version, or make the contract again.",
 )
 CONTRACT_PLATFORM: Final = Rule(
     "contract.platform",
@@ -83,6 +91,7 @@ CONTRACT_UNUSED: Final = Rule(
 
 RULES: Final = (
     CONTRACT_FORMAT,
+    CONTRACT_VERSION_UNKNOWN,
     CONTRACT_PLATFORM,
     CONTRACT_UNKNOWN_FIELD,
     CONTRACT_MISSING_FIELD,

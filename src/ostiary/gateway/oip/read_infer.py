@@ -72,17 +72,17 @@ def parse_infer(header: bytes, binary: memoryview, contract: FunctionContract) -
     for place, item in enumerate(body.inputs):
         field = f"inputs[{place}]"
         if item.name in inputs:
-            raise refuse(CONTRACT_TYPE, f"{field}.name", "is that of an input before it")
+            raise misfit(CONTRACT_TYPE, f"{field}.name", "is that of an input before it")
         size = None if item.parameters is None else item.parameters.binary_data_size
         _judge_datatype(item, field, contract)
         if (size is None) == (item.data is None):
-            raise refuse(CONTRACT_TYPE, f"{field}.data", "has to be there, or a binary_data_size, and not both")
+            raise misfit(CONTRACT_TYPE, f"{field}.data", "has to be there, or a binary_data_size, and not both")
         if size is None:
             inputs[item.name] = _pack(item, field)
             continue
         if size > len(binary) - start:
             detail = f"goes beyond the binary data, which has {len(binary):,} bytes"
-            raise refuse(CONTRACT_SHAPE, f"{field}.parameters.binary_data_size", detail)
+            raise misfit(CONTRACT_SHAPE, f"{field}.parameters.binary_data_size", detail)
         part = binary[start : start + size]
         inputs[item.name] = make_tensor(item.datatype, item.shape, part, f"{field}.parameters.binary_data_size")
         start += size
@@ -97,7 +97,7 @@ def make_tensor(datatype: str, shape: Sequence[int], data: memoryview, field: st
     """`datatype` is one that is known. Raises ContractRefused where the bytes are not those of the shape."""
     needed = math.prod(shape) * ITEM_BYTES[datatype]
     if needed != len(data):
-        raise refuse(CONTRACT_SHAPE, field, f"is {len(data):,}; the shape makes {needed:,} bytes")
+        raise misfit(CONTRACT_SHAPE, field, f"is {len(data):,}; the shape makes {needed:,} bytes")
     return Tensor(datatype, tuple(shape), data)
 
 
@@ -107,7 +107,7 @@ def judge_datatype(name: str, datatype: str, field: str, contract: FunctionContr
     if datatype not in DTYPES or (expected is not None and datatype != expected):
         shown = quote_untrusted(datatype, 20)
         told = "no datatype that is taken here" if expected is None else f"not {expected}"
-        raise refuse(CONTRACT_DTYPE, f"{field}.datatype", f"is '{shown}', {told}")
+        raise misfit(CONTRACT_DTYPE, f"{field}.datatype", f"is '{shown}', {told}")
 
 
 def name_outputs(names: Sequence[str], contract: FunctionContract) -> None:
@@ -115,26 +115,26 @@ def name_outputs(names: Sequence[str], contract: FunctionContract) -> None:
     known = {rule.name for rule in contract.outputs}
     for place, name in enumerate(names):
         if name not in known:
-            raise refuse(CONTRACT_UNKNOWN_FIELD, f"outputs[{place}].name", "is no output of this function")
+            raise misfit(CONTRACT_UNKNOWN_FIELD, f"outputs[{place}].name", "is no output of this function")
         if name in names[:place]:
-            raise refuse(CONTRACT_TYPE, f"outputs[{place}].name", "is that of an output before it")
+            raise misfit(CONTRACT_TYPE, f"outputs[{place}].name", "is that of an output before it")
 
 
-def refuse(code: Code, field: str, detail: str) -> ContractRefused:
+def misfit(code: Code, field: str, detail: str) -> ContractRefused:
     return ContractRefused(code, f"{field} {detail}", field=field)
 
 
 def _judge_datatype(item: InferInput, field: str, contract: FunctionContract) -> None:
     judge_datatype(item.name, item.datatype, field, contract)
     if item.data is not None and item.datatype in _BINARY_ONLY:
-        raise refuse(CONTRACT_TYPE, f"{field}.data", f"cannot be numbers of {item.datatype}: send binary data")
+        raise misfit(CONTRACT_TYPE, f"{field}.data", f"cannot be numbers of {item.datatype}: send binary data")
 
 
 def _pack(item: InferInput, field: str) -> Tensor:
     packed = pack_numbers(item.data, item.datatype, f"{field}.data")
     shape = tuple(item.shape)
     if packed.shape != shape and (len(packed.shape) != 1 or packed.elements != math.prod(shape)):
-        raise refuse(CONTRACT_SHAPE, f"{field}.data", "has another number of entries than the shape makes")
+        raise misfit(CONTRACT_SHAPE, f"{field}.data", "has another number of entries than the shape makes")
     return Tensor(item.datatype, shape, packed.data)
 
 
@@ -153,5 +153,5 @@ def _read_wanted(body: InferBody, contract: FunctionContract) -> tuple[WantedTen
     for item in wanted:
         if not item.is_binary and types[item.name] in _BINARY_ONLY:
             detail = f"includes {quote_untrusted(item.name)}, whose {types[item.name]} comes as binary data only"
-            raise refuse(CONTRACT_TYPE, "outputs", f"{detail}: set binary_data")
+            raise misfit(CONTRACT_TYPE, "outputs", f"{detail}: set binary_data")
     return wanted
