@@ -189,6 +189,16 @@ BY_DATA = (
             ("inverse", {"triangular": False, "upper": False}), ("inverse", {"triangular": True, "upper": True}),
         )
     ],
+    *[
+        Hostile(f"the Cholesky factor of a matrix {what}", _factorise("cholesky", upper=upper), [((2, 2), numbers)])
+        for upper in (False, True)
+        for what, numbers in (
+            ("that is negative", [-1, 0, 0, 1]), ("that is indefinite", [1, 2, 2, 1]), ("of zeros", [0, 0, 0, 0]),
+            ("that is almost one", [1, 1, 1, 1]),
+        )
+    ],
+    Hostile("the Cholesky factor of a matrix that has one", _factorise("cholesky", upper=False), [((2, 2), [2, 1, 1, 2])],
+            End.HARMLESS),
     Hostile("the inverse of a matrix that has none", _factorise("inverse", triangular=False, upper=False),
             [((2, 2), [1, 2, 2, 4])]),
     Hostile("the inverse of a triangle that has none", _factorise("inverse", triangular=True, upper=True),

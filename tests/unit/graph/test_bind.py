@@ -11,7 +11,7 @@ from ostiary.graph.dtypes import Dtype
 from ostiary.graph.estimate import Estimate, estimate_graph
 from ostiary.graph.infer_graph import check_graph
 from ostiary.graph.sizes import Size, dim
-from ostiary.graph.values import Constant, Dim, Graph, Input, Node, Output, TensorType
+from ostiary.graph.values import AttributeValue, Constant, Dim, Graph, Input, Node, Output, TensorType
 
 F32 = Dtype.FLOAT32
 H = dim("h")
@@ -32,7 +32,7 @@ def test_sizes_have_bounds(batch: int) -> None:
 
 def _windows(least: int) -> Graph:
     """A window of 5 over h numbers."""
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "stride": (2,), "padding_low": (0,), "padding_high": (0,), "kernel_dilation": (1,),
         "input_dilation": (1,), "groups": 1, "flip": False,
     }  # fmt: skip
@@ -68,7 +68,7 @@ def test_attributes_follow_dims_too() -> None:
 
 
 def _strided(stride: Size, offset: Size) -> Graph:
-    attributes = {"shape": (2,), "strides": (stride,), "offset": offset}
+    attributes: dict[str, AttributeValue] = {"shape": (2,), "strides": (stride,), "offset": offset}
     return Graph(
         "strided",
         (Dim("h", 1, 1_000),),
@@ -84,7 +84,9 @@ def test_a_size_that_a_call_makes_negative_leads_nowhere(stride: Size, offset: S
     graph = _strided(stride, offset)
     check_graph(graph)
     bind_graph(graph, {"h": 50})
-    with pytest.raises(IntakeRefused, match=r"node 0 \(as_strided\): attribute (strides|offset) has a size below 0"):
+    with pytest.raises(
+        IntakeRefused, match=r"node 0 \(as_strided\): attribute (strides|offset) has a size below 0"
+    ):
         bind_graph(graph, {"h": 10 if stride != 50 - H else 100})
 
 
@@ -97,7 +99,7 @@ def test_a_negative_number_is_no_place() -> None:
 
 
 def test_what_spreads_further_than_engines_count_is_refused() -> None:
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "stride": (1 << 20,), "padding_low": (0,), "padding_high": (0,), "kernel_dilation": (1,),
         "input_dilation": (1 << 20,), "groups": 1, "flip": False,
     }  # fmt: skip
