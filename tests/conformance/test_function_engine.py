@@ -294,6 +294,27 @@ def test_a_call_that_is_too_large_for_the_limits_is_refused() -> None:
     assert "multiply-adds" in replies[1].body["sentence"]
 
 
+def test_several_threads_use_one_function_in_one_process() -> None:
+    b = GraphBuilder()
+    n = b.dim("n")
+    b.output(b.add("exp", b.input(F, n, 4)))
+    function = Function(b.graph, {}, Budget(1 << 28, 1 << 40))
+    found: list[bool] = []
+
+    def ask(start: int) -> None:
+        for size in range(30):
+            shape = (1 + (start + size) % 12, 4)
+            (result,) = function.call([mx.zeros(shape)])
+            found.append(mx.array_equal(result, mx.ones(shape)).item())
+
+    threads = [threading.Thread(target=ask, args=(start,)) for start in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert found == [True] * 180
+
+
 @LINUX_ONLY
 def test_many_threads_ask_one_function_behind_the_wall() -> None:
     builder, events = _lookup(), Events()

@@ -110,6 +110,8 @@ CASES: dict[str, Build] = {
     "sort": _one("sort", (256, 512), axis=0),
     "argpartition": _one("argpartition", (256, 512), axis=0, kth=7),
     "softmax": _one("softmax", (256, 512), H, precise=True),
+    "sum of half precision": _one("sum", (256, 2, 512), H, axes=(1,), keepdims=False),
+    "product along an axis of half precision": _one("prod", (256, 2, 512), B, axes=(1,), keepdims=False),
     "fft": _one("fft", (128, 512), axes=(0, 1), inverse=False, real=True, n=257),
     "scatter": _scatter,
     "inverse": _one("inverse", MATRICES, triangular=False, upper=False),

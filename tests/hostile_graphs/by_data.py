@@ -72,6 +72,22 @@ def _sorted_index(b: GraphBuilder) -> object:
     return b.output(b.add("take", table, b.add("argsort", numbers, axis=0), axis=0))
 
 
+def _mixed_indices(op: str, **attributes: Any) -> Callable[[GraphBuilder], object]:
+    """Indices of two types that have no integer type in common."""
+
+    def build(b: GraphBuilder) -> object:
+        values = [b.input(F, 4, 3), b.input(Dtype.UINT64, 2), b.input(I, 2)]
+        values += [b.input(F, 2, 1, 1)] if op == "scatter" else []
+        return b.output(b.add(op, *values, axes=(0, 1), **attributes))
+
+    return build
+
+
+def _add_along(b: GraphBuilder) -> object:
+    table, index, new = b.input(F, 4, 3), b.input(Dtype.UINT64, 4, 1), b.input(F, 4, 1)
+    return b.output(b.add("put_along_axis", table, index, new, axis=1, reduce="sum"))
+
+
 def _last_of_axis(b: GraphBuilder) -> object:
     """Within bounds when the dim is 9, not when it is 2."""
     n = b.dim("n", 1, 9)
@@ -164,6 +180,12 @@ BY_DATA = (
     Hostile("more places than values", _masked, [((2, 4), [0.0] * 8), ((2, 4), [1] * 8), ((2, 3), [1.0] * 6)]),
     Hostile("a matrix that is not there", _choose_matrix, [((2, 1, 4), [0.0] * 8), ((3, 4, 5), [0.0] * 60), ((1,), [100_000_000])]),
     Hostile("a packed matrix that is not there", _choose_packed, [((1, 1, 64), [1.0] * 64), ((1,), [100_000_000])]),
+    Hostile("places of two types", _mixed_indices("gather"), [TABLE, ((2,), [0, 3]), ((2,), [-1, 2])], End.HARMLESS),
+    Hostile("far places of two types", _mixed_indices("gather"), [TABLE, ((2,), [0, (1 << 64) - 1]), ((2,), [-1, 2])]),
+    Hostile("adding at places of two types", _mixed_indices("scatter", reduce="sum"),
+            [TABLE, ((2,), [0, 3]), ((2,), [-1, 2]), ((2, 1, 1), [1.0, 2.0])], End.HARMLESS),
+    Hostile("adding along an axis at places of 64 bits", _add_along,
+            [TABLE, ((4, 1), [0, 2, 1, 0]), ((4, 1), [1.0] * 4)], End.HARMLESS),
     Hostile("an index that was no number", _computed_index, [TABLE, ((2,), [NAN, INF])]),
     Hostile("an index that wraps around", _wrapped_index, [TABLE, ((1,), [65_535])]),
     Hostile("an index that is a constant", _constant_index, [TABLE]),
@@ -189,6 +211,16 @@ BY_DATA = (
             ("inverse", {"triangular": False, "upper": False}), ("inverse", {"triangular": True, "upper": True}),
         )
     ],
+    *[
+        Hostile(f"the Cholesky factor of a matrix {what}", _factorise("cholesky", upper=upper), [((2, 2), numbers)])
+        for upper in (False, True)
+        for what, numbers in (
+            ("that is negative", [-1, 0, 0, 1]), ("that is indefinite", [1, 2, 2, 1]), ("of zeros", [0, 0, 0, 0]),
+            ("that is almost one", [1, 1, 1, 1]),
+        )
+    ],
+    Hostile("the Cholesky factor of a matrix that has one", _factorise("cholesky", upper=False), [((2, 2), [2, 1, 1, 2])],
+            End.HARMLESS),
     Hostile("the inverse of a matrix that has none", _factorise("inverse", triangular=False, upper=False),
             [((2, 2), [1, 2, 2, 4])]),
     Hostile("the inverse of a triangle that has none", _factorise("inverse", triangular=True, upper=True),

@@ -109,8 +109,44 @@ def _padded(far: int) -> Callable[[GraphBuilder], object]:
     return build
 
 
+def _backwards(stride: int, offset: int) -> Callable[[GraphBuilder], object]:
+    """A stride or an offset that looks like a size, and is below zero where n is 10."""
+
+    def build(b: GraphBuilder) -> object:
+        n = b.dim("n", 1, 10_000_000)
+        return b.output(b.add("as_strided", b.input(F, n), shape=(4,), strides=(n - stride,), offset=n - offset))
+
+    return build
+
+
+def _border(before: int, after: int) -> Callable[[GraphBuilder], object]:
+    def build(b: GraphBuilder) -> object:
+        n = b.dim("n", 1, 1_000)
+        return b.output(b.add("pad", b.input(F, n), b.input(F), before=(n - before,), after=(after - n,)))
+
+    return build
+
+
+def _far_apart(b: GraphBuilder) -> object:
+    """Two to the thirty-second places along one axis, of which 4,097 hold a number: more than engines can count."""
+    n = b.dim("n", 1, 5_000)
+    value = b.add(
+        "convolution", b.input(F, 1, n, 1), b.input(F, 1, 1, 1), stride=(HUGE,), padding_low=(0,),
+        padding_high=(0,), kernel_dilation=(1,), input_dilation=(HUGE,), groups=1, flip=False,
+    )  # fmt: skip
+    return b.output(value)
+
+
 _ONE = ((1, 1, 1, 1), [1.0])
+_TEN = ((10,), [1.0] * 10)
 BY_SIZE = (
+    Hostile("a stride that leads out in front", _backwards(12, 10), [_TEN]),
+    Hostile("a stride that leads far away", _backwards(1_000_010, 10), [_TEN]),
+    Hostile("an offset in front of the array", _backwards(9, 20), [_TEN]),
+    Hostile("strides that stay within", _backwards(9, 10), [_TEN], End.HARMLESS),
+    Hostile("a border that takes away in front", _border(50, 100), [_TEN, ((), [0.0])]),
+    Hostile("a border that takes away behind", _border(5, 5), [_TEN, ((), [0.0])]),
+    Hostile("a window over numbers far apart", _far_apart, [((1, 4_097, 1), [1.0] * 4_097), ((1, 1, 1), [1.0])]),
     Hostile("padding of a million on two sides", _padded(1 << 20), [_ONE, _ONE]),
     Hostile("padding of a hundred on two sides", _padded(100), [_ONE, _ONE], End.HARMLESS),
     Hostile("an array of two to the fortieth", _broadcast, [((1,), [1.0])]),

@@ -112,6 +112,8 @@ def render_written(computed: Computed) -> list[str]:
 
 def _render_numbers(tensor: Tensor) -> str:
     """Rows below one another, as arrays are shown."""
+    if not tensor.elements:
+        return "[]"  # a contract can have any number of rows of nothing
     shown = [_render_number(number) for number in list_numbers(tensor)]
     width = max(map(len, shown), default=0)
     return _nest([text.rjust(width) for text in shown], tensor.shape, " ")

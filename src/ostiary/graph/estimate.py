@@ -12,7 +12,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.graph.bind_graph import bind_graph
 from ostiary.graph.call import Call
-from ostiary.graph.dtypes import at_least_float, promote
+from ostiary.graph.dtypes import INTEGERS, at_least_float, promote
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.scope import Scope
 from ostiary.graph.shapes import count_elements
@@ -205,8 +205,16 @@ def _per_result(each: int) -> _Scratch:
     return count
 
 
+def _widen(call: Call, outputs: tuple[TensorType, ...]) -> Size:
+    """Sums of numbers of half precision are floats of 32 bits first."""
+    return (
+        0 if call.dtype(0).bytes != _HALF or call.dtype(0) in INTEGERS else count_elements(outputs[0].shape) * _WORD
+    )
+
+
 _Scratch: TypeAlias = Callable[[Call, tuple[TensorType, ...]], Size]
 _WORD: Final = 4  # bytes of float32, in which most is computed
+_HALF: Final = 2
 
 # Measured with arrays that lie row by row, turned ones and stretched ones.
 _SCRATCH: Final[Mapping[str, _Scratch]] = {
@@ -237,6 +245,7 @@ _SCRATCH: Final[Mapping[str, _Scratch]] = {
     "matmul": _copy(1),
     "nan_equal": _per_result(3),
     "partition": _copy(1),
+    "prod": _widen,
     "qr": _copy(3),
     "quantize": _pack,
     "quantized_matmul": _copy(1),
@@ -245,5 +254,6 @@ _SCRATCH: Final[Mapping[str, _Scratch]] = {
     "rope": _copy(4),
     "softmax": _copy(1),
     "sort": _copy(1),
+    "sum": _widen,
     "svd": _copy(6),
 }

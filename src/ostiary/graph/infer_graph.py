@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 from ostiary.core.findings import refuse
 from ostiary.core.function_limits import MAX_GRAPH_RANK, MAX_GRAPH_SIZE_WORK
 from ostiary.core.limits import MAX_DIMENSION
+from ostiary.graph.attributes import AttributeKind
 from ostiary.graph.call import Call, UnfitError
+from ostiary.graph.primitive import Primitive
 from ostiary.graph.primitives import PRIMITIVES
 from ostiary.graph.rules import GRAPH_LYING, GRAPH_TOO_LARGE, GRAPH_UNFIT
 from ostiary.graph.scope import Scope
 from ostiary.graph.shapes import render_shape
-from ostiary.graph.sizes import Expression, SizeError, multiply_sizes
+from ostiary.graph.sizes import Expression, Size, SizeError, multiply_sizes
 from ostiary.graph.values import Dim, Graph, Node, TensorType
 
 MAX_ELEMENTS: Final = 1 << 40  # far beyond memory, and a product of such numbers stays exact anyway
@@ -25,13 +27,28 @@ def make_scope(dims: tuple[Dim, ...]) -> Scope:
 
 def infer_node(node: Node, inputs: tuple[TensorType, ...], scope: Scope) -> tuple[TensorType, ...]:
     """The types of the results. Raises UnfitError where the operation cannot take these inputs."""
+    row = PRIMITIVES[node.op]
     try:
-        types = PRIMITIVES[node.op].infer(Call(inputs, node.attributes, scope))
+        types = row.infer(Call(inputs, node.attributes, scope))
+        _check_sizes(node, row, scope)
         for item in types:
             check_type(item, scope)
     except SizeError as error:
         raise UnfitError(str(error)) from error
     return types
+
+
+def _check_sizes(node: Node, row: Primitive, scope: Scope) -> None:
+    """A size that follows dims can fall below what its attribute may be: `n-50`, once a call says that n is 10."""
+    if row.name == "size_value":  # it computes with the size, and points nowhere
+        return
+    for item in row.attributes:
+        if item.kind not in {AttributeKind.SIZE, AttributeKind.SIZES}:
+            continue
+        value = node.attributes[item.name]
+        for size in value if isinstance(value, tuple) else (value,):
+            if scope.is_surely_below(cast("Size", size), item.lowest or 0):
+                raise UnfitError(f"attribute {item.name} has a size below {item.lowest or 0}: {size}")
 
 
 def check_type(item: TensorType, scope: Scope) -> None:

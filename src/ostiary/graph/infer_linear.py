@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ostiary.core.limits import MAX_DIMENSION
 from ostiary.graph.call import Call, UnfitError
 from ostiary.graph.dtypes import FLOATS, INEXACT, Dtype, promote
 from ostiary.graph.infer_elementwise import check_dtype
@@ -113,6 +114,9 @@ def _slide(call: Call, axis: int, size: Size, window: Size) -> Size:
     spread = (size - 1) * call.integers("input_dilation")[axis] + 1
     padded = spread + call.integers("padding_low")[axis] + call.integers("padding_high")[axis]
     reach = (window - 1) * call.integers("kernel_dilation")[axis] + 1
+    for distance in (padded, reach):
+        if call.scope.is_surely_below(MAX_DIMENSION, distance):  # engines count in 32 bits along one axis
+            raise UnfitError(f"axis {axis + 1} spreads over {distance}, more than {int(MAX_DIMENSION)}")
     if call.scope.is_surely_below(padded, reach):
         raise UnfitError(f"a window that reaches over {reach} does not fit into {padded}")
     return (padded - reach) // call.integers("stride")[axis] + 1

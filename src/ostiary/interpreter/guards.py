@@ -27,6 +27,7 @@ _DIVIDES: Final = "an integer is divided by zero, or the lowest by -1"
 _EXPONENT: Final = "an integer is raised to a negative power"
 _SINGULAR: Final = "a matrix has no inverse"
 _NOT_FINITE: Final = "a matrix to be factorised is not finite"
+_NOT_POSITIVE: Final = "a matrix has no Cholesky factor: it is not positive definite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def make_guards(row: Primitive, call: Call, proven: Collection[int]) -> list[Gua
     if row.name == "inverse":
         is_triangular = call.flag("triangular")
         guards.append(Guard(_guard_triangle if is_triangular else _guard_inverse, _SINGULAR))
+    if row.name == "cholesky":
+        guards.append(Guard(_guard_cholesky(call.flag("upper")), _NOT_POSITIVE))
     return guards
 
 
@@ -147,6 +150,17 @@ def _guard_inverse(inputs: list[mx.array]) -> mx.array:
         packed, _ = mx.linalg.lu_factor(matrix, stream=mx.cpu)
         good = mx.logical_and(good, mx.all(mx.not_equal(mx.diagonal(packed, 0, -2, -1), mx.array(0.0))))
     return _use_or_replace(inputs, good)
+
+
+def _guard_cholesky(upper: bool) -> Change:
+    """MLX does not say that it stopped half-way: it leaves a number that is not above zero where it did."""
+
+    def change(inputs: list[mx.array]) -> mx.array:
+        factor = mx.linalg.cholesky(inputs[0], upper=upper, stream=mx.cpu)
+        good = mx.all(mx.greater(mx.diagonal(factor, 0, -2, -1), mx.array(0.0)))
+        return _use_or_replace(inputs, good)
+
+    return change
 
 
 def _guard_triangle(inputs: list[mx.array]) -> mx.array:

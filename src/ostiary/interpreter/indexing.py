@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -38,7 +38,8 @@ def _make_put_along_axis(call: Call, _outputs: Types) -> Run:
     ]
 
     def add(x: mx.array, indices: mx.array, values: mx.array) -> mx.array:
-        grid = tuple(indices if place == axis else places[place] for place in range(len(places)))
+        (own,) = _bring_together([indices], others=len(places) - 1)
+        grid = tuple(own if place == axis else places[place] for place in range(len(places)))
         return x.at[grid].add(values)
 
     return add
@@ -50,7 +51,7 @@ def _make_gather(call: Call, outputs: Types) -> Run:
 
     def run(x: mx.array, *indices: mx.array) -> mx.array:
         moved = x if order is None else mx.transpose(x, order)
-        taken = mx.take(moved, indices[0], 0) if len(indices) == 1 else moved[indices]
+        taken = mx.take(moved, indices[0], 0) if len(indices) == 1 else moved[tuple(_bring_together(indices))]
         return mx.reshape(taken, shape)
 
     return run
@@ -70,11 +71,18 @@ def _make_scatter(call: Call, _outputs: Types) -> Run:
     def run(x: mx.array, *others: mx.array) -> mx.array:
         *indices, updates = others
         moved = x if order is None else mx.transpose(x, order)
-        place = indices[0] if len(indices) == 1 else tuple(indices)
+        place = indices[0] if len(indices) == 1 else tuple(_bring_together(indices))
         written = _write(moved, place, mx.reshape(updates, shape), mode)
         return written if back is None else mx.transpose(written, back)
 
     return run
+
+
+def _bring_together(indices: Sequence[mx.array], others: int = 0) -> Sequence[mx.array]:
+    """Of types that MLX has one for: with a signed one beside it, it would make a float of uint64."""
+    if len(indices) + others == 1 or all(index.dtype != mx.uint64 for index in indices):
+        return indices
+    return [index.astype(mx.int64) if index.dtype == mx.uint64 else index for index in indices]
 
 
 def _bring_forward(axes: tuple[int, ...], rank: int) -> tuple[int, ...] | None:

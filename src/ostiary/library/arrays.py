@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final, cast
 
@@ -73,7 +74,7 @@ def read_array(value: object) -> object:
 
 def name_library(values: Iterable[object]) -> str:
     """Whose arrays these are: `numpy` where they are of several libraries, or of none."""
-    found = {_find_package(value) for value in values if not isinstance(value, _PLAIN)}
+    found = {_find_namespace(value) for value in values if not isinstance(value, _PLAIN)}
     return found.pop() if len(found) == 1 else "numpy"
 
 
@@ -94,6 +95,13 @@ def write_array(tensor: Tensor, library: str) -> Any:
 
 def _make_numpy(numpy: Any, tensor: Tensor, name: str) -> Any:
     return numpy.frombuffer(tensor.data, dtype=name).reshape(tensor.shape).copy()
+
+
+def _find_namespace(value: object) -> str:
+    """The module with the library's functions: what the array standard calls its namespace, else its package."""
+    package = _find_package(value)
+    tell = None if package == "mlx" else getattr(value, "__array_namespace__", None)
+    return package if tell is None else str(getattr(tell(), "__name__", ""))
 
 
 def _find_package(value: object) -> str:
@@ -153,6 +161,9 @@ def _take_over(value: object) -> Any:
     try:
         return numpy.from_dlpack(value)
     except Exception as error:
+        if hasattr(value, "__array__"):  # of a datatype that DLPack has and NumPy alone has not, or on a device
+            with suppress(Exception):
+                return numpy.asarray(value)
         raise Misuse(
             USAGE,
             f"a {kind} cannot be read here",

@@ -85,6 +85,7 @@ def test_rows_are_shown_below_one_another() -> None:
     assert show(y=cube) == "y: INT8 [2, 2, 2]\n[[[0 1]\n  [2 3]]\n [[4 5]\n  [6 7]]]"
     assert show(y=Tensor("BOOL", (), memoryview(b"\1"))) == "y: BOOL []\nTrue"
     assert show(y=Tensor("FP32", (0, 3), memoryview(b""))) == "y: FP32 [0, 3]\n[]"
+    assert show(y=Tensor("FP32", (2**31 - 1, 0), memoryview(b""))) == "y: FP32 [2147483647, 0]\n[]"
     assert show(y=Tensor("UINT8", (5000,), memoryview(bytes(5000)))).endswith("keep them with --output FILE.npy")
 
 

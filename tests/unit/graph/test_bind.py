@@ -10,8 +10,8 @@ from ostiary.graph.bind_graph import bind_graph
 from ostiary.graph.dtypes import Dtype
 from ostiary.graph.estimate import Estimate, estimate_graph
 from ostiary.graph.infer_graph import check_graph
-from ostiary.graph.sizes import dim
-from ostiary.graph.values import Constant, Dim, Graph, Input, Node, Output, TensorType
+from ostiary.graph.sizes import Size, dim
+from ostiary.graph.values import AttributeValue, Constant, Dim, Graph, Input, Node, Output, TensorType
 
 F32 = Dtype.FLOAT32
 H = dim("h")
@@ -32,7 +32,7 @@ def test_sizes_have_bounds(batch: int) -> None:
 
 def _windows(least: int) -> Graph:
     """A window of 5 over h numbers."""
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "stride": (2,), "padding_low": (0,), "padding_high": (0,), "kernel_dilation": (1,),
         "input_dilation": (1,), "groups": 1, "flip": False,
     }  # fmt: skip
@@ -65,6 +65,55 @@ def test_attributes_follow_dims_too() -> None:
     assert bind_graph(graph, {"h": 9}).nodes[0].attributes["start"] == (7,)
     with pytest.raises(IntakeRefused, match="does not lie within axis 0"):
         bind_graph(graph, {"h": 1})
+
+
+def _strided(stride: Size, offset: Size) -> Graph:
+    attributes: dict[str, AttributeValue] = {"shape": (2,), "strides": (stride,), "offset": offset}
+    return Graph(
+        "strided",
+        (Dim("h", 1, 1_000),),
+        (Input("x", TensorType(F32, (H,))),),
+        (),
+        (Node("as_strided", (0,), (TensorType(F32, (2,)),), attributes),),
+        (Output("y", 1),),
+    )
+
+
+@pytest.mark.parametrize(("stride", "offset"), [(H - 50, 0), (1, H - 20), (50 - H, H - 1)], ids=str)
+def test_a_size_that_a_call_makes_negative_leads_nowhere(stride: Size, offset: Size) -> None:
+    graph = _strided(stride, offset)
+    check_graph(graph)
+    bind_graph(graph, {"h": 50})
+    with pytest.raises(
+        IntakeRefused, match=r"node 0 \(as_strided\): attribute (strides|offset) has a size below 0"
+    ):
+        bind_graph(graph, {"h": 10 if stride != 50 - H else 100})
+
+
+def test_a_negative_number_is_no_place() -> None:
+    node = Node("size_value", (), (TensorType(F32, ()),), {"size": H - 5, "dtype": F32})
+    graph = Graph(
+        "number", (Dim("h", 1, None),), (Input("x", TensorType(F32, (H,))),), (), (node,), (Output("y", 1),)
+    )
+    assert bind_graph(graph, {"h": 3}).nodes[0].attributes["size"] == -2
+
+
+def test_what_spreads_further_than_engines_count_is_refused() -> None:
+    attributes: dict[str, AttributeValue] = {
+        "stride": (1 << 20,), "padding_low": (0,), "padding_high": (0,), "kernel_dilation": (1,),
+        "input_dilation": (1 << 20,), "groups": 1, "flip": False,
+    }  # fmt: skip
+    graph = Graph(
+        "apart",
+        (Dim("h", 1, 5_000),),
+        (Input("x", TensorType(F32, (1, H, 1))),),
+        (Constant("w", TensorType(F32, (1, 1, 1))),),
+        (Node("convolution", (0, 1), (TensorType(F32, (1, H, 1)),), attributes),),
+        (Output("y", 2),),
+    )
+    bind_graph(graph, {"h": 2_048})
+    with pytest.raises(IntakeRefused, match="spreads over"):
+        bind_graph(graph, {"h": 2_049})
 
 
 def test_the_estimate_of_a_small_graph() -> None:

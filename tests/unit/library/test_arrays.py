@@ -88,6 +88,12 @@ def test_any_library_that_speaks_dlpack() -> None:
     with pytest.raises(Misuse, match="cannot be read here"):
         read_array(Elsewhere(numpy.zeros(1)))
 
+    class Copied(Elsewhere):
+        def __array__(self, *_args: Any, **_options: Any) -> Any:
+            return numpy.array([7], "i2")
+
+    assert read(Copied(numpy.zeros(1))) == Tensor("INT16", (1,), memoryview(b"\7\0"))
+
 
 @pytest.mark.parametrize("value", [1, 2.5, True, [1, 2], (1,), None, "text", {"a": 1}, object()])
 def test_the_rest_is_for_the_contract_to_judge(value: object) -> None:
@@ -125,6 +131,15 @@ def test_answers_for_a_library_that_takes_dlpack(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "torchlike", Library)  # type: ignore[arg-type]
     kind, given = write_array(Tensor("INT8", (1,), memoryview(b"\1")), "torchlike")
     assert (kind, given.tolist()) == ("foreign", [1])
+
+
+def test_a_library_is_known_by_its_namespace() -> None:
+    class Array:
+        def __array_namespace__(self) -> Any:
+            return array
+
+    assert name_library([Array()]) == "array"
+    assert name_library([numpy.zeros(1), numpy.float32(1)]) == "numpy"
 
 
 def test_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
