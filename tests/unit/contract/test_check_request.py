@@ -16,7 +16,7 @@ from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.errors import ContractRefused
 from ostiary.worker.engines.contract import CallUnfit
 from ostiary.worker.engines.language.check_calls import Bounds, parse_call
-from ostiary.worker.engines.language.check_prompt import check_prompt
+from ostiary.worker.engines.language.check_prompt import check_length, check_prompt
 
 CONTRACT = TextContract(token_ids=64, context_tokens=128, most_tokens=100)
 UNKNOWN = TextContract(token_ids=None, context_tokens=None, most_tokens=100)
@@ -326,6 +326,8 @@ def engine_takes(operation: str, body: Any) -> bool:
         call = parse_call(operation, body, BOUNDS)
         if operation == "generate" and isinstance(body["prompt"], list):
             check_prompt(call.prompt, call.generation, BOUNDS)
+        if operation == "embed" and isinstance(body["text"], list):
+            check_length(call.text, "the text", BOUNDS)
     except CallUnfit:
         return False
     return True
