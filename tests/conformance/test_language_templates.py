@@ -130,6 +130,8 @@ def test_chats_are_what_transformers_makes_of_them(published: Published) -> None
     rendered = 0
     for body in CHATS:
         theirs = published.render_theirs(body)
+        if "tools" in body and theirs == published.render_theirs({**body, "tools": None}):
+            theirs = None  # they leave out what the template has no place for; here that is refused
         assert published.render(body) == theirs
         rendered += theirs is not None
     assert rendered >= 2
