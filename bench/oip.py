@@ -1,13 +1,13 @@
-"""What the Open Inference Protocol costs: a small function, and tensors of 64 MB, over HTTP and gRPC and in process.
+"""What the Open Inference Protocol costs: small functions and tensors of 64 MB, over HTTP, gRPC, and in process.
 
     python bench/oip.py                      1,000 small calls of each kind, and 10 large ones
     python bench/oip.py --calls 100          a look
 
-The function gives back what it is given and checks no number, behind the whole wall: what is left is the way there and
-back. The door has a key to check and a record to write, as always. One client asks over one connection, one call
-after the other. The rounds take turns; told is the median of each, and what it is beyond the call in the program that
-opened the model: for small calls that is to be below 0.5 milliseconds. Large ones are told in bytes that went one
-way, through door and worker and back, by the fastest call: other programs have a part in the rest.
+The function gives back what it is given and checks no number, behind the whole wall: what is left is the way there
+and back. The door has a key to check and a record to write, as always. One client asks over one connection, one
+call after the other. The rounds take turns; told is the median of each, and what it is beyond the call in the
+program that opened the model: for small calls that is to be below 0.5 milliseconds. Large ones are told in bytes
+that went one way, through door and worker and back, by the fastest call: other programs have a part in the rest.
 """
 
 from __future__ import annotations
