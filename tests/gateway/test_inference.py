@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from cell_tools import LINUX_ONLY
-from door_tools import QUICK, head, parse_answer
+from door_tools import QUICK, Answer, head, parse_answer
 from served_functions import INPUT, PACKED, ROWS, ask, binary_input, flat, request, serve_functions, split
 from served_models import Served
 
 from ostiary.core.tensors import ITEM_BYTES
+from ostiary.gateway.oip import write_infer
 from ostiary.graph.function_contract import DTYPES
 from ostiary.testing import FakeEngine
 
@@ -314,3 +315,40 @@ def test_who_goes_away_within_a_large_body_leaves_nothing_behind(served: Served)
 def test_a_body_that_is_too_large_is_not_received(served: Served) -> None:
     answer = parse_answer(served.door.exchange(lines(b"{}", QUICK.tensor_body + 1)))
     assert (answer.status, answer.code) == (413, "GATEWAY_BODY_TOO_LARGE")
+
+
+def echo(served: Served, value: float, **more: Any) -> Answer:
+    """Of one row of each datatype, all binary; of FP32 this value."""
+    inputs, parts = [], []
+    for word in DTYPES:
+        data = struct.pack("<2f", value, 1) if word == "FP32" else bytes(2 * ITEM_BYTES[word])
+        size = {"binary_data_size": len(data)}
+        inputs.append({"name": f"in_{word}", "datatype": word, "shape": [1, 2], "parameters": size})
+        parts.append(data)
+    return ask(served, request(*inputs, **more), b"".join(parts), path="echo")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_json_cannot_write_is_given_as_binary_data_only(served: Served, value: float) -> None:
+    answer = echo(served, value, outputs=[{"name": "out_FP32"}])
+    assert (answer.status, answer.code) == (502, "ANSWER_NOT_FINITE")
+    assert "binary_data" in str(answer.json["error"])
+    told = echo(served, value, outputs=[{"name": "out_FP32", "parameters": {"binary_data": True}}])
+    assert split(told)[1] == struct.pack("<2f", value, 1)
+
+
+@pytest.mark.parametrize("word", ["FP16", "BF16"])
+def test_halves_are_given_as_binary_data_only(served: Served, word: str) -> None:
+    for outputs in ([{"name": f"out_{word}"}], []):
+        answer = echo(served, 1, outputs=outputs)
+        assert (answer.status, answer.code, answer.json["field"]) == (400, "CONTRACT_TYPE", "outputs")
+    both = [{"name": f"out_{word}", "parameters": {"binary_data": True}}, {"name": "out_FP32"}]
+    told, data = split(echo(served, 1, outputs=both))
+    assert [item["name"] for item in told["outputs"]] == [f"out_{word}", "out_FP32"]
+    assert (told["outputs"][1]["data"], data) == ([1, 1], bytes(4))
+
+
+def test_more_numbers_than_json_is_to_have(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_infer, "MAX_BODY_VALUES", 1)
+    answer = echo(served, 1, outputs=[{"name": "out_FP32"}])
+    assert (answer.status, answer.code, answer.json["field"]) == (413, "CONTRACT_TOO_LONG", "outputs")

@@ -195,10 +195,12 @@ class DoorConnection(HttpToolsProtocol):
             cycle.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             cycle.waiting_for_100_continue = False
         self.flow.resume_reading()
-        while cycle.more_body and not cycle.disconnected:
-            cycle.message_event.clear()
-            await cycle.message_event.wait()
-        self._whole = None
+        try:
+            while cycle.more_body and not cycle.disconnected:
+                cycle.message_event.clear()
+                await cycle.message_event.wait()
+        finally:
+            self._whole = None
         return memoryview(whole).toreadonly() if self._whole_bytes == size else None
 
     def _fill_whole(self, part: bytes | bytearray) -> None:
