@@ -57,7 +57,7 @@ def list_files(contract: FunctionContract = CONTRACT) -> Mapping[str, bytes]:
 
 ECHO = FunctionContract(
     "echo",
-    (ContractDim("batch", 1, 64, True),),
+    (ContractDim("batch", 1, None, True),),
     tuple(TensorInput(f"in_{word}", word, (BATCH, 2)) for word in DTYPES),
     tuple(TensorOutput(f"out_{word}", word, (BATCH, 2)) for word in DTYPES),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 from cell_tools import LINUX_ONLY
-from door_tools import head, parse_answer
+from door_tools import QUICK, Answer, head, parse_answer
 from served_functions import INPUT, PACKED, ROWS, ask, binary_input, flat, request, serve_functions, split
 from served_models import Served
 
+from ostiary.core.tensors import ITEM_BYTES
+from ostiary.gateway.oip import write_infer
+from ostiary.graph.function_contract import DTYPES
 from ostiary.testing import FakeEngine
 
 pytestmark = LINUX_ONLY
@@ -234,3 +238,117 @@ def test_many_at_once_each_get_their_own(served: Served) -> None:
 
     with ThreadPoolExecutor(16) as threads:
         assert all(threads.map(one, range(64)))
+
+
+ROWS_OF_ECHO = 20_000
+
+
+def make_large() -> tuple[bytes, bytes]:
+    """JSON and binary data of more than a megabyte."""
+    inputs, parts = [], []
+    for word in DTYPES:
+        data = bytes([1, 0]) * ROWS_OF_ECHO if word == "BOOL" else bytes(range(200)) * (ITEM_BYTES[word] * 200)
+        inputs.append(
+            {
+                "name": f"in_{word}",
+                "datatype": word,
+                "shape": [ROWS_OF_ECHO, 2],
+                "parameters": {"binary_data_size": len(data)},
+            }
+        )
+        parts.append(data)
+    header = json.dumps(request(*inputs, parameters={"binary_data_output": True})).encode()
+    return header, b"".join(parts)
+
+
+def lines(header: bytes, size: int, *more: str) -> bytes:
+    told = (f"inference-header-content-length: {len(header)}", f"content-length: {size}", *more)
+    return head("POST", "/v2/models/echo/infer", *told)
+
+
+def test_large_bodies_one_after_the_other_on_one_connection(served: Served) -> None:
+    header, binary = make_large()
+    assert len(binary) > 1 << 20
+    sent = header + binary
+    with served.door.connect() as connection:
+        for expects in (False, True):
+            connection.sendall(lines(header, len(sent), *(("expect: 100-continue",) if expects else ())))
+            if expects:
+                assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            for start in range(0, len(sent), 300_001):
+                connection.sendall(sent[start : start + 300_001])
+            data = b""
+            while not data.endswith(binary):
+                part = connection.recv(1 << 20)
+                assert part
+                data += part
+            assert data.startswith(b"HTTP/1.1 200")
+
+
+def test_a_large_body_in_chunks(served: Served) -> None:
+    header, binary = make_large()
+    sent = header + binary
+    told = (f"inference-header-content-length: {len(header)}", "transfer-encoding: chunked", "connection: close")
+    chunks = b"".join(
+        b"%x\r\n%b\r\n" % (len(part), part)
+        for part in (sent[start : start + 100_000] for start in range(0, len(sent), 100_000))
+    )
+    data = served.door.exchange(head("POST", "/v2/models/echo/infer", *told) + chunks + b"0\r\n\r\n")
+    assert data.endswith(binary)
+
+
+def test_who_goes_away_within_a_large_body_leaves_nothing_behind(served: Served) -> None:
+    header, binary = make_large()
+    for size in (0, 10, len(binary) - 1):
+        with served.door.connect() as connection:
+            connection.sendall(lines(header, len(header) + len(binary)) + header + binary[:size])
+    budget = served.door.door._budget
+    deadline = threading.Event()
+    for _ in range(500):
+        if budget._left == QUICK.buffers:
+            break
+        deadline.wait(0.01)
+    assert budget._left == QUICK.buffers
+    assert ask(served, request(WHOLE)).status == 200
+
+
+def test_a_body_that_is_too_large_is_not_received(served: Served) -> None:
+    answer = parse_answer(served.door.exchange(lines(b"{}", QUICK.tensor_body + 1)))
+    assert (answer.status, answer.code) == (413, "GATEWAY_BODY_TOO_LARGE")
+
+
+def echo(served: Served, value: float, **more: Any) -> Answer:
+    """Of one row of each datatype, all binary; of FP32 this value."""
+    inputs, parts = [], []
+    for word in DTYPES:
+        data = struct.pack("<2f", value, 1) if word == "FP32" else bytes(2 * ITEM_BYTES[word])
+        size = {"binary_data_size": len(data)}
+        inputs.append({"name": f"in_{word}", "datatype": word, "shape": [1, 2], "parameters": size})
+        parts.append(data)
+    return ask(served, request(*inputs, **more), b"".join(parts), path="echo")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_json_cannot_write_is_given_as_binary_data_only(served: Served, value: float) -> None:
+    answer = echo(served, value, outputs=[{"name": "out_FP32"}])
+    assert (answer.status, answer.code) == (502, "ANSWER_NOT_FINITE")
+    assert "binary_data" in str(answer.json["error"])
+    told = echo(served, value, outputs=[{"name": "out_FP32", "parameters": {"binary_data": True}}])
+    assert split(told)[1] == struct.pack("<2f", value, 1)
+
+
+@pytest.mark.parametrize("word", ["FP16", "BF16"])
+def test_halves_are_given_as_binary_data_only(served: Served, word: str) -> None:
+    for outputs in ([{"name": f"out_{word}"}], []):
+        answer = echo(served, 1, outputs=outputs)
+        assert (answer.status, answer.code, answer.json["field"]) == (400, "CONTRACT_TYPE", "outputs")
+    both = [{"name": f"out_{word}", "parameters": {"binary_data": True}}, {"name": "out_FP32"}]
+    told, data = split(echo(served, 1, outputs=both))
+    assert [item["name"] for item in told["outputs"]] == [f"out_{word}", "out_FP32"]
+    assert (told["outputs"][1]["data"], data) == ([1, 1], bytes(4))
+
+
+def test_more_numbers_than_json_is_to_have(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_infer, "MAX_BODY_VALUES", 1)
+    answer = echo(served, 1, outputs=[{"name": "out_FP32"}])
+    assert (answer.status, answer.code, answer.json["field"]) == (413, "CONTRACT_TOO_LONG", "outputs")

@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
+from function_models import write_function
 
 from ostiary.cli.main import main
 from ostiary.record.begin import open_reader
@@ -199,6 +200,34 @@ def test_several_models_from_the_command_line_and_the_file(house: Path) -> None:
         assert program.ask("/v1/models/acme/third")[1]["id"] == "acme/third"
         assert program.ask("/v1/models/honest")[0] == 404
         assert program.stop()[0] == 0
+
+
+def test_functions_over_grpc_until_it_is_stopped(house: Path) -> None:
+    grpc = pytest.importorskip("grpc")
+    sign_model(write_function(house / "scaled"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving(house, "scaled", "--key", "scaled.pub", "--grpc-port", str(port)) as program:
+        assert f"ostiary: gRPC at 127.0.0.1:{port}\n" in program.said
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            shown = (("authorization", f"Bearer {program.key}"),)
+            tell = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+            assert b"ostiary-graph" in tell(b"\x0a\x06scaled", metadata=shown, timeout=PATIENCE)
+            with pytest.raises(grpc.RpcError) as caught:
+                tell(b"\x0a\x06scaled", timeout=PATIENCE)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            status, last = program.stop()
+        assert (status, last.splitlines()[-1]) == (0, "ostiary: stopped")
+
+
+def test_a_port_for_grpc_that_cannot_be_had(house: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("grpc")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ["honest", "--key", "honest.pub", "--port", "0", "--grpc-port", str(port)]
+        status, said = refuse(arguments, capfd)
+    assert (status, "SERVER_NOT_LISTENING" in said or "for gRPC" in said) == (4, True), said
+    assert refuse(["honest", "--grpc-port", "0"], capfd)[0] == 2
 
 
 def test_a_model_that_nobody_vouches_for_is_not_served(house: Path, capfd: pytest.CaptureFixture[str]) -> None:

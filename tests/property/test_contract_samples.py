@@ -24,9 +24,10 @@ def inputs(draw: st.DrawFn, name: str) -> TensorInput:
     datatype = draw(st.sampled_from([*DTYPES]))
     is_float, is_bool = DTYPES[datatype].is_float, datatype == "BOOL"
     numbers = st.floats(-200, 200, width=16) if is_float else st.integers(0, 127)
-    ends = None if is_bool else draw(st.none() | st.tuples(numbers, numbers).map(sorted).map(tuple))
-    if ends is not None and write_ends(LANES[datatype], *ends) is None:
-        ends = None
+    ends: tuple[float, float] | None = None
+    if not is_bool and draw(st.booleans()):
+        low, high = sorted((draw(numbers), draw(numbers)))
+        ends = (low, high) if write_ends(LANES[datatype], low, high) is not None else None
     allowed: tuple[float, ...] = ()
     if not is_bool:
         found = draw(st.lists(numbers, max_size=4, unique=True).map(sorted))

@@ -50,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
             advance=progress.advance,
         )
     paths = {entry.path for entry in judgement.examination.files}
-    derive = _derive_of_function if _GRAPH_FILE in paths else _derive_of_language_model
-    text = derive(judgement, options)
+    is_function = _GRAPH_FILE in paths
+    text = (_derive_of_function if is_function else _derive_of_language_model)(judgement, options)
     if place is None:
         ui.stream(text)  # as it is: a function's contract has one spelling, which ends without a newline
         return 0
@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     if any(path == CONTRACT_FILE or path.startswith("model.sig") for path in paths):
         ui.note("ostiary: the model has another content now: sign it again")
     else:
-        ui.note("ostiary: edit it, try it with 'ostiary contract test', then sign the model")
+        first = "try it" if is_function else "edit it, try it"  # a function's is not for editing by hand
+        ui.note(f"ostiary: {first} with 'ostiary contract test', then sign the model")
     return 0
 
 

@@ -151,6 +151,11 @@ class _Maker:
             yield from self._sample_range(rule, lane, rule.range)
         if rule.allowed:
             yield from self._sample_allowed(rule, lane)
+        if lane.kind != "float" and rule.range is None and not rule.allowed:
+            ends = write_ends(lane, None, None)  # what is pointed with has to say how far
+            if ends is not None:
+                yield self._put(rule, f"the least {rule.datatype}", ends.least)
+                yield self._put(rule, f"the greatest {rule.datatype}", ends.most)
         if lane.kind == "float":
             if rule.is_finite:
                 refusing: str | None = "finite"

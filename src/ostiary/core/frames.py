@@ -247,7 +247,7 @@ class FrameReader:
     def _fill_tail(self, rest: memoryview, wanted: int) -> memoryview:
         """A length that is only claimed costs addresses and no memory: pages come with the bytes that fill them."""
         if not self._tail_bytes:
-            self._tail = bytearray(wanted) if wanted < _LARGE_BYTES else _map_memory(wanted)
+            self._tail = bytearray(wanted) if wanted < _LARGE_BYTES else map_memory(wanted)
         taken = rest[: wanted - self._tail_bytes]
         end = self._tail_bytes + len(taken)
         self._tail[self._tail_bytes : end] = taken
@@ -261,7 +261,8 @@ class FrameReader:
         return memoryview(whole).toreadonly()
 
 
-def _map_memory(wanted: int) -> mmap.mmap:
+def map_memory(wanted: int) -> mmap.mmap:
+    """Costs addresses; memory comes as it is filled."""
     mapped = mmap.mmap(-1, wanted, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if wanted >= _HUGE_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
         with suppress(OSError):  # a kernel without huge pages

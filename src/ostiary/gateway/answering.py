@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -20,6 +20,8 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _ALWAYS: Final[Headers] = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 _STREAM: Final[Headers] = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
 _EVENTS_IN_A_ROW: Final = 8
+_SHORT_BYTES: Final = 1 << 16
+"""Sooner copied than sent by themselves."""
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -48,7 +50,8 @@ class Answering:
             await self._send_whole(reply.status, (("content-type", "application/json"), *reply.headers), body)
         else:
             assert isinstance(reply, BytesReply)  # noqa: S101  there is no other
-            await self._send_whole(reply.status, (("content-type", reply.media_type), *reply.headers), reply.data)
+            headers = (("content-type", reply.media_type), *reply.headers)
+            await self._send_whole(reply.status, headers, reply.data, reply.more)
 
     async def send_nothing(self, status: int, headers: Headers) -> None:
         await self._send_whole(status, headers, b"")
@@ -84,10 +87,19 @@ class Answering:
             if close is not None:
                 await close()
 
-    async def _send_whole(self, status: int, headers: Headers, body: bytes) -> None:
-        length = () if status == 204 else (("content-length", str(len(body))),)
+    async def _send_whole(
+        self, status: int, headers: Headers, body: bytes, more: Sequence[memoryview] = ()
+    ) -> None:
+        size = len(body) + sum(map(len, more))
+        length = () if status == 204 else (("content-length", str(size)),)
         await self._begin(status, (*headers, *length))
-        await self._send_part(body, is_last=True)
+        if size - len(body) <= _SHORT_BYTES:
+            await self._send_part(b"".join([body, *more]), is_last=True)
+            return
+        await self._send_part(body)
+        for part in more[:-1]:
+            await self._send_part(part)
+        await self._send_part(more[-1], is_last=True)
 
     async def _begin(self, status: int, headers: Headers) -> None:
         told = (*headers, *_ALWAYS, *self._ids.headers(), *self.extra)
@@ -97,7 +109,7 @@ class Answering:
         self.is_begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
-    async def _send_part(self, data: bytes, *, is_last: bool = False) -> None:
+    async def _send_part(self, data: bytes | memoryview, *, is_last: bool = False) -> None:
         self._is_over = is_last
         await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
 

@@ -190,14 +190,16 @@ class Door:
         usual = self._server.tensor_body if route.is_raw else self._server.body
         most = usual if route.most_body_bytes is None else route.most_body_bytes
         with self.hold_body() as held:
-            data = await receive_body(receive, None if claimed is None else int(claimed), most, held)
+            whole = scope.get("ostiary.receive_whole") if route.is_raw else None
+            size = None if claimed is None else int(claimed)
+            data = await receive_body(receive, size, most, held, whole)
             visit.answering.must_close = False
             await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
 
-    async def _answer(self, route: Route, asked: Asked, data: bytes, answering: Answering) -> None:
+    async def _answer(self, route: Route, asked: Asked, data: bytes | memoryview, answering: Answering) -> None:
         body: object = data
         if route.takes is not None and not route.is_raw:
-            body = await self._read_body(data, route.takes)
+            body = await self._read_body(bytes(data), route.takes)
             del data
         reply: Reply = await route.handle(asked, body)
         await answering.send_reply(reply)

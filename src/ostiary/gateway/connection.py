@@ -8,11 +8,13 @@ does not take its answer, the number of connections.
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections.abc import Callable
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from ostiary.core.frames import map_memory
 from ostiary.core.limits import MAX_LINGER_BYTES, MAX_LINGER_MS, MAX_PIPELINED_BYTES
 from ostiary.core.values import dataclass
 from ostiary.errors import GATEWAY_BUSY, GATEWAY_FRAMING, GATEWAY_TOO_SLOW, GatewayRefused, OstiaryError
@@ -92,6 +94,8 @@ class DoorConnection(HttpToolsProtocol):
         self._is_over = False
         self._is_paused = False
         self._ignored = 0
+        self._whole: mmap.mmap | None = None
+        self._whole_bytes = 0
 
     # --- asyncio's side ---
 
@@ -113,6 +117,11 @@ class DoorConnection(HttpToolsProtocol):
         if not self._buffer and self._framing.is_at_head:
             self._unset_keepalive_if_required()
             self._set_timer(self._bounds.head_time)
+        if not self._buffer and self._framing.pass_on(data):
+            if self._framing.is_complete:
+                self._set_timer(None)
+            super().data_received(data)
+            return
         self._buffer.extend(data)
         self._pass_on()
 
@@ -142,6 +151,18 @@ class DoorConnection(HttpToolsProtocol):
         del msg
         self._refuse(GatewayRefused(GATEWAY_FRAMING, "the request cannot be read"))
 
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._whole = None
+        scope: Any = self.scope
+        scope["ostiary.receive_whole"] = self._receive_whole
+
+    def on_body(self, body: bytes) -> None:
+        if self._whole is None:
+            super().on_body(body)
+        elif not self.cycle.response_complete:
+            self._fill_whole(body)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._framing.is_complete and not self._is_over and not self.transport.is_closing():
@@ -160,6 +181,33 @@ class DoorConnection(HttpToolsProtocol):
             self.transport.close()
 
     # --- ours ---
+
+    async def _receive_whole(self, size: int) -> memoryview | None:
+        """A long body of which nothing was received by `receive`: into one piece of memory, without a turn of the
+        loop for each part. None where the client went away. Whoever calls it has judged `size`, which was told.
+        """
+        cycle: Any = self.cycle
+        self._whole, self._whole_bytes = map_memory(size), 0
+        whole = self._whole
+        self._fill_whole(cycle.body)
+        cycle.body = bytearray()
+        if cycle.waiting_for_100_continue and not cycle.transport.is_closing():
+            cycle.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            cycle.waiting_for_100_continue = False
+        self.flow.resume_reading()
+        try:
+            while cycle.more_body and not cycle.disconnected:
+                cycle.message_event.clear()
+                await cycle.message_event.wait()
+        finally:
+            self._whole = None
+        return memoryview(whole).toreadonly() if self._whole_bytes == size else None
+
+    def _fill_whole(self, part: bytes | bytearray) -> None:
+        assert self._whole is not None  # noqa: S101  whoever calls it looked
+        end = self._whole_bytes + len(part)
+        self._whole[self._whole_bytes : end] = part
+        self._whole_bytes = end
 
     def _pass_on(self) -> None:
         framing = self._framing

@@ -99,6 +99,15 @@ class RequestFraming:
             self.phase = Phase.COMPLETE if self.phase is Phase.LENGTH else Phase.CHUNK_END
         return taken
 
+    def pass_on(self, data: bytes) -> bool:
+        """Whether all of this is of a body whose length was told, and may be passed on as it is."""
+        if self.phase is not Phase.LENGTH or len(data) > self._left:
+            return False
+        self._left -= len(data)
+        if not self._left:
+            self.phase = Phase.COMPLETE
+        return True
+
     def _take_head(self, buffer: bytearray) -> bytes:
         if buffer and not 0x41 <= buffer[0] <= 0x5A:
             raise _unframed("it does not begin with a method")

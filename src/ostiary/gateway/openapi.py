@@ -19,7 +19,7 @@ BINARY: Final = "application/octet-stream"
 _BINARY_SCHEMA: Final = {
     "type": "string",
     "format": "binary",
-    "description": "The JSON, and right behind it the binary data of the inputs, end to end.",
+    "description": "The JSON, and right behind it the binary data, end to end.",
 }
 _HEADER_LENGTH: Final = {
     "name": "Inference-Header-Content-Length",
@@ -174,6 +174,8 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
                 schemas.append(by_form[id(_ERROR_EVENTS[route.dialect])])
             schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
             content[media_type] = {"schema": schema if told is route.gives else _describe_event(schema)}
+    if route.is_raw:
+        content[BINARY] = {"schema": _BINARY_SCHEMA}
     error_type = "application/problem+json" if issubclass(_ERRORS[route.dialect], Problem) else "application/json"
     failed = {"schema": by_form[id(_ERRORS[route.dialect])]}
     described: dict[str, Any] = {

@@ -21,9 +21,10 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  named, not listened at
 _METHODS: Final = "GET, POST"
 _REQUEST_HEADERS: Final = (
-    "authorization, x-api-key, content-type, x-request-id, traceparent, anthropic-version, anthropic-beta"
+    "authorization, x-api-key, content-type, x-request-id, traceparent, anthropic-version, anthropic-beta, "
+    "inference-header-content-length"
 )
-_ANSWER_HEADERS: Final = "x-request-id, x-correlation-id, retry-after"
+_ANSWER_HEADERS: Final = "x-request-id, x-correlation-id, retry-after, inference-header-content-length"
 
 
 def is_host_name(text: str) -> bool:

@@ -10,6 +10,10 @@ from ostiary.errors import GATEWAY_BODY_TOO_LARGE, GATEWAY_BUSY, GatewayRefused
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
+ReceiveWhole: TypeAlias = Callable[[int], Awaitable[memoryview | None]]
+
+_LONG_BYTES: Final = 1 << 20
+"""From here on it is worth a piece of memory of its own."""
 
 
 class ClientGone(Exception):
@@ -56,11 +60,25 @@ class Held:
         self._held = 0
 
 
-async def receive_body(receive: Receive, claimed_bytes: int | None, most_bytes: int, held: Held) -> bytes:
-    """`claimed_bytes`: its Content-Length, None where it comes in chunks. Raises GatewayRefused and ClientGone."""
+async def receive_body(
+    receive: Receive,
+    claimed_bytes: int | None,
+    most_bytes: int,
+    held: Held,
+    receive_whole: ReceiveWhole | None = None,
+) -> bytes | memoryview:
+    """`claimed_bytes`: its Content-Length, None where it comes in chunks. Raises GatewayRefused and ClientGone.
+
+    `receive_whole`: how the connection receives one that is long, and of which the length is known.
+    """
     if claimed_bytes is not None and claimed_bytes > most_bytes:
         raise _too_large(most_bytes)
     held.grow(claimed_bytes or 0)
+    if receive_whole is not None and claimed_bytes is not None and claimed_bytes >= _LONG_BYTES:
+        whole = await receive_whole(claimed_bytes)
+        if whole is None:
+            raise ClientGone
+        return whole
     parts: list[bytes] = []
     total = 0
     while True:

@@ -27,6 +27,8 @@ class BytesReply:
     media_type: str
     status: int = 200
     headers: Headers = ()
+    more: tuple[memoryview, ...] = ()
+    """What follows `data`, long, and not to be copied."""
 
 
 @dataclass(frozen=True, slots=True)

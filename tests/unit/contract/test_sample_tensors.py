@@ -97,6 +97,9 @@ def test_what_no_rule_bounds_is_tried_and_fits() -> None:
     samples = by_name(contract_of(TensorInput("x", "FP32", (2,))))
     assert samples["x holds what is no number"].rule is None
     assert "x holds just above its range" not in samples
+    samples = by_name(contract_of(TensorInput("x", "INT16", (2,))))
+    ends = [last_number(samples[f"x holds the {end} INT16"], "<h") for end in ("least", "greatest")]
+    assert ends == [-32_768, 32_767]
 
 
 def test_dims_are_tried_at_both_ends_and_past_them() -> None:

@@ -117,7 +117,7 @@ def test_frames_before_a_malformed_one_are_given_out() -> None:
 
 def test_lengths_that_are_only_claimed_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(frames, "_map_memory", lambda wanted: asked.append(wanted) or bytearray(10))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(frames, "map_memory", lambda wanted: asked.append(wanted) or bytearray(10))  # type: ignore[func-returns-value]
     reader = FrameReader(FromWorker)
     assert list(reader.feed(_header(body=MAX_FRAME_BODY_BYTES, tail=MAX_FRAME_TAIL_BYTES))) == []
     assert asked == []

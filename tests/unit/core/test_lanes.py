@@ -162,10 +162,10 @@ def test_ends_are_the_last_within_and_the_first_past(datatype: str, low: float |
     assert ends is not None
     for word in (ends.least, ends.most):
         assert find_outside(memoryview(word), lane, low, high) is None
-    for word in (ends.below, ends.above):
-        if word is not None:
-            assert find_outside(memoryview(word), lane, low, high) == 0
-            assert find_not_finite(memoryview(word), lane) is None
+    for past in (ends.below, ends.above):
+        if past is not None:
+            assert find_outside(memoryview(past), lane, low, high) == 0
+            assert find_not_finite(memoryview(past), lane) is None
     assert ends.above == write_next(lane, ends.most)
     if ends.below is not None:
         assert write_next(lane, ends.below) == ends.least

@@ -26,10 +26,12 @@ memory = "2 GiB"
 [server]
 host = "0.0.0.0"
 port = 8443
+grpc_port = 8444
 hosts = ["models.example", "10.0.0.1", "[::1]"]
 origins = ["https://app.example", "http://localhost:3000"]
 keys = true
 body = "16 MiB"
+tensor_body = "32 MiB"
 buffers = "1 GiB"
 head_time = "5 s"
 body_time = "2 min"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 
 from ostiary.core.limits import MAX_FRAME_TAIL_BYTES, MAX_HEADER_BYTES
 from ostiary.core.text import quote_untrusted

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 
 from ostiary.core.tensors import ParsedTensors
 from ostiary.errors import GATEWAY_DRAINING, GATEWAY_TOO_SLOW, GatewayRefused

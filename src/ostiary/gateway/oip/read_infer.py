@@ -51,17 +51,17 @@ class InferRequest:
     """In the order in which they are to come."""
 
 
-def split_body(data: bytes, claimed_header: str | None) -> tuple[bytes, memoryview]:
+def split_body(data: bytes | memoryview, claimed_header: str | None) -> tuple[bytes, memoryview]:
     """The JSON, and the binary data behind it. `claimed_header`: the bytes of the JSON, as a header told."""
     whole = memoryview(data)
     if claimed_header is None:
-        return data, whole[:0]
+        return bytes(data), whole[:0]
     if not _LENGTH.fullmatch(claimed_header) or int(claimed_header) > len(data):
         raise GatewayRefused(
             GATEWAY_BODY_MALFORMED, f"{HEADER_LENGTH} is no number of bytes that the body has", field=HEADER_LENGTH
         )
     end = int(claimed_header)
-    return data[:end], whole[end:]
+    return bytes(whole[:end]), whole[end:]
 
 
 def parse_infer(header: bytes, binary: memoryview, contract: FunctionContract) -> InferRequest:

@@ -35,7 +35,7 @@ _MANY_NUMBERS: Final = 4_096
 _AT_WORK: Final = ("running", "resting")
 
 
-async def infer(asked: Asked, data: bytes) -> Reply:
+async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
     model, contract = choose_function(asked.models, asked.path["model"])
     _judge_version(asked, model)
     _judge_media_type(asked.headers.get("content-type"), has_binary=HEADER_LENGTH in asked.headers)

@@ -35,7 +35,7 @@ _FORMS: Final[Mapping[str, str]] = {
 def write_infer(name: str, version: str, request: InferRequest, outputs: Mapping[str, Tensor]) -> Reply:
     """Raises ContractRefused where numbers are too many for JSON, AnswerRefused where JSON cannot write one."""
     told: list[InferOutput] = []
-    parts: list[bytes | memoryview] = []
+    parts: list[memoryview] = []
     for wanted in request.wanted:
         tensor = outputs[wanted.name]
         shape = [*tensor.shape]
@@ -48,11 +48,7 @@ def write_infer(name: str, version: str, request: InferRequest, outputs: Mapping
     header = msgspec.json.encode(InferAnswer(name, version, told, request.id))
     if not any(wanted.is_binary for wanted in request.wanted):
         return BytesReply(header, "application/json")
-    return BytesReply(
-        b"".join([header, *parts]),
-        BINARY,
-        headers=((HEADER_LENGTH, str(len(header))),),
-    )
+    return BytesReply(header, BINARY, headers=((HEADER_LENGTH, str(len(header))),), more=tuple(parts))
 
 
 def _list_numbers(name: str, tensor: Tensor) -> list[bool | int | float]:
