@@ -88,6 +88,17 @@ def _add_along(b: GraphBuilder) -> object:
     return b.output(b.add("put_along_axis", table, index, new, axis=1, reduce="sum"))
 
 
+def _running_index(op: str) -> Callable[[GraphBuilder], object]:
+    """Of numbers below 256; but the first of what comes before each is the end of their type."""
+
+    def build(b: GraphBuilder) -> object:
+        table, numbers = b.input(F, 300), b.input(Dtype.UINT8, 2)
+        index = b.add(op, b.add("as_type", numbers, dtype=I), axis=0, reverse=False, inclusive=False)
+        return b.output(b.add("take", table, index, axis=0))
+
+    return build
+
+
 def _last_of_axis(b: GraphBuilder) -> object:
     """Within bounds when the dim is 9, not when it is 2."""
     n = b.dim("n", 1, 9)
@@ -186,6 +197,10 @@ BY_DATA = (
             [TABLE, ((2,), [0, 3]), ((2,), [-1, 2]), ((2, 1, 1), [1.0, 2.0])], End.HARMLESS),
     Hostile("adding along an axis at places of 64 bits", _add_along,
             [TABLE, ((4, 1), [0, 2, 1, 0]), ((4, 1), [1.0] * 4)], End.HARMLESS),
+    *[
+        Hostile(f"a running index by {op}", _running_index(op), [((300,), [0.0] * 300), ((2,), [1, 2])])
+        for op in ("cummax", "cummin")
+    ],
     Hostile("an index that was no number", _computed_index, [TABLE, ((2,), [NAN, INF])]),
     Hostile("an index that wraps around", _wrapped_index, [TABLE, ((1,), [65_535])]),
     Hostile("an index that is a constant", _constant_index, [TABLE]),
