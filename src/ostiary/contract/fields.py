@@ -31,7 +31,11 @@ def unfit(code: Code, field: str, detail: str) -> ContractRefused:
 def unfit_rule(code: Code, field: str, detail: str, rule: str, limit: str) -> ContractRefused:
     """Of a function's input: which rule of its contract, and what that allows."""
     shown = quote_untrusted(field)
-    return ContractRefused(code, f"{shown} {detail}", field=shown, rule=rule, limit=limit)
+    hint = _LOOK_UP if code in {CONTRACT_TYPE, CONTRACT_UNKNOWN_FIELD} else None
+    return ContractRefused(code, f"{shown} {detail}", hint=hint, field=shown, rule=rule, limit=limit)
+
+
+_LOOK_UP: Final = "'ostiary inspect' shows what a function takes; docs/functions.md tells what inputs can be."
 
 
 def name_type(value: object) -> str:

@@ -139,3 +139,12 @@ def test_files_that_are_not_there_or_too_large(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("ostiary.library.npy.MAX_FRAME_TAIL_BYTES", -5_000)
     with pytest.raises(Misuse, match="inputs have"):
         read_npy_file(path)
+
+
+def test_a_file_that_is_none_is_told_with_what_helps(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(saved(make("FP32", (2, 3)))[:-1])
+    with pytest.raises(IntakeRefused, match=r"x\.npy at byte 128") as caught:
+        read_npy_file(path)
+    assert "numpy.save" in str(caught.value.hint)
+    assert str(tmp_path) not in str(caught.value)
