@@ -116,10 +116,13 @@ def _factorise(op: str, **attributes: Any) -> Callable[[GraphBuilder], object]:
     return build
 
 
-def _choose_matrix(b: GraphBuilder) -> object:
-    left, right = b.input(F, 2, 1, 4), b.input(F, 3, 4, 5)
-    chosen = b.input(Dtype.UINT32, 1)
-    return b.output(b.add("gather_mm", left, right, chosen, chosen))
+def _choose_matrix(dtype: Dtype) -> Callable[[GraphBuilder], object]:
+    def build(b: GraphBuilder) -> object:
+        left, right = b.input(dtype, 2, 1, 4), b.input(dtype, 3, 4, 5)
+        chosen = b.input(Dtype.UINT32, 1)
+        return b.output(b.add("gather_mm", left, right, chosen, chosen))
+
+    return build
 
 
 def _choose_packed(b: GraphBuilder) -> object:
@@ -189,7 +192,9 @@ BY_DATA = (
         [TABLE, ((2,), [0, 1_000_000_000]), ((2, 2), [1.0] * 4)],
     ),
     Hostile("more places than values", _masked, [((2, 4), [0.0] * 8), ((2, 4), [1] * 8), ((2, 3), [1.0] * 6)]),
-    Hostile("a matrix that is not there", _choose_matrix, [((2, 1, 4), [0.0] * 8), ((3, 4, 5), [0.0] * 60), ((1,), [100_000_000])]),
+    Hostile("a matrix of half precision", _choose_matrix(Dtype.FLOAT16),
+            [((2, 1, 4), [1.0] * 8), ((3, 4, 5), [1.0] * 60), ((1,), [1])], End.HARMLESS),
+    Hostile("a matrix that is not there", _choose_matrix(F), [((2, 1, 4), [0.0] * 8), ((3, 4, 5), [0.0] * 60), ((1,), [100_000_000])]),
     Hostile("a packed matrix that is not there", _choose_packed, [((1, 1, 64), [1.0] * 64), ((1,), [100_000_000])]),
     Hostile("places of two types", _mixed_indices("gather"), [TABLE, ((2,), [0, 3]), ((2,), [-1, 2])], End.HARMLESS),
     Hostile("far places of two types", _mixed_indices("gather"), [TABLE, ((2,), [0, (1 << 64) - 1]), ((2,), [-1, 2])]),
