@@ -30,7 +30,7 @@ def _choose(chance: random.Random, types: list[TensorType]) -> Node:
     one, two, three = (chance.randrange(len(types)) for _ in range(3))
     op = chance.choice(
         "add subtract multiply negative abs maximum minimum remainder floor_divide bitwise_and as_type select "
-        "sort cummax concatenate argmax argsort reshape take max where_less searchsorted".split()
+        "sort cummax cummin concatenate argmax argsort reshape take max where_less searchsorted".split()
     )
     match op:
         case "negative" | "abs":
@@ -41,8 +41,9 @@ def _choose(chance: random.Random, types: list[TensorType]) -> Node:
             return Node(op, (one, two, three), (), {})
         case "sort" | "argsort":
             return Node(op, (one,), (), {"axis": 0})
-        case "cummax":
-            return Node(op, (one,), (), {"axis": 0, "reverse": chance.random() < 0.5, "inclusive": True})
+        case "cummax" | "cummin":
+            flags = {name: chance.random() < 0.5 for name in ("reverse", "inclusive")}
+            return Node(op, (one,), (), {"axis": 0, **flags})
         case "concatenate":
             return Node(op, (one, two), (), {"axis": 0})
         case "argmax":

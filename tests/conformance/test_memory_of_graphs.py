@@ -88,6 +88,23 @@ def _random(width: int) -> Build:
     return lambda b: b.add("random_bits", b.input(Dtype.UINT32, 2), shape=(257, 513), width=width)
 
 
+def _unpacked(bits: int) -> Build:
+    def build(b: GraphBuilder) -> int:
+        words, scales = b.input(Dtype.UINT32, 256, 8 * bits), b.input(B, 256, 4)
+        return b.add("dequantize", words, scales, scales, group_size=64, bits=bits, mode="affine", dtype=B)
+
+    return build
+
+
+def _chosen(dtype: Dtype) -> Build:
+    def build(b: GraphBuilder) -> int:
+        left, right, places = b.input(dtype, 2, 64, 64), b.input(dtype, 2, 64, 64), b.input(Dtype.UINT32, 32)
+        first = b.add("as_type", b.add("less", places, places), dtype=Dtype.UINT32)
+        return b.add("gather_mm", left, right, first, first)
+
+    return build
+
+
 MATRICES = (4, 48, 48)
 CASES: dict[str, Build] = {
     "convolution": _conv(2, 32, 16, 3),
@@ -124,6 +141,9 @@ CASES: dict[str, Build] = {
     "quotient of integers": _mixed("divide", Dtype.INT8, Dtype.INT64),
     "power of integers": _two("power", (256, 512), (512,), I),
     "random bits": _random(4),
+    **{f"packed numbers of {bits} bits": _unpacked(bits) for bits in (3, 4, 5, 6)},
+    "chosen products": _chosen(F),
+    "chosen products of half precision": _chosen(B),
     "short random bits": _random(2),
 }
 

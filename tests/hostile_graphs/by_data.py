@@ -88,6 +88,17 @@ def _add_along(b: GraphBuilder) -> object:
     return b.output(b.add("put_along_axis", table, index, new, axis=1, reduce="sum"))
 
 
+def _running_index(op: str) -> Callable[[GraphBuilder], object]:
+    """Of numbers below 256; but the first of what comes before each is the end of their type."""
+
+    def build(b: GraphBuilder) -> object:
+        table, numbers = b.input(F, 300), b.input(Dtype.UINT8, 2)
+        index = b.add(op, b.add("as_type", numbers, dtype=I), axis=0, reverse=False, inclusive=False)
+        return b.output(b.add("take", table, index, axis=0))
+
+    return build
+
+
 def _last_of_axis(b: GraphBuilder) -> object:
     """Within bounds when the dim is 9, not when it is 2."""
     n = b.dim("n", 1, 9)
@@ -105,10 +116,13 @@ def _factorise(op: str, **attributes: Any) -> Callable[[GraphBuilder], object]:
     return build
 
 
-def _choose_matrix(b: GraphBuilder) -> object:
-    left, right = b.input(F, 2, 1, 4), b.input(F, 3, 4, 5)
-    chosen = b.input(Dtype.UINT32, 1)
-    return b.output(b.add("gather_mm", left, right, chosen, chosen))
+def _choose_matrix(dtype: Dtype) -> Callable[[GraphBuilder], object]:
+    def build(b: GraphBuilder) -> object:
+        left, right = b.input(dtype, 2, 1, 4), b.input(dtype, 3, 4, 5)
+        chosen = b.input(Dtype.UINT32, 1)
+        return b.output(b.add("gather_mm", left, right, chosen, chosen))
+
+    return build
 
 
 def _choose_packed(b: GraphBuilder) -> object:
@@ -178,7 +192,9 @@ BY_DATA = (
         [TABLE, ((2,), [0, 1_000_000_000]), ((2, 2), [1.0] * 4)],
     ),
     Hostile("more places than values", _masked, [((2, 4), [0.0] * 8), ((2, 4), [1] * 8), ((2, 3), [1.0] * 6)]),
-    Hostile("a matrix that is not there", _choose_matrix, [((2, 1, 4), [0.0] * 8), ((3, 4, 5), [0.0] * 60), ((1,), [100_000_000])]),
+    Hostile("a matrix of half precision", _choose_matrix(Dtype.FLOAT16),
+            [((2, 1, 4), [1.0] * 8), ((3, 4, 5), [1.0] * 60), ((1,), [1])], End.HARMLESS),
+    Hostile("a matrix that is not there", _choose_matrix(F), [((2, 1, 4), [0.0] * 8), ((3, 4, 5), [0.0] * 60), ((1,), [100_000_000])]),
     Hostile("a packed matrix that is not there", _choose_packed, [((1, 1, 64), [1.0] * 64), ((1,), [100_000_000])]),
     Hostile("places of two types", _mixed_indices("gather"), [TABLE, ((2,), [0, 3]), ((2,), [-1, 2])], End.HARMLESS),
     Hostile("far places of two types", _mixed_indices("gather"), [TABLE, ((2,), [0, (1 << 64) - 1]), ((2,), [-1, 2])]),
@@ -186,6 +202,10 @@ BY_DATA = (
             [TABLE, ((2,), [0, 3]), ((2,), [-1, 2]), ((2, 1, 1), [1.0, 2.0])], End.HARMLESS),
     Hostile("adding along an axis at places of 64 bits", _add_along,
             [TABLE, ((4, 1), [0, 2, 1, 0]), ((4, 1), [1.0] * 4)], End.HARMLESS),
+    *[
+        Hostile(f"a running index by {op}", _running_index(op), [((300,), [0.0] * 300), ((2,), [1, 2])])
+        for op in ("cummax", "cummin")
+    ],
     Hostile("an index that was no number", _computed_index, [TABLE, ((2,), [NAN, INF])]),
     Hostile("an index that wraps around", _wrapped_index, [TABLE, ((1,), [65_535])]),
     Hostile("an index that is a constant", _constant_index, [TABLE]),

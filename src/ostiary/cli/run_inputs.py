@@ -98,7 +98,8 @@ def _parse(data: bytes, name: str | None) -> JsonValue:
         value = parse_json(data, max_bytes=_MAX_JSON_BYTES, max_values=2 * MAX_INPUT_ITEMS)
     except IntakeRefused as refusal:
         where = "the value" if name is None else quote_untrusted(Path(name).name)
-        raise Misuse(USAGE, f"{_EXAMPLE}; {where} is not JSON: {refusal.message}") from refusal
+        reason = "; ".join(finding.detail for finding in refusal.findings[:1]) or "it cannot be read"
+        raise Misuse(USAGE, f"{_EXAMPLE}; {where} is not JSON: {reason}") from refusal
     if isinstance(value, Mapping | str) or value is None:
         raise Misuse(USAGE, f"{_EXAMPLE}; this is neither a number nor a list of numbers")
     return value

@@ -68,15 +68,17 @@ def _put(draft: Path, path: Path) -> None:
     if not path.exists():
         draft.rename(path)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    path.rename(old / "old")  # a directory that is not empty cannot be replaced in one step
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    old = aside / "old"
     try:
+        path.rename(old)  # a directory that is not empty cannot be replaced in one step
         draft.rename(path)
-    except OSError:
-        (old / "old").rename(path)
+    except BaseException:  # whoever stops it here still has what was there
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(aside, ignore_errors=True)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _explain(path: Path, error: OSError) -> OutputUnwritable:

@@ -184,6 +184,17 @@ def _pack(call: Call, _outputs: tuple[TensorType, ...]) -> Size:
     return count_elements(call.shape(0)) * each * _WORD
 
 
+def _unpack(call: Call, outputs: tuple[TensorType, ...]) -> Size:
+    """Bits that do not divide a byte are put together from its neighbours."""
+    return count_elements(outputs[0].shape) * (18 if call.integer("bits") in _WHOLE_PARTS else 28)
+
+
+def _choose(call: Call, outputs: tuple[TensorType, ...]) -> Size:
+    """Matrices of half precision are widened, and so is what comes of them."""
+    chosen = count_elements(outputs[0].shape) * _WORD
+    return _copy(1)(call, outputs) + (0 if outputs[0].dtype.bytes == _WORD else chosen)
+
+
 def _copy(times: int) -> _Scratch:
     """Copies of the inputs, whose elements have up to eight bytes and at least four."""
 
@@ -215,6 +226,7 @@ def _widen(call: Call, outputs: tuple[TensorType, ...]) -> Size:
 _Scratch: TypeAlias = Callable[[Call, tuple[TensorType, ...]], Size]
 _WORD: Final = 4  # bytes of float32, in which most is computed
 _HALF: Final = 2
+_WHOLE_PARTS: Final = frozenset({2, 4, 8})
 
 # Measured with arrays that lie row by row, turned ones and stretched ones.
 _SCRATCH: Final[Mapping[str, _Scratch]] = {
@@ -228,11 +240,11 @@ _SCRATCH: Final[Mapping[str, _Scratch]] = {
     "cummin": _copy(1),
     "cumprod": _copy(1),
     "cumsum": _copy(1),
-    "dequantize": _per_result(18),
+    "dequantize": _unpack,
     "eig": _copy(4),
     "eigh": _copy(4),
     "fft": _copy(2),
-    "gather_mm": _copy(1),
+    "gather_mm": _choose,
     "gather_qmm": _copy(1),
     "hadamard_transform": _copy(1),
     "inverse": _copy(2),

@@ -117,6 +117,8 @@ def _follow(node: Node, kinds: list[TensorType], inputs: list[Range | None], sco
     whole = [item for item in (inputs[i] for i in _pick_data(node.op, len(inputs))) if item is not None]
     if not whole:
         return None
+    if node.op in _RUNNING and not node.attributes["inclusive"]:
+        return None  # it begins with what every number replaces: the end of the type
     if node.op in _PASSING:
         return (min(low for low, _ in whole), max(high for _, high in whole)) if _all_known(node, inputs) else None
     rule = _ARITHMETIC.get(node.op)
@@ -143,6 +145,7 @@ def _pick_data(op: str, count: int) -> list[int]:
 
 
 _PLACES: Final = frozenset({"argmax", "argmin", "argsort", "argpartition"})
+_RUNNING: Final = frozenset({"cummax", "cummin"})
 _PASSING: Final = frozenset(
     {
         "as_strided",

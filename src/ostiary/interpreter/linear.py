@@ -21,8 +21,16 @@ def _make_addmm(call: Call, _outputs: Types) -> Run:
     return lambda a, b, c: mx.addmm(c, a, b, alpha, beta)
 
 
-def _gather_mm(a: mx.array, b: mx.array, left: mx.array, right: mx.array) -> mx.array:
-    return mx.gather_mm(a, b, left, right)
+def _make_gather_mm(_call: Call, outputs: Types) -> Run:
+    dtype = MLX_DTYPES[outputs[0].dtype]
+    if dtype == mx.float32 or mx.default_device() != mx.cpu:
+        return mx.gather_mm
+
+    def run(a: mx.array, b: mx.array, left: mx.array, right: mx.array) -> mx.array:
+        """The processor's own knows float32 alone, and says so only as it computes."""
+        return mx.gather_mm(a.astype(mx.float32), b.astype(mx.float32), left, right).astype(dtype)
+
+    return run
 
 
 def _make_convolution(call: Call, _outputs: Types) -> Run:
@@ -82,7 +90,7 @@ def _make_gather_qmm(call: Call, _outputs: Types) -> Run:
 LINEAR: Final[Mapping[str, Make]] = {
     "matmul": plainly(mx.matmul),
     "addmm": _make_addmm,
-    "gather_mm": plainly(_gather_mm),
+    "gather_mm": _make_gather_mm,
     "convolution": _make_convolution,
     "hadamard_transform": _make_hadamard,
     "fft": _make_fft,

@@ -59,6 +59,8 @@ def read_array(value: object) -> object:
         return value
     package = _find_package(value)
     if package == "mlx":
+        if not isinstance(value, sys.modules["mlx.core"].array):
+            raise _no_tensor(f"a {quote_untrusted(type(value).__qualname__)} of MLX")
         return _read_mlx(value)
     if package != "numpy" and hasattr(value, "__dlpack__"):
         value = _take_over(value)
@@ -118,9 +120,15 @@ def _read_mlx(value: Any) -> Tensor:
 
 def _read_numpy(value: Any) -> Tensor:
     numpy = _import_numpy()
+    if isinstance(value, numpy.ma.MaskedArray) and numpy.ma.is_masked(value):
+        raise Misuse(
+            USAGE,
+            "a masked array holds numbers that are not meant, and a tensor cannot say which",
+            hint="Say what stands in their places: array.filled(0).",
+        )
     array = numpy.asarray(value)
     if array.dtype.kind not in "biufV" or array.dtype.fields is not None:
-        raise Misuse(USAGE, f"an array of type {quote_untrusted(str(array.dtype))} is no tensor of numbers")
+        raise _no_tensor(f"an array of type {quote_untrusted(str(array.dtype))}")
     datatype = _read_name(str(array.dtype.name))
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -139,7 +147,7 @@ def _read_view(view: memoryview) -> Tensor:
         form = {("l", 8): "q", ("L", 8): "Q", ("l", 4): "i", ("L", 4): "I"}[form, view.itemsize]
     datatype = _FORMATS.get(form)
     if datatype is None:
-        raise Misuse(USAGE, f"memory of format {quote_untrusted(view.format)!r} is no tensor of numbers")
+        raise _no_tensor(f"memory of format {quote_untrusted(view.format)!r}")
     return _make_tensor(datatype, tuple(view.shape or ()), view)
 
 
@@ -147,6 +155,14 @@ def _make_tensor(datatype: str, shape: tuple[int, ...], view: memoryview) -> Ten
     if not view.c_contiguous or view.nbytes <= _COPIED_BYTES:
         view = memoryview(view.tobytes())
     return Tensor(datatype, shape, view.cast("B") if view.format != "B" or view.ndim != 1 else view)
+
+
+def _no_tensor(what: str) -> Misuse:
+    return Misuse(
+        USAGE,
+        f"{what} is no tensor of numbers",
+        hint="Give an array of truth values, integers or floats, or lists of numbers.",
+    )
 
 
 def _read_name(name: str) -> str:

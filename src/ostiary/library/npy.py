@@ -6,9 +6,11 @@ The header is a Python literal. NumPy evaluates it; here it has to be of the one
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Final, Literal
 
@@ -49,6 +51,7 @@ _DESCRIPTIONS: Final = {
 }
 _WORDS: Final[Mapping[int, Literal["B", "H", "I", "Q"]]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _ALIGNMENT: Final = 64
+_SAVE_AGAIN: Final = "Save the array again, as plain numbers: numpy.save(path, array, allow_pickle=False)."
 
 
 def read_npy_file(path: Path) -> Tensor:
@@ -65,7 +68,10 @@ def read_npy_file(path: Path) -> Tensor:
     try:
         return parse_npy_tensor(data)
     except IntakeRefused as refusal:
-        named = [replace(finding, path=path.name) for finding in refusal.findings]
+        named = [
+            replace(finding, path=path.name, rule=replace(finding.rule, hint=_SAVE_AGAIN))
+            for finding in refusal.findings
+        ]  # nobody published it: what helps with a model does not help here
         raise refusal_of(*named) from refusal
 
 
@@ -112,17 +118,22 @@ def _swap(data: memoryview, item: int) -> memoryview:
 
 
 def _order(data: memoryview, header: NpyHeader, item: int) -> memoryview:
-    """From columns first to rows first."""
-    ordered = b"".join(_list_rows(data.cast(_WORDS[item]), header.shape))
-    return memoryview(ordered)
-
-
-def _list_rows(words: memoryview, shape: tuple[int, ...]) -> Iterator[bytes]:
-    if len(shape) == 1:
-        yield words.tobytes()
-        return
-    for place in range(shape[0]):
-        yield from _list_rows(words[place :: shape[0]], shape[1:])
+    """From columns first to rows first: line by line along the longest axis, so that there are few lines."""
+    code = _WORDS[item]
+    words = data.cast(code)
+    ordered = memoryview(bytearray(len(data)))
+    if not len(data):
+        return ordered
+    target, shape = ordered.cast(code), header.shape
+    along = max(range(len(shape)), key=lambda axis: shape[axis])
+    columns = [math.prod(shape[:axis]) for axis in range(len(shape))]
+    rows = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    others = [axis for axis in range(len(shape)) if axis != along]
+    for place in product(*(range(shape[axis]) for axis in others)):
+        source = sum(at * columns[axis] for at, axis in zip(place, others, strict=True))
+        start = sum(at * rows[axis] for at, axis in zip(place, others, strict=True))
+        target[start :: rows[along]][: shape[along]] = words[source :: columns[along]][: shape[along]]
+    return ordered
 
 
 def _show(path: Path) -> str:

@@ -53,7 +53,7 @@ def test_numbers_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (["[1]"], "wants NAME=VALUE; the names are x, z"),
         (["x=absent.npy", "z=1"], "absent.npy cannot be read"),
         (["x=absent.json", "z=1"], "absent.json cannot be read"),
-        (["x=[NaN]", "z=1"], "is not JSON"),
+        (["x=[NaN]", "z=1"], "the value is not JSON: it holds NaN"),
     ],
 )
 def test_what_is_no_input(said: list[str], words: str) -> None:

@@ -41,6 +41,13 @@ def test_what_fits_travels_as_it_came() -> None:
     assert (checked.timeout_seconds, checked.bytes) == (3.0, 24)
 
 
+@pytest.mark.parametrize("inputs", [{"z": [[1]]}, {"x": "text"}], ids=["a name", "a type"])
+def test_the_hint_is_about_functions(inputs: dict[str, object]) -> None:
+    with pytest.raises(ContractRefused) as caught:
+        check(**inputs)
+    assert "docs/functions.md" in str(caught.value.hint)
+
+
 def test_lists_become_what_the_contract_names() -> None:
     checked = check(x=[[1, 2.5, 3]])
     assert struct.unpack("<3f", checked.buffers[0]) == (1, 2.5, 3)

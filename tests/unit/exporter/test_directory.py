@@ -85,3 +85,25 @@ def test_a_place_that_cannot_be_written_is_told_without_its_path(tmp_path: Path)
     with pytest.raises(OutputUnwritable) as caught, written_whole(tmp_path / "file" / "model", overwrite=False):
         pass
     assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.parametrize("fails_at", [1, 2], ids=["as the old goes", "as the new comes"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_whoever_stops_it_as_they_change_places_still_has_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], fails_at: int
+) -> None:
+    place = tmp_path / "model"
+    write(place, b"1")
+    rename, calls = Path.rename, []
+
+    def stop(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == fails_at:
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", stop)
+    with pytest.raises((KeyboardInterrupt, OutputUnwritable)):
+        write(place, b"2", overwrite=True)
+    assert (place / "graph.json").read_bytes() == b"1"
+    assert list_names(tmp_path) == ["model"]

@@ -144,6 +144,16 @@ def test_shapes_and_choices_pass_ranges_on() -> None:
     assert take_is_proven(build, build.add("take", 1, 2, axis=0), {1: (0, 4)})
 
 
+@pytest.mark.parametrize("op", ["cummax", "cummin"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_comes_before_the_first_is_the_end_of_the_type(op: str, reverse: bool) -> None:
+    for inclusive in (True, False):
+        graph = Build((F32, (300,)), (U8, (4,)))
+        running = graph.add(op, graph.add("as_type", 1, dtype=I32), axis=0, reverse=reverse, inclusive=inclusive)
+        graph.add("take", 0, running, axis=0)
+        assert bool(graph.proven()) is inclusive
+
+
 def test_sizes_that_follow_dims_are_within_all_their_sizes() -> None:
     dims = (Dim("n", 1, 8),)
     build = Build((F32, (N, 2)), dims=dims)

@@ -54,6 +54,24 @@ def test_arrays_of_something_else(value: Any) -> None:
         read_array(value)
 
 
+def test_numbers_behind_a_mask_are_not_sent() -> None:
+    values = numpy.zeros((2, 3), dtype="f4")
+    with pytest.raises(Misuse, match="masked array"):
+        read_array(numpy.ma.masked_array(values, mask=[[True, False, False]] * 2))
+    whole = read_array(numpy.ma.masked_array(values, mask=False))
+    assert isinstance(whole, Tensor)
+    assert whole.shape == (2, 3)
+
+
+@pytest.mark.mlx
+def test_what_is_of_mlx_and_no_array() -> None:
+    mx, nn = pytest.importorskip("mlx.core"), pytest.importorskip("mlx.nn")
+    for value in (nn.Linear(2, 2), mx.float32):
+        with pytest.raises(Misuse, match="is no tensor of numbers") as caught:
+            read_array(value)
+        assert "--help" not in (caught.value.hint or "")
+
+
 def test_a_complex_number_is_none_of_a_model() -> None:
     with pytest.raises(Misuse, match="complex"):
         read_array(numpy.array([1j]))

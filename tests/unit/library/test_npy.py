@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,20 @@ def test_whatever_numpy_saves_is_read_as_it_is(datatype: str, shape: tuple[int, 
 def test_what_is_written_is_what_numpy_writes(datatype: str, shape: tuple[int, ...]) -> None:
     data = saved(make(datatype, shape))
     assert b"".join(bytes(part) for part in render_npy(parse_npy_tensor(data))) == data
+
+
+@pytest.mark.parametrize("shape", [(100_000, 2), (2, 100_000), (3, 1, 70_000)], ids=str)
+def test_many_columns_of_a_few_numbers_are_turned_in_place(shape: tuple[int, ...]) -> None:
+    array = make("UINT8", shape)
+    data = saved(numpy.asfortranarray(array))
+    tracemalloc.start()
+    try:
+        tensor = parse_npy_tensor(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert tensor.data.tobytes() == array.tobytes()
+    assert peak < 4 * len(data)
 
 
 def test_what_numpy_has_no_name_for_is_written_wider() -> None:
@@ -124,3 +139,12 @@ def test_files_that_are_not_there_or_too_large(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("ostiary.library.npy.MAX_FRAME_TAIL_BYTES", -5_000)
     with pytest.raises(Misuse, match="inputs have"):
         read_npy_file(path)
+
+
+def test_a_file_that_is_none_is_told_with_what_helps(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(saved(make("FP32", (2, 3)))[:-1])
+    with pytest.raises(IntakeRefused, match=r"x\.npy at byte 128") as caught:
+        read_npy_file(path)
+    assert "numpy.save" in str(caught.value.hint)
+    assert str(tmp_path) not in str(caught.value)
