@@ -33,6 +33,7 @@ def test_each_line_can_come_true_and_no_other() -> None:
     written = [line for line in lines if line and not line.startswith("#")]
     reasons = {f"{subject.name}: {package} is not installed" for subject in SUBJECTS for package in subject.needs}
     reasons |= {f"{subject.name}: there is no device" for subject in SUBJECTS if subject.device == "gpu"}
+    reasons |= {f"{subject.name}: it answers at once" for subject in SUBJECTS if not subject.speaks}
     assert sorted(written) == sorted(reasons)
 
 

@@ -32,6 +32,7 @@ from ostiary.graph.function_contract import ContractDim, FunctionContract, Tenso
 from ostiary.graph.sizes import Expression, Size, evaluate_size, list_dims
 
 _MAX_LISTED: Final = 8
+_LOOK_UP: Final = "'ostiary inspect' shows what a function takes; docs/functions.md tells what inputs can be."
 
 
 def check_tensors(
@@ -75,10 +76,12 @@ def _check_names(inputs: Mapping[str, object], contract: FunctionContract) -> No
     for name in inputs:
         if name not in known:
             detail = f"is no input of this function; it takes {listed}"
-            raise unfit(CONTRACT_UNKNOWN_FIELD, str(name), detail, "inputs", listed)
+            raise unfit(CONTRACT_UNKNOWN_FIELD, str(name), detail, "inputs", listed, hint=_LOOK_UP)
     for name in known:
         if inputs.get(name) is None:
-            raise unfit(CONTRACT_TYPE, name, f"is missing; this function takes {listed}", "inputs", listed)
+            raise unfit(
+                CONTRACT_TYPE, name, f"is missing; this function takes {listed}", "inputs", listed, hint=_LOOK_UP
+            )
 
 
 def _expect(rule: TensorOutput, dims: Mapping[str, int]) -> ExpectedTensor:
@@ -90,7 +93,14 @@ def _read_tensor(value: object, rule: TensorInput) -> Tensor:
     """As it is, or made of lists; of the rule's datatype, and as many bytes as its shape says."""
     if not isinstance(value, Tensor):
         if isinstance(value, str | bytes | Mapping):
-            raise unfit(CONTRACT_TYPE, rule.name, f"is {name_type(value)}, not a tensor", "datatype", rule.datatype)
+            raise unfit(
+                CONTRACT_TYPE,
+                rule.name,
+                f"is {name_type(value)}, not a tensor",
+                "datatype",
+                rule.datatype,
+                hint=_LOOK_UP,
+            )
         return pack_numbers(value, rule.datatype, rule.name)
     if value.datatype != rule.datatype:
         detail = f"is {quote_untrusted(value.datatype)}; this function takes {rule.datatype}"

@@ -23,39 +23,7 @@ from ostiary.errors import (
 
 FIRST_RESERVED: Final = 0x10C000
 """From here on characters stand for control tokens, behind the wall."""
-<<<<<<< HEAD
 _OUTSIDE: Final = re.compile(f"[\ud800-\udfff{chr(FIRST_RESERVED)}-\U0010ffff]")
-||||||| 92b7917
-
-
-def unfit(code: Code, field: str, detail: str) -> ContractRefused:
-    """`detail` goes on after the field's name."""
-    shown = quote_untrusted(field)
-    return ContractRefused(code, f"{shown} {detail}", field=shown)
-
-
-def unfit_rule(code: Code, field: str, detail: str, rule: str, limit: str) -> ContractRefused:
-    """Of a function's input: which rule of its contract, and what that allows."""
-    shown = quote_untrusted(field)
-    return ContractRefused(code, f"{shown} {detail}", field=shown, rule=rule, limit=limit)
-=======
-
-
-def unfit(code: Code, field: str, detail: str) -> ContractRefused:
-    """`detail` goes on after the field's name."""
-    shown = quote_untrusted(field)
-    return ContractRefused(code, f"{shown} {detail}", field=shown)
-
-
-def unfit_rule(code: Code, field: str, detail: str, rule: str, limit: str) -> ContractRefused:
-    """Of a function's input: which rule of its contract, and what that allows."""
-    shown = quote_untrusted(field)
-    hint = _LOOK_UP if code in {CONTRACT_TYPE, CONTRACT_UNKNOWN_FIELD} else None
-    return ContractRefused(code, f"{shown} {detail}", hint=hint, field=shown, rule=rule, limit=limit)
-
-
-_LOOK_UP: Final = "'ostiary inspect' shows what a function takes; docs/functions.md tells what inputs can be."
->>>>>>> graph
 
 
 def name_type(value: object) -> str:
