@@ -73,6 +73,8 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
     correlation_id = secrets.token_hex(8)
     with ExitStack() as stack:
         bound = stack.enter_context(bind_socket(server.host, server.port))
+        if server.grpc_port:  # that it can be had shows before a model is loaded, too
+            bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
         served = tuple(_open_model(stack, model, told) for model in models)
         keys, first_key = open_keys(place) if server.keys else (None, None)  # last: a key is shown once
