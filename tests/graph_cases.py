@@ -136,6 +136,8 @@ def shape_samples() -> Iterator[Sample]:
     yield _ok("as_strided", x, shape=(2, 2), strides=(0, 23), offset=0)
     yield _ok("as_strided", x, shape=(0, 9), strides=(24, 24), offset=24)
     yield _no("as_strided", x, shape=(0, 9), strides=(25, 1), offset=0)
+    yield _no("as_strided", x, shape=(2,), strides=(-1,), offset=1)
+    yield _no("as_strided", x, shape=(2,), strides=(1,), offset=-1)
     yield _no("as_strided", x, shape=(1,), strides=((1 << 53) - 1,), offset=0)
     yield _no("as_strided", x, shape=(0,), strides=(1,), offset=25)
     yield _ok("as_strided", x, shape=(), strides=(), offset=23)
@@ -325,6 +327,8 @@ def linear_samples() -> Iterator[Sample]:
     yield _no("convolution", x, (F32, (4, 10, 2, 4)), **convolution())
     yield _no("convolution", x, (F32, (4, 3, 3, 4)), **convolution(kernel_dilation=(5, 3)))
     yield _no("convolution", x, (F32, (4, 3, 3, 3)), **convolution())
+    far = {"input_dilation": (1 << 20, 1), "stride": (1 << 20, 1)}
+    yield _no("convolution", (F32, (1, 2_049, 3, 4)), (F32, (4, 1, 3, 4)), **convolution(**far))
     yield _no("convolution", x, (F32, (5, 3, 3, 2)), **convolution(groups=2))
     yield _no("convolution", x, (F32, (4, 0, 3, 4)), **convolution())
     yield _no("convolution", (F32, (2, 0, 8, 4)), (F32, (4, 1, 1, 4)), **convolution())
