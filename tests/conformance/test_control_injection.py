@@ -259,7 +259,10 @@ def test_the_assistants_places_give_no_special_token(reader: Reader) -> None:
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_no_mixture_gives_a_control_token(reader: Reader, data: st.DataObject) -> None:
-    parts = [*reader.words, *(word[:3] for word in reader.words), *(word[3:] for word in reader.words)]
+    cut = [
+        word for word in reader.words if not word.isalpha()
+    ]  # docs/language-engine.md: tools that a template joins
+    parts = [*reader.words, *(word[:3] for word in cut), *(word[3:] for word in cut)]
     parts += [
         "<",
         "|",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import mmap
 import os
 import socket
 import struct
@@ -190,7 +191,10 @@ def test_a_process_reads_what_it_uses_itself() -> None:
     statm, stat = (os.open(f"/proc/self/{name}", os.O_RDONLY) for name in ("statm", "stat"))
     meter = LinuxMeter(statm, stat)
     before = meter.read()
-    kept = bytearray(os.urandom(1)) * (32 << 20)
+    kept = mmap.mmap(
+        -1, 32 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    )  # not from what the interpreter has kept of freed memory
+    kept.write(bytes(32 << 20))
     while time.process_time() < 0.05:
         pass
     after = meter.read()
@@ -200,7 +204,7 @@ def test_a_process_reads_what_it_uses_itself() -> None:
     assert after.writable_bytes - before.writable_bytes > 16 << 20
     assert after.cpu_milliseconds >= 40
     assert before.shared_bytes > 0
-    del kept
+    kept.close()
     os.close(statm)
     os.close(stat)
     assert meter.read() is None
