@@ -56,7 +56,7 @@ def main() -> int:
         folder = Path(place)
         model = write_echo(folder / "echo")
         key = sign_model(model)
-        opened = stack.enter_context(ostiary.open(model, key=key, state=folder / "here"))
+        opened = stack.enter_context(ostiary.open(model, key=key, state=folder / "here", limits={"memory": "2 GiB"}))
         client = stack.enter_context(serving(model, key, folder / "there"))
         small, large = numpy.ones(8, "f4"), numpy.ones(LARGE, "f4")
         kinds: dict[str, Callable[[object], object]] = {
@@ -173,7 +173,7 @@ def serving(model: Path, key: Path, state: Path) -> Iterator[Client]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         grpc_port = free.getsockname()[1]
     command = [sys.executable, "-c", SERVER, str(model), "--key", str(key), "--state", str(state)]
-    command += ["--port", "0", "--grpc-port", str(grpc_port)]
+    command += ["--port", "0", "--grpc-port", str(grpc_port), "--limit", "memory=2 GiB"]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         assert server.stdout is not None
         assert server.stderr is not None
