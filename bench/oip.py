@@ -56,7 +56,8 @@ def main() -> int:
         folder = Path(place)
         model = write_echo(folder / "echo")
         key = sign_model(model)
-        opened = stack.enter_context(ostiary.open(model, key=key, state=folder / "here", limits={"memory": "2 GiB"}))
+        limits: dict[str, int | str] = {"memory": "2 GiB"}
+        opened = stack.enter_context(ostiary.open(model, key=key, state=folder / "here", limits=limits))
         client = stack.enter_context(serving(model, key, folder / "there"))
         small, large = numpy.ones(8, "f4"), numpy.ones(LARGE, "f4")
         kinds: dict[str, Callable[[object], object]] = {
