@@ -8,8 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from ostiary._hazmat.wall import render_wall
 from ostiary.cell import lifetime
@@ -27,6 +26,7 @@ from ostiary.cell.profile import Layer
 from ostiary.cell.restart import has_ended_too_often, next_delay_seconds
 from ostiary.cell.usage import CellUsage
 from ostiary.cell.watchdog import find_watchdog
+from ostiary.core.closing import Closing
 from ostiary.core.frames import JsonObject, Tail
 from ostiary.core.limits import MAX_CALLS_IN_FLIGHT
 from ostiary.core.text import explain_os_error, quote_untrusted
@@ -78,7 +78,7 @@ class _Ends:
         return next_delay_seconds(self._own, now)
 
 
-class RunningCell:
+class RunningCell(Closing):
     """Use `start_cell`. Any number of threads may call at once; each reads its own answers."""
 
     def __init__(self, plan: CellPlan, emit: Emit, correlation_id: str) -> None:
@@ -196,18 +196,6 @@ class RunningCell:
                 process.forget()
         for end in self._channel:
             end.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except Exception:
-            if error is None:
-                raise
 
     def __del__(self) -> None:
         process = getattr(self, "_process", None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
 from ostiary.cli.options import add_state_option
+from ostiary.core.function_files import GRAPH_FILE
 from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import USAGE, Misuse
@@ -15,7 +16,6 @@ from ostiary.errors import USAGE, Misuse
 if TYPE_CHECKING:
     from ostiary.intake import Judgement
 
-_GRAPH_FILE: Final = "graph.json"
 _NO_CONTRACT: Final = "function.no-contract"
 
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
             advance=progress.advance,
         )
     paths = {entry.path for entry in judgement.examination.files}
-    is_function = _GRAPH_FILE in paths
+    is_function = GRAPH_FILE in paths
     text = (_derive_of_function if is_function else _derive_of_language_model)(judgement, options)
     if place is None:
         ui.stream(text)  # as it is: a function's contract has one spelling, which ends without a newline
@@ -94,7 +94,7 @@ def _derive_of_function(judgement: Judgement, options: argparse.Namespace) -> st
         raise refusal_of(*others)
     graph = read_graph(Path(options.model))
     if graph is None:
-        raise Misuse(USAGE, f"there is no {_GRAPH_FILE} at the top of a model directory")
+        raise Misuse(USAGE, f"there is no {GRAPH_FILE} at the top of a model directory")
     return render_contract(derive_contract(graph)).decode()
 
 

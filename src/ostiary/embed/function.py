@@ -12,6 +12,7 @@ from ostiary import errors
 from ostiary.answer.read_tensors import refuse_unsound
 from ostiary.contract import check_tensors
 from ostiary.core.frames import ErrorName
+from ostiary.core.function_files import GRAPH_FILE, TENSORS_FILE
 from ostiary.core.tensors import Tensor
 from ostiary.core.text import quote_untrusted
 from ostiary.embed.arguments import BeliefArguments, PathName
@@ -25,7 +26,6 @@ from ostiary.library.function_files import read_contract
 from ostiary.networks.unfit import ModelUnfit
 from ostiary.record.begin import open_log
 from ostiary.record.embed_events import WorkRefused
-from ostiary.walks.open_model import FUNCTION_FILE
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ostiary.graph.function_contract import FunctionContract
     from ostiary.interpreter.function import Function
 
-_TENSORS: Final = "graph.safetensors"
 _MEMORY_SHARE: Final = 2
 """One call may have half of the machine's memory: nothing but this estimate stands between it and the process."""
 
@@ -132,7 +131,7 @@ def _load(opening: Opening) -> Function:
     from ostiary.interpreter.function import Budget, Function, load_tensors  # noqa: PLC0415  it imports MLX
     from ostiary.interpreter.unfit import GraphUnfit  # noqa: PLC0415
 
-    graph = parse_graph(opening.model.contents[FUNCTION_FILE])
+    graph = parse_graph(opening.model.contents[GRAPH_FILE])
     contract = read_contract(opening.model.contents)
     difference = None if contract is None else find_disagreement(graph, contract)
     if difference is not None:
@@ -140,9 +139,9 @@ def _load(opening: Opening) -> Function:
     tensors: dict[str, Any] = {}
     try:
         for weights in opening.model.open_weights():
-            if weights.entry.path != _TENSORS:
+            if weights.entry.path != TENSORS_FILE:
                 raise ModelUnfit(
-                    ErrorName.LOAD_FAILED, f"a function has its tensors in {_TENSORS}, and nowhere else"
+                    ErrorName.LOAD_FAILED, f"a function has its tensors in {TENSORS_FILE}, and nowhere else"
                 )
             with os.fdopen(weights.descriptor, "rb", closefd=False) as file:
                 tensors = load_tensors(file)

@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ostiary.core.function_files import CARD_FILE, GRAPH_FILE, TENSORS_FILE
 from ostiary.core.signature_files import EVIDENCE_FILES
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.text import explain_os_error, quote_untrusted
 from ostiary.errors import EXPORT_EXISTS, OUTPUT_UNWRITABLE, ExportRefused, OutputUnwritable
 
-GRAPH: Final = "graph.json"
-TENSORS: Final = "graph.safetensors"
-CONTRACT: Final = "contract.json"
-CARD: Final = "card.json"
-_OURS: Final = frozenset({GRAPH, TENSORS, CONTRACT, CARD})
+_OURS: Final = frozenset({GRAPH_FILE, TENSORS_FILE, CONTRACT_FILE, CARD_FILE})
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:

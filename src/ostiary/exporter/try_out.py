@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import mlx.core as mx
 
+from ostiary.core.function_files import GRAPH_FILE, TENSORS_FILE
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.errors import EXPORT_DIFFERS, EXPORT_SIZE, ExportRefused, IntakeRefused
 from ostiary.exporter.compare import find_worst
-from ostiary.exporter.directory import CONTRACT, GRAPH, TENSORS
 from ostiary.exporter.examples import flatten_results
 from ostiary.exporter.request import Sizes
 from ostiary.exporter.still import SEEDS, settled
@@ -102,9 +103,9 @@ def _list_bindings(dims: Sequence[Dim], example: Mapping[str, int]) -> list[dict
 def _load(directory: Path) -> Function:
     """The way of everybody who gets the model."""
     try:
-        graph = parse_graph((directory / GRAPH).read_bytes())
-        contract = parse_contract((directory / CONTRACT).read_bytes())
-        tensors: Any = mx.load(str(directory / TENSORS))
+        graph = parse_graph((directory / GRAPH_FILE).read_bytes())
+        contract = parse_contract((directory / CONTRACT_FILE).read_bytes())
+        tensors: Any = mx.load(str(directory / TENSORS_FILE))
         if not isinstance(tensors, dict):
             raise ExportRefused(EXPORT_DIFFERS, "the tensors were not written as tensors by name")
         clause = find_disagreement(graph, contract)

@@ -8,16 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ostiary.core.function_files import CARD_FILE, GRAPH_FILE, TENSORS_FILE
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import EXPORT_DIFFERS, EXPORT_OPERATION, USAGE, ExportRefused, Misuse, OstiaryError
 from ostiary.exporter.card import Card, make_card
 from ostiary.exporter.contract import Wishes, make_contract
 from ostiary.exporter.directory import (
-    CARD,
-    CONTRACT,
-    GRAPH,
-    TENSORS,
     check_place,
     write_file,
     written_whole,
@@ -81,10 +79,10 @@ def _write_export(order: Order) -> Exported:
         written = begin_where_it_agrees(make_graph(subject, sizes, names), subject, sizes, order.bounds or {})
         contract = make_contract(written.graph, wishes)
         with written_whole(place, overwrite=order.overwrite) as draft:
-            write_file(draft / GRAPH, render_graph(written.graph))
-            write_file(draft / CONTRACT, render_contract(contract))
-            write_file(draft / CARD, described)
-            write_tensors(draft / TENSORS, written.name_arrays())
+            write_file(draft / GRAPH_FILE, render_graph(written.graph))
+            write_file(draft / CONTRACT_FILE, render_contract(contract))
+            write_file(draft / CARD_FILE, described)
+            write_tensors(draft / TENSORS_FILE, written.name_arrays())
             difference = try_out(draft, subject, sizes.example, [array for _, array in results])
         parameters = sum(array.size for array in written.arrays)
         return Exported(place, written.graph, contract, parameters, difference)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ostiary.core.terms.values import FUNCTION_PLATFORM
 from ostiary.core.values import dataclass
 from ostiary.graph.dtypes import Dtype
 from ostiary.graph.sizes import Size
@@ -13,7 +14,7 @@ from ostiary.graph.values import Dim
 
 CONTRACT_FORMAT: Final = "ostiary.contract"
 CONTRACT_VERSION: Final = 1
-PLATFORM: Final = "ostiary-graph"
+PLATFORM: Final = FUNCTION_PLATFORM
 
 DATATYPES: Final[Mapping[Dtype, str]] = MappingProxyType(
     {

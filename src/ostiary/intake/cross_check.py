@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from ostiary.core.findings import Finding
+from ostiary.core.function_files import GRAPH_FILE, TENSORS_FILE
 from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
@@ -24,7 +25,7 @@ from ostiary.intake.weights.tensor import Tensor
 _Part = TypeVar("_Part")
 
 CONFIG: Final = "config.json"
-FUNCTION_FILES: Final = frozenset({"graph.json", "graph.safetensors"})
+FUNCTION_FILES: Final = frozenset({GRAPH_FILE, TENSORS_FILE})
 """What only a function has; one of them makes the directory one."""
 WEIGHT_KINDS: Final = (
     FileKind.SAFETENSORS,
@@ -91,7 +92,7 @@ class CrossCheck:
     def is_function(self) -> bool:
         """Whether the directory is a function and no language model."""
         is_named_so = any(entry.path in FUNCTION_FILES for entry in self._entries)
-        return is_named_so or "contract.json" in self._parts.contracts
+        return is_named_so or CONTRACT_FILE in self._parts.contracts
 
     def _find_in_function(self) -> Iterator[Finding]:
         from ostiary.intake.functions.check_function import find_in_function  # noqa: PLC0415  # few are functions

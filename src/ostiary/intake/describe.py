@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ostiary.core.function_files import CARD_FILE, GRAPH_FILE
 from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.tickets import DtypeTotal, FileEntry, FunctionFacts, ModelFacts
 from ostiary.intake.cross_check import WEIGHT_KINDS, CrossCheck
@@ -45,8 +46,8 @@ def describe_model(files: Iterable[FileEntry], parts: Parts, check: CrossCheck) 
 def _describe_function(parts: Parts) -> FunctionFacts | None:
     from ostiary.intake.functions.describe_function import describe_function  # noqa: PLC0415  # few are functions
 
-    graph = parts.graphs.get("graph.json")
-    return None if graph is None else describe_function(graph, parts.cards.get("card.json"))
+    graph = parts.graphs.get(GRAPH_FILE)
+    return None if graph is None else describe_function(graph, parts.cards.get(CARD_FILE))
 
 
 def _total_by_dtype(tensors: Iterable[Tensor]) -> tuple[DtypeTotal, ...]:

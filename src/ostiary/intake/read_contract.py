@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.core.findings import Finding, refusal_of, refuse
+from ostiary.core.function_files import GRAPH_FILE
 from ostiary.core.function_limits import MAX_CONTRACT_BYTES, MAX_GRAPH_BYTES
 from ostiary.core.json_text import parse_json_object
 from ostiary.core.limits import MAX_TERMS_BYTES
 from ostiary.core.terms.parse_terms import parse_language_contract, read_platform
-from ostiary.core.terms.values import CONTRACT_FILE, LANGUAGE_PLATFORM, LanguageTerms
+from ostiary.core.terms.values import CONTRACT_FILE, FUNCTION_PLATFORM, LANGUAGE_PLATFORM, LanguageTerms
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import IntakeRefused
 from ostiary.intake.read_one import read_alone, read_in_model
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ostiary.graph.function_contract import FunctionContract
     from ostiary.graph.values import Graph
 
-GRAPH_FILE: Final = "graph.json"
-_FUNCTION_PLATFORM: Final = "ostiary-graph"
 _MAX_BYTES: Final = max(MAX_CONTRACT_BYTES, MAX_TERMS_BYTES)
 """Before it is known which platform it is for; each platform's reader has its own ceilings."""
 
@@ -37,7 +36,7 @@ def _parse_function_contract(data: bytes) -> FunctionContract:
 
 _PARSERS: Final[Mapping[str, Callable[[bytes], LanguageTerms | FunctionContract]]] = {
     LANGUAGE_PLATFORM: parse_language_contract,
-    _FUNCTION_PLATFORM: _parse_function_contract,
+    FUNCTION_PLATFORM: _parse_function_contract,
 }
 """Each platform has its own reader; format and version are the same for all."""
 

@@ -6,9 +6,9 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
+from ostiary.core.closing import Closing
 from ostiary.core.requests import ParsedRequest, Piece
 from ostiary.errors import USAGE, Misuse
 from ostiary.library.arguments import (
@@ -47,7 +47,7 @@ def open(model: PathName, **arguments: Unpack[OpenArguments]) -> Model:  # noqa:
     return Model(open_here(model, read_options(arguments)))
 
 
-class Model:
+class Model(Closing):
     """Any number of threads may ask it at once. A forked process cannot: it opens its own."""
 
     def __init__(self, opened: Opened) -> None:
@@ -110,25 +110,13 @@ class Model:
         """End it. What is still asked of it fails. Any number of times, from any thread."""
         self._opened.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except Exception:
-            if error is None:
-                raise
-
     def __del__(self) -> None:
         opened = getattr(self, "_opened", None)
         if opened is not None:
             close_forgotten(opened, self)
 
 
-class Stream(Iterator[Piece]):
+class Stream(Closing, Iterator[Piece]):
     """An answer on its way: iterate over its pieces; then `result` has it whole.
 
     Leaving it early (`close`, a `with`, or no reference left) cancels it between two tokens. One thread at a time.
@@ -200,18 +188,6 @@ class Stream(Iterator[Piece]):
         """Not wanted any more. Any number of times, also when it is over."""
         self._is_over = True
         self._asked.cancel()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except Exception:
-            if error is None:
-                raise
 
     def __del__(self) -> None:
         if hasattr(self, "_is_over") and not self._is_over:

@@ -14,6 +14,7 @@ from ostiary.cell import lifetime
 from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
 from ostiary.contract import TextContract, derive_contract
+from ostiary.core.function_files import GRAPH_FILE
 from ostiary.core.requests import ParsedRequest
 from ostiary.core.tensors import ParsedTensors
 from ostiary.core.terms.values import CONTRACT_FILE
@@ -28,7 +29,7 @@ from ostiary.record.events import CellEnded, Emit, Event, ModelSealed, ModelVeri
 from ostiary.record.place import find_state_directory
 from ostiary.trust.verify import UnsafeAllowances
 from ostiary.walks.model_walk import VerifyRequest
-from ostiary.walks.open_model import FUNCTION_FILE, OpenModel, OpenRequest, open_model
+from ostiary.walks.open_model import OpenModel, OpenRequest, open_model
 from ostiary.walks.request_walk import AnswerInFlight, ask_model
 from ostiary.walks.tensor_walk import TensorsInFlight, ask_function
 
@@ -246,5 +247,5 @@ def open_here(model: PathName, options: OpenOptions) -> Opened:
 def _check_settings(opened: OpenModel, options: OpenOptions) -> None:
     """What only a language model has a use for is not passed over."""
     unused = options.engine.settings.keys() & {"adapter", "context_tokens"}
-    if FUNCTION_FILE in opened.contents and unused:
+    if GRAPH_FILE in opened.contents and unused:
         raise Misuse(USAGE, f"this is a function: it has no {min(unused)}")

@@ -6,18 +6,18 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ostiary.cell.limits_file import NO_RULES, LimitRules
 from ostiary.cell.plan import plan_cell
 from ostiary.cell.start import start_cell
+from ostiary.core.function_files import GRAPH_FILE
 from ostiary.core.tickets import SealMethod, VerifiedModel
 from ostiary.core.values import dataclass
 from ostiary.record.events import Emit
 from ostiary.vault import ALL_METHODS, open_sealed
 from ostiary.walks.model_walk import VerifyRequest, verify_model
 
-FUNCTION_FILE: Final = "graph.json"
 """A model that has it is a function; docs/formats/graph.md."""
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def open_model(
     verified, correlation_id = verification.ticket, verification.correlation_id
     with open_sealed(path, verified, emit, correlation_id, methods=request.methods) as sealed:
         engine, settings = request.engine, request.settings
-        if FUNCTION_FILE in sealed.contents and request.function_engine is not None:
+        if GRAPH_FILE in sealed.contents and request.function_engine is not None:
             engine, settings = request.function_engine, request.function_settings
         plan = plan_cell(
             sealed,

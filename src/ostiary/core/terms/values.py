@@ -14,6 +14,7 @@ FORMAT: Final = "ostiary.contract"
 VERSION: Final = 1
 CONTRACT_FILE: Final = "contract.json"
 LANGUAGE_PLATFORM: Final = "ostiary-language"
+FUNCTION_PLATFORM: Final = "ostiary-graph"
 
 
 class Action(StrEnum):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ostiary.core.function_files import CARD_FILE, GRAPH_FILE, TENSORS_FILE
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.tickets import FileKind
 from ostiary.intake.code.magic import find_format, find_image, is_text
 
@@ -34,10 +36,10 @@ LOADED_NAMES: Final = {
     "sentencepiece.bpe.model": FileKind.SENTENCEPIECE,
     "preprocessor_config.json": FileKind.JSON,
     "processor_config.json": FileKind.JSON,
-    "graph.json": FileKind.GRAPH,
-    "contract.json": FileKind.CONTRACT,
-    "card.json": FileKind.CARD,
-    "graph.safetensors": FileKind.SAFETENSORS,
+    GRAPH_FILE: FileKind.GRAPH,
+    CONTRACT_FILE: FileKind.CONTRACT,
+    CARD_FILE: FileKind.CARD,
+    TENSORS_FILE: FileKind.SAFETENSORS,
     "model.sig": FileKind.SIGNATURE,
 }
 _ENDINGS: Final = (

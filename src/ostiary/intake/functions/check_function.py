@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from ostiary.core.findings import Finding
+from ostiary.core.function_files import CARD_FILE, GRAPH_FILE, TENSORS_FILE
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.core.text import quote_untrusted
 from ostiary.core.tickets import FileEntry, FileKind
 from ostiary.graph.agreement import find_disagreement
@@ -14,11 +16,6 @@ from ostiary.graph.values import Graph
 from ostiary.intake.parse_files import Parts
 from ostiary.intake.rules import functions as rules
 from ostiary.intake.weights.tensor import Tensor
-
-GRAPH_FILE: Final = "graph.json"
-CONSTANTS_FILE: Final = "graph.safetensors"
-CONTRACT_FILE: Final = "contract.json"
-CARD_FILE: Final = "card.json"
 
 SAFETENSORS_DTYPES: Final[Mapping[Dtype, str]] = {
     Dtype.BOOL: "BOOL",
@@ -35,7 +32,7 @@ SAFETENSORS_DTYPES: Final[Mapping[Dtype, str]] = {
     Dtype.FLOAT32: "F32",
     Dtype.COMPLEX64: "C64",
 }
-_OWN_FILES: Final = frozenset({GRAPH_FILE, CONSTANTS_FILE, CONTRACT_FILE, CARD_FILE})
+_OWN_FILES: Final = frozenset({GRAPH_FILE, TENSORS_FILE, CONTRACT_FILE, CARD_FILE})
 # What loaders of language models read: beside a graph it would be a second model.
 _OF_OTHERS: Final = frozenset(
     {
@@ -54,7 +51,7 @@ _MOST_TOLD: Final = 20
 def find_in_function(entries: Collection[FileEntry], parts: Parts, *, is_wholly_read: bool) -> Iterator[Finding]:
     """Everything that is wrong with the files together; a part that is None was refused before or is missing."""
     graph, contract = parts.graphs.get(GRAPH_FILE), parts.contracts.get(CONTRACT_FILE)
-    header = parts.weights.get(CONSTANTS_FILE)
+    header = parts.weights.get(TENSORS_FILE)
     if is_wholly_read:  # else what is missing here was refused before
         yield from _find_missing({entry.path for entry in entries}, graph)
     for entry in entries:
@@ -75,8 +72,8 @@ def _find_missing(paths: set[str], graph: Graph | None) -> Iterator[Finding]:
         yield Finding(rules.FUNCTION_NO_GRAPH, f"there is no {GRAPH_FILE}")
     elif CONTRACT_FILE not in paths:
         yield Finding(rules.FUNCTION_NO_CONTRACT, f"there is no {CONTRACT_FILE} beside {GRAPH_FILE}")
-    if CONSTANTS_FILE not in paths and graph is not None and graph.constants:
-        detail = f"the graph has {len(graph.constants)} constants, and there is no {CONSTANTS_FILE}"
+    if TENSORS_FILE not in paths and graph is not None and graph.constants:
+        detail = f"the graph has {len(graph.constants)} constants, and there is no {TENSORS_FILE}"
         yield Finding(rules.FUNCTION_NO_CONSTANTS, detail)
 
 
@@ -95,6 +92,6 @@ def _find_in_constants(graph: Graph, tensors: tuple[Tensor, ...]) -> Iterator[Fi
             detail = f"'{name}' is {real}, and the graph says {constant.type.dtype} {list(constant.type.shape)}"
         if detail is not None and told < _MOST_TOLD:
             told += 1
-            yield Finding(rules.FUNCTION_CONSTANT_DIFFERS, detail, CONSTANTS_FILE)
+            yield Finding(rules.FUNCTION_CONSTANT_DIFFERS, detail, TENSORS_FILE)
     for name in list(by_name)[:_MOST_TOLD]:
-        yield Finding(rules.FUNCTION_UNUSED_TENSOR, f"'{quote_untrusted(name)}'", CONSTANTS_FILE)
+        yield Finding(rules.FUNCTION_UNUSED_TENSOR, f"'{quote_untrusted(name)}'", TENSORS_FILE)

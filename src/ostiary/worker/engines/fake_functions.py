@@ -10,15 +10,15 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+from ostiary.core.function_files import GRAPH_FILE
 from ostiary.core.json_text import JsonValue
 from ostiary.core.tensors import ITEM_BYTES
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.graph.function_contract import FunctionContract
 from ostiary.graph.parse_contract import parse_contract
 from ostiary.graph.sizes import Expression, evaluate_size
 from ostiary.worker.engines.contract import Call, CallUnfit, Reply, ReplyKind
 
-GRAPH: Final = "graph.json"
-CONTRACT: Final = "contract.json"
 MALFORMED: Final = "malformed"
 
 
@@ -27,8 +27,8 @@ class FakeFunction:
         self._contract: FunctionContract | None = None
 
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
-        if GRAPH in contents and CONTRACT in contents:  # language models have contracts of another platform
-            self._contract = parse_contract(contents[CONTRACT])
+        if GRAPH_FILE in contents and CONTRACT_FILE in contents:  # others have another contract
+            self._contract = parse_contract(contents[CONTRACT_FILE])
 
     def answer(self, call: Call) -> Reply:
         """Raises CallUnfit."""

@@ -10,7 +10,9 @@ from typing import Final
 import mlx.core as mx
 
 from ostiary.core.frames import ErrorName, JsonObject, ReplyKind
+from ostiary.core.function_files import GRAPH_FILE, TENSORS_FILE
 from ostiary.core.json_text import JsonValue
+from ostiary.core.terms.values import CONTRACT_FILE
 from ostiary.errors import IntakeRefused
 from ostiary.graph.agreement import find_disagreement
 from ostiary.graph.function_contract import FunctionContract
@@ -30,9 +32,6 @@ from ostiary.worker.engines.function.runs import Runs
 from ostiary.worker.engines.function.settings import Settings
 from ostiary.worker.engines.weights_file import WeightsFile
 
-GRAPH: Final = "graph.json"
-CONTRACT: Final = "contract.json"
-TENSORS: Final = "graph.safetensors"
 _LEAST_THREADS: Final = 6
 """One that works, four with which files are read, one on which MLX computes. With fewer it hangs, or aborts."""
 _MOST_FAILURES: Final = 16
@@ -67,11 +66,11 @@ class FunctionEngine:
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
         if self._limits.threads < _LEAST_THREADS:
             raise ModelUnfit(ErrorName.LOAD_FAILED, f"the engine needs {_LEAST_THREADS} threads; it may have fewer")
-        if GRAPH not in contents or CONTRACT not in contents:
-            raise ModelUnfit(ErrorName.LOAD_FAILED, f"{GRAPH} or {CONTRACT} is missing")
+        if GRAPH_FILE not in contents or CONTRACT_FILE not in contents:
+            raise ModelUnfit(ErrorName.LOAD_FAILED, f"{GRAPH_FILE} or {CONTRACT_FILE} is missing")
         try:
-            self._graph = parse_graph(contents[GRAPH])
-            self._contract = parse_contract(contents[CONTRACT])
+            self._graph = parse_graph(contents[GRAPH_FILE])
+            self._contract = parse_contract(contents[CONTRACT_FILE])
         except IntakeRefused as error:
             raise ModelUnfit(ErrorName.LOAD_FAILED, f"the function is refused: {error.message}") from error
         difference = find_disagreement(self._graph, self._contract)
@@ -79,8 +78,10 @@ class FunctionEngine:
             raise ModelUnfit(ErrorName.LOAD_FAILED, difference)
 
     def read_weights(self, path: str, descriptor: int, size: int) -> None:
-        if path != TENSORS:
-            raise ModelUnfit(ErrorName.LOAD_FAILED, f"a function has its tensors in {TENSORS}, and no other file")
+        if path != TENSORS_FILE:
+            raise ModelUnfit(
+                ErrorName.LOAD_FAILED, f"a function has its tensors in {TENSORS_FILE}, and no other file"
+            )
         try:
             with WeightsFile(descriptor, size) as file:
                 self._tensors = load_tensors(file)
