@@ -416,9 +416,10 @@ cell.close()
 def test_ctrl_c_interrupts_the_application_and_not_the_worker() -> None:
     body = """
 cell = open_one()
-tell('calling')
 try:
-    list(cell.call("sleep", {"milliseconds": 60000}))
+    call = cell.call("sleep", {"milliseconds": 60000})
+    tell('calling')  # in here: the signal may come before this returns
+    list(call)
 except KeyboardInterrupt:
     pass
 assert list(cell.call("echo", {"a": 1}))[0].body == {"a": 1}
