@@ -9,6 +9,10 @@ process of its own: the prompt's tokens a second are those up to the first token
 median over its tokens. What is told is the median over the rounds with the least and the most beside it, by the
 clock and in processor time: where other programs use the cores, processor time is what can be compared.
 
+From `open` to the first token, in a process that has only imported the library: the first time (for ours the fork
+server has to be started, for plain MLX-LM its packages imported) and again. Ours verifies the model's signature,
+hashes and seals it and puts up the wall; plain MLX-LM does none of that.
+
 Packed weights with scales of 16 bits, which is what most are published with, take plain MLX minutes for a prompt of
 256 tokens; there a shorter prompt and answer stand for it.
 """
@@ -32,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 PROMPT_TOKENS: Final = 256
 ANSWER_TOKENS: Final = 64
+FIRST_PROMPT: Final = [301, 302, 303, 304]
 WANTED_PROMPT, WANTED_ANSWER = 10, 2
 CONFIG: Final = {
     "model_type": "llama",
@@ -71,7 +76,12 @@ def main() -> int:
     parser.add_argument("--batches", nargs="+", type=int, default=[])
     parser.add_argument("--settings", type=json.loads, default={}, help="for the engine, as JSON")
     parser.add_argument("--run", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--open", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.open:
+        which, folder = options.open
+        sys.stdout.write(json.dumps((open_plain if which == "plain" else open_walled)(Path(folder))))
+        return 0
     if options.run:
         which, folder, name, rows = options.run
         told = run_one(which, Path(folder), FORMATS[name], int(rows), options.settings)
@@ -79,11 +89,14 @@ def main() -> int:
         return 0
     held = True
     for name in options.formats:
-        with tempfile.TemporaryDirectory() as folder:
-            write_model(Path(folder), FORMATS[name])
-            held &= measure(name, Path(folder), options.rounds, options.settings)
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / "model"
+            folder.mkdir()
+            write_model(folder, FORMATS[name])
+            held &= measure(name, folder, options.rounds, options.settings)
             for rows in options.batches:
-                measure_batch(name, Path(folder), options.rounds, options.settings, rows)
+                measure_batch(name, folder, options.rounds, options.settings, rows)
+            measure_opening(folder, options.rounds)
     return 0 if held else 1
 
 
@@ -117,6 +130,21 @@ def measure_batch(name: str, folder: Path, rounds: int, settings: dict[str, Any]
         print(f"  {rows} at a time, {how}: {show(ours)} beside {show(theirs)} tokens/s, {ratio:.1f} times")
 
 
+def measure_opening(folder: Path, rounds: int) -> None:
+    from ostiary.testing import sign_model
+
+    sign_model(folder)
+    heard = [
+        {which: run_apart("--open", which, str(folder)) for which in ("plain", "walled")} for _ in range(rounds)
+    ]
+    for part, how in (("first", "cold"), ("again", "from the fork server, or with MLX-LM imported")):
+        ours, theirs = (sorted(each[which][part] for each in heard) for which in ("walled", "plain"))
+        told = " beside ".join(
+            f"{statistics.median(all_):.2f} ({all_[0]:.2f} to {all_[-1]:.2f})" for all_ in (ours, theirs)
+        )
+        print(f"  open to first token, {how}: {told} s")
+
+
 def show(seconds: Sequence[float]) -> str:
     rates = sorted(1 / each for each in seconds)
     return f"{statistics.median(rates):.1f} ({rates[0]:.1f} to {rates[-1]:.1f})"
@@ -127,18 +155,15 @@ def run_rounds(
 ) -> Iterator[dict[str, Any]]:
     for _ in range(rounds):
         yield {
-            which: json.loads(
-                subprocess.run(
-                    [
-                        *(sys.executable, __file__, "--settings", json.dumps(settings)),
-                        *("--run", which, str(folder), name, str(rows)),
-                    ],
-                    check=True,
-                    stdout=subprocess.PIPE,
-                ).stdout
-            )
+            which: run_apart("--settings", json.dumps(settings), "--run", which, str(folder), name, str(rows))
             for which in ("plain", "walled")
         }
+
+
+def run_apart(*arguments: str) -> dict[str, Any]:
+    """This file, in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE)
+    return dict(json.loads(done.stdout))
 
 
 def write_model(folder: Path, form: Format) -> None:
@@ -243,6 +268,36 @@ def run_walled(
         memory = cell.read_usage().memory_bytes or 0
         told = {"memory": memory, "open_seconds": opened, "arithmetic": cell.facts["arithmetic"]}
         return {**clock.tell(len(prompt)), "tokens": tokens, **told}
+
+
+def open_walled(folder: Path) -> dict[str, float]:
+    import ostiary
+
+    def answer(state: str) -> None:
+        with ostiary.open(folder, key=folder.with_name("model.pub"), state=state) as model:
+            next(iter(model.stream(FIRST_PROMPT, max_tokens=1)))
+            seconds.append(time.perf_counter() - started)
+
+    seconds: list[float] = []
+    with tempfile.TemporaryDirectory() as state:
+        for _ in range(2):
+            started = time.perf_counter()
+            answer(state)
+    return {"first": seconds[0], "again": seconds[1]}
+
+
+def open_plain(folder: Path) -> dict[str, float]:
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        import mlx.core as mx
+        from mlx_lm.generate import generate_step
+        from mlx_lm.utils import load_model
+
+        model, _ = load_model(folder)
+        int(next(generate_step(mx.array(FIRST_PROMPT), model, max_tokens=1))[0])
+        seconds.append(time.perf_counter() - started)
+    return {"first": seconds[0], "again": seconds[1]}
 
 
 def ask_at_once(prompts: list[list[int]], ask: Any, read_cpu: Any) -> dict[str, Any]:
