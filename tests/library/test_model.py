@@ -242,9 +242,11 @@ def test_arguments_that_exclude_one_another(
     assert caught.value.code == "USAGE"
 
 
-def test_no_model_there(tmp_path: Path, fake: FakeEngine) -> None:
+@pytest.mark.parametrize("arguments", [{"unsafe_unsigned": True}, {}], ids=["unsigned", "no policy either"])
+def test_no_model_there(tmp_path: Path, fake: FakeEngine, arguments: dict[str, Any]) -> None:
+    """That there is none is told before anything that would only matter if there were one."""
     with pytest.raises(ostiary.Misuse) as caught:
-        ostiary.open(tmp_path / "absent", unsafe_unsigned=True)
+        ostiary.open(tmp_path / "absent", **arguments)
     assert caught.value.code == "MODEL_NOT_FOUND"
 
 

@@ -105,15 +105,21 @@ class Tree:
         return descriptor
 
 
-def open_tree(path: str | os.PathLike[str]) -> Tree:
-    """Open and walk the model that an operator named: a directory, or a single file."""
+def check_is_there(path: str | os.PathLike[str]) -> None:
+    """Raises as `open_tree` where there is nothing that could be opened: so that a mistyped path is told first."""
+    root, _, _, _ = _open_named(path)
+    os.close(root)
+
+
+def _open_named(path: str | os.PathLike[str]) -> tuple[int, str, str, bool]:
+    """The directory, or that of the single file, open; its path, the whole path, and whether that is a directory."""
     if not os.fspath(path):  # abspath would take it for the working directory
         raise Misuse(MODEL_NOT_FOUND, "the path is empty")
     named = os.path.abspath(os.fspath(path))  # noqa: PTH100  text only: resolving would follow links
     try:
         is_directory = stat.S_ISDIR(os.stat(named).st_mode)  # noqa: PTH116
         directory = named if is_directory else os.path.dirname(named)  # noqa: PTH120
-        root = os.open(directory, _DIRECTORY)
+        return os.open(directory, _DIRECTORY), directory, named, is_directory
     except (FileNotFoundError, NotADirectoryError) as error:
         if os.path.islink(named):  # noqa: PTH114
             raise Misuse(
@@ -126,6 +132,11 @@ def open_tree(path: str | os.PathLike[str]) -> Tree:
         if error.errno == errno.ELOOP:
             raise refuse(rules.SYMLINK, "it is a symbolic link to itself", path=Path(named).name) from error
         raise tell_unreadable(Path(named).name or named, error) from error
+
+
+def open_tree(path: str | os.PathLike[str]) -> Tree:
+    """Open and walk the model that an operator named: a directory, or a single file."""
+    root, directory, named, is_directory = _open_named(path)
     name = Path(named).name or named
     try:
         # Where the directory really lies: operators name snapshots of the hub's cache by links to them.

@@ -102,6 +102,9 @@ def _believe_policy(
     log: Log,
     ask: Callable[[Explanation], bool] | None,
 ) -> Believed:
+    from ostiary.intake.tree import check_is_there
+
+    check_is_there(model)  # "no policy" would send whoever mistyped the path after another mistake
     belief = load_belief_for(model, named.policy, now, log)
     decide = belief.bind(log, now, named.model_id, ask=ask)
     return Believed(belief.material, decide, needs_vouching=named.policy is None)
