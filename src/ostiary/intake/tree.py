@@ -112,7 +112,7 @@ def check_is_there(path: str | os.PathLike[str]) -> None:
 
 
 def _open_named(path: str | os.PathLike[str]) -> tuple[int, str, str, bool]:
-    """The directory, or that of the single file, open; its path, the whole path, and whether that is a directory."""
+    """The directory, or that of the single file, open; its path, the whole path, and whether it is a directory."""
     if not os.fspath(path):  # abspath would take it for the working directory
         raise Misuse(MODEL_NOT_FOUND, "the path is empty")
     named = os.path.abspath(os.fspath(path))  # noqa: PTH100  text only: resolving would follow links
