@@ -23,7 +23,11 @@ TOOLS: list[Any] = [
         "input_schema": {"type": "object", "properties": {"at": {"type": "string"}}},
     }
 ]
-REPLIES = {"call": '{"name": "look", "parameters": {"at": "sky"}}'}
+REPLIES = {
+    "call": '{"name": "look", "parameters": {"at": "sky"}}',
+    "long": '{"name": "look", "parameters": {"at": "one two three four five six"}}',
+    "broken": '{"name": "look", "parameters": {"at": "one two"} and no more',
+}
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,38 @@ def test_a_tool_is_used_in_a_stream(client: Any) -> None:
     assert answer.content[0].input == {"at": "sky"}
     assert answer.stop_reason == "tool_use"
     assert kinds[-1] == "message_stop"
+
+
+def test_arguments_are_told_as_the_model_writes_them(client: Any) -> None:
+    asked = [{"role": "user", "content": "long"}]
+    with client.messages.stream(model="one", max_tokens=50, messages=asked, tools=TOOLS) as stream:
+        events = [event for event in stream if event.type == "input_json"]
+        answer = stream.get_final_message()
+    assert [event.partial_json for event in events if event.partial_json] == [
+        '{"at":',
+        '"one',
+        " two",
+        " three",
+        " four",
+        " five",
+        ' six"',
+        "}",
+    ]
+    assert all(isinstance(event.snapshot, dict) for event in events)
+    (used,) = answer.content
+    assert used.input == {"at": "one two three four five six"}
+    assert answer.stop_reason == "tool_use"
+
+
+@pytest.mark.parametrize(("most", "reason"), [(5, "max_tokens"), (50, "end_turn")])
+def test_a_call_that_breaks_off_is_no_call(client: Any, most: int, reason: str) -> None:
+    asked = [{"role": "user", "content": "broken"}]
+    with client.messages.stream(model="one", max_tokens=most, messages=asked, tools=TOOLS) as stream:
+        answer = stream.get_final_message()
+    assert [block.type for block in answer.content] == ["tool_use", "text"]
+    whole = client.messages.create(model="one", max_tokens=most, messages=asked, tools=TOOLS)
+    assert whole.content[0].text == answer.content[1].text
+    assert answer.stop_reason == whole.stop_reason == reason
 
 
 def test_what_an_assistant_began_is_gone_on_with(client: Any, fake: FakeEngine) -> None:

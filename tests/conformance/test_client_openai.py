@@ -26,9 +26,15 @@ TOOLS: list[Any] = [
 ]
 REPLIES = {
     "call": '{"name": "look", "parameters": {"at": "sky"}}',
+    "long": '{"name": "look", "parameters": {"at": "one two three four five six"}}',
+    "broken": '{"name": "look", "parameters": {"at": "one two"} and no more',
     "person": '{"name": "Ann", "age": 7}',
     "weird": "a\n\ndata: [DONE]\n\nevent: x \u2028 \u0085 \"'\\",
 }
+
+
+PIECES = ['{"at":', '"one', " two", " three", " four", " five", ' six"', "}"]
+"""Of the arguments of "long", as a model that says word after word writes them."""
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +135,38 @@ def test_a_tool_is_called_in_a_stream(client: Any) -> None:
         answer = stream.get_final_completion()
     assert answer.choices[0].message.tool_calls[0].function.arguments == '{"at":"sky"}'
     assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_arguments_are_told_as_the_model_writes_them(client: Any) -> None:
+    deltas = []
+    with client.chat.completions.stream(
+        model="one", messages=[{"role": "user", "content": "long"}], tools=TOOLS
+    ) as stream:
+        for event in stream:
+            if event.type == "tool_calls.function.arguments.delta":
+                deltas.append(event.arguments_delta)
+            elif event.type == "tool_calls.function.arguments.done":
+                assert json.loads(event.arguments) == {"at": "one two three four five six"}
+        answer = stream.get_final_completion()
+    assert [delta for delta in deltas if delta] == PIECES
+    made = answer.choices[0].message.tool_calls[0]
+    assert made.function.arguments == "".join(deltas)
+    assert answer.choices[0].finish_reason == "tool_calls"
+    assert made.id.startswith("call_")
+
+
+@pytest.mark.parametrize(("asked", "finish"), [({"max_tokens": 5}, "length"), ({}, "stop")])
+def test_a_call_that_breaks_off_is_no_call(client: Any, asked: Any, finish: str) -> None:
+    """What came of its arguments is no JSON, so nobody can act on it, and the end says that no tool is called."""
+    body = {"model": "one", "messages": [{"role": "user", "content": "broken"}], "tools": TOOLS, **asked}
+    chunks = [chunk.choices[0] for chunk in client.chat.completions.create(**body, stream=True)]
+    calls = [call.function.arguments for chunk in chunks for call in chunk.delta.tool_calls or []]
+    with pytest.raises(json.JSONDecodeError):
+        json.loads("".join(calls))
+    whole = client.chat.completions.create(**body).choices[0]
+    assert whole.message.tool_calls is None
+    assert "".join(chunk.delta.content or "" for chunk in chunks) == whole.message.content
+    assert chunks[-1].finish_reason == whole.finish_reason == finish
 
 
 def test_no_tool_is_called_where_none_is_wanted(client: Any) -> None:

@@ -15,7 +15,12 @@ from served_models import KEY, Served, serve_fake
 
 from ostiary.testing import FakeEngine
 
-REPLIES = {"call": '{"name": "look", "parameters": {"at": "sky"}}', "person": '{"name": "Ann", "age": 7}'}
+REPLIES = {
+    "call": '{"name": "look", "parameters": {"at": "sky"}}',
+    "long": '{"name": "look", "parameters": {"at": "one two three four five six"}}',
+    "broken": '{"name": "look", "parameters": {"at": "one two"} and no more',
+    "person": '{"name": "Ann", "age": 7}',
+}
 TOOLS: list[Any] = [
     {
         "type": "function",
@@ -104,6 +109,32 @@ def test_a_tool_is_called_in_a_stream(client: Any) -> None:
         answer = stream.get_final_response()
     assert "response.function_call_arguments.done" in kinds
     assert answer.output[0].arguments == '{"at":"sky"}'
+
+
+def test_arguments_are_told_as_the_model_writes_them(client: Any) -> None:
+    with client.responses.stream(model="one", input="long", tools=TOOLS) as stream:
+        events = list(stream)
+        answer = stream.get_final_response()
+    deltas = [event.delta for event in events if event.type == "response.function_call_arguments.delta"]
+    assert deltas == ['{"at":', '"one', " two", " three", " four", " five", ' six"', "}"]
+    (made,) = answer.output
+    assert made.arguments == "".join(deltas)
+    assert (made.status, answer.status) == ("completed", "completed")
+
+
+@pytest.mark.parametrize(("asked", "status"), [({"max_output_tokens": 5}, "incomplete"), ({}, "completed")])
+def test_a_call_that_breaks_off_is_no_call(client: Any, asked: Any, status: str) -> None:
+    with client.responses.stream(model="one", input="broken", tools=TOOLS, **asked) as stream:
+        events = list(stream)
+    assert "response.function_call_arguments.done" not in [event.type for event in events]
+    answer = events[-1].response
+    begun, text = answer.output
+    assert (begun.type, begun.status) == ("function_call", "incomplete")
+    assert (
+        text.content[0].text
+        == client.responses.create(model="one", input="broken", tools=TOOLS, **asked).output_text
+    )
+    assert answer.status == status
 
 
 def test_a_form(client: Any, fake: FakeEngine) -> None:

@@ -8,6 +8,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ostiary"]):
+    from ostiary.answer.said import CallBegun, CallPiece
     from ostiary.answer.tools import ToolSplitter
     from ostiary.core.requests import ToolCall
     from ostiary.core.tool_styles import MARKERS, ToolStyle
@@ -27,6 +28,15 @@ def TestOneInput(data: bytes) -> None:  # noqa: N802  the name that fuzzers look
         return
     style, step, text = STYLES[data[0] % len(STYLES)], data[1] % 7 + 1, data[2:].decode("utf-8", "replace")
     whole = split(style, [text])
+    pieces: list[str] = []
+    splitter = ToolSplitter(style, TOOLS)  # type: ignore[arg-type]
+    for said in [*splitter.feed(text), *splitter.finish()]:
+        if isinstance(said, CallBegun):
+            pieces = []
+        elif isinstance(said, CallPiece):
+            pieces.append(said.text)
+        elif isinstance(said, ToolCall) and "".join(pieces) != said.arguments:
+            raise AssertionError("the pieces of a call are not the call")
     if split(style, [text[start : start + step] for start in range(0, len(text), step)]) != whole:
         raise AssertionError("where pieces end changed something")
     if not whole[1] and whole[0] != text:
@@ -49,6 +59,14 @@ if __name__ == "__main__":
         "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>"
         "<|tool_calls_section_end|>",
         "<|tool_call_start|>[f(a='b', c=[1, {\"d\": None}])]<|tool_call_end|>",
+        "<minimax:tool_call><invoke name=\"f\"><parameter name='a'>1</parameter></invoke></minimax:tool_call>",
+        "<longcat_tool_call>f<longcat_arg_key>a</longcat_arg_key><longcat_arg_value>1</longcat_arg_value></longcat_tool_call>",
+        '<function name="f"><param name="a"><![CDATA[b]]></param></function>',
+        '<atem:function_calls><atem:invoke name="f"><atem:parameter name="a">1</atem:parameter></atem:invoke>'
+        "</atem:function_calls>",
+        "<start_function_call>call:f{a:<escape>b<escape>,c:{d:[1,null]}}<end_function_call>",
+        '<|tool_call>call:f{a:<|"|>b<|"|>}<tool_call|>',
+        '{"name": "f", "parameters": {"a": "\\ud83d\\ude00 \\n", "b": [1.5e3, true, null]}}',
         call,
     ]
     seeds = [bytes([place]) + b"\x02" + body.encode() for body in bodies for place in range(len(MARKERS))]

@@ -1,193 +1,272 @@
-"""What stands within the markers of a call, read in the manner of each style. Pure."""
+"""What stands within the markers of a call, read in the manner of each style, while it comes. Pure."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
 
+from ostiary.answer.make_calls import NotACall, make_call
+from ostiary.answer.read_gemma import GemmaUnfit, read_gemma
+from ostiary.answer.read_json_calls import JsonCallReader, NamedCallReader
 from ostiary.answer.read_pythonic import PythonicUnfit, read_pythonic
-from ostiary.core.json_text import JsonValue, parse_json
-from ostiary.core.limits import MAX_SCHEMA_PROPERTIES, MAX_TOOL_CALL_CHARACTERS, MAX_TOOL_CALLS
-from ostiary.core.requests import ToolCall
+from ostiary.answer.read_tagged_calls import (
+    GLM,
+    LONGCAT,
+    MINICPM,
+    MINIMAX,
+    MUSE,
+    QWEN_CODER,
+    TagCallReader,
+    TagForm,
+)
+from ostiary.answer.said import Tools
+from ostiary.answer.telling import Telling
+from ostiary.core.json_text import JsonValue
 from ostiary.core.tool_styles import MARKERS, ToolStyle
-from ostiary.errors import IntakeRefused
 
-Tools = Mapping[str, Mapping[str, JsonValue]]
-"""The name of each tool that was offered, and the schemas of its arguments by name."""
-_BYTES: Final = 4 * MAX_TOOL_CALL_CHARACTERS
-
-
-def read_tool_calls(style: ToolStyle, body: str, tools: Tools) -> list[ToolCall] | None:
-    """At least one. None: nothing of it is a call."""
-    if len(body) > MAX_TOOL_CALL_CHARACTERS:
-        return None
-    try:
-        calls = _READERS[style](body, tools)
-    except _NotACall:
-        return None
-    return calls if calls and len(calls) <= MAX_TOOL_CALLS else None
-
-
-class _NotACall(Exception):
-    pass
-
-
-def _parse(text: str) -> JsonValue:
-    try:
-        return parse_json(text.encode("utf-8", "surrogatepass"), max_bytes=_BYTES)
-    except IntakeRefused as error:
-        raise _NotACall from error
-
-
-def _make(name: object, arguments: JsonValue, tools: Tools) -> ToolCall:
-    if isinstance(arguments, str):  # some write the object as text
-        arguments = _parse(arguments)
-    if not isinstance(name, str) or name not in tools or not isinstance(arguments, dict):
-        raise _NotACall
-    return ToolCall(name, json.dumps(arguments, ensure_ascii=False, separators=(",", ":")))
-
-
-def _make_from(value: JsonValue, tools: Tools) -> ToolCall:
-    """From an object with a name and arguments, by either of their names."""
-    if not isinstance(value, dict):
-        raise _NotACall
-    found = [value[word] for word in ("arguments", "parameters") if word in value]
-    if len(found) > 1:
-        raise _NotACall
-    return _make(value.get("name"), found[0] if found else {}, tools)
-
-
-def _read_json(body: str, tools: Tools) -> list[ToolCall]:
-    """One object, or a list of them."""
-    value = _parse(body.strip())
-    return [_make_from(item, tools) for item in (value if isinstance(value, list) else [value])]
-
-
-def _read_qwen_coder(body: str, tools: Tools) -> list[ToolCall]:
-    text = body.strip()
-    if text.startswith("{"):
-        return _read_json(text, tools)
-    name, rest = _cut(text, "<function=", ">")
-    arguments: dict[str, JsonValue] = {}
-    while rest.startswith("<parameter="):
-        key, rest = _cut(rest, "<parameter=", ">", keeps_space=True)
-        place = rest.find("</parameter>")
-        if place < 0:
-            raise _NotACall
-        value, rest = rest[:place], rest[place + len("</parameter>") :].lstrip()
-        _put(arguments, key, value.removeprefix("\n").removesuffix("\n"), tools.get(name, {}))
-    if rest.strip() != "</function>":
-        raise _NotACall
-    return [_make(name, {**arguments}, tools)]
-
-
-def _read_glm(body: str, tools: Tools) -> list[ToolCall]:
-    text = body.strip()
-    if text.startswith("{"):
-        return _read_json(text, tools)
-    place = text.find("<arg_key>")
-    name, rest = (text, "") if place < 0 else (text[:place].strip(), text[place:])
-    arguments: dict[str, JsonValue] = {}
-    while rest:
-        key, rest = _cut(rest, "<arg_key>", "</arg_key>")
-        value, rest = _cut(rest, "<arg_value>", "</arg_value>")
-        _put(arguments, key, value, tools.get(name, {}))
-    return [_make(name, {**arguments}, tools)]
-
-
-def _read_mistral(body: str, tools: Tools) -> list[ToolCall]:
-    text = body.strip()
-    if text.startswith("["):
-        return _read_json(text, tools)
-    calls: list[ToolCall] = []
-    while text:
-        place = text.find("[ARGS]")
-        if place < 0 or len(calls) == MAX_TOOL_CALLS:
-            raise _NotACall
-        name = text[:place].removeprefix(MARKERS[ToolStyle.MISTRAL].begin).partition("[CALL_ID]")[0].strip()
-        value, text = _parse_first(text[place + len("[ARGS]") :].lstrip())
-        calls.append(_make(name, value, tools))
-        text = text.strip()
-    return calls
-
-
-def _read_kimi(body: str, tools: Tools) -> list[ToolCall]:
-    begin, inside, end = MARKERS[ToolStyle.KIMI].others
-    calls: list[ToolCall] = []
-    rest = body.strip()
-    while rest:
-        if len(calls) == MAX_TOOL_CALLS:
-            raise _NotACall
-        told, rest = _cut(rest, begin, end)
-        where, found, arguments = told.partition(inside)
-        if not found:
-            raise _NotACall
-        name = where.strip().removeprefix("functions.").rpartition(":")[0]
-        calls.append(_make(name, _parse(arguments.strip()), tools))
-    return calls
-
-
-def _read_pythonic(body: str, tools: Tools) -> list[ToolCall]:
-    text = body.strip()
-    if text.startswith("[") and text[1:].lstrip().startswith("{"):
-        return _read_json(text, tools)
-    try:
-        return [_make(name, {**arguments}, tools) for name, arguments in read_pythonic(text)]
-    except PythonicUnfit as error:
-        raise _NotACall from error
-
-
-def _parse_first(text: str) -> tuple[JsonValue, str]:
-    """The object at the beginning, and what follows it."""
-    if not text.startswith("{"):
-        raise _NotACall
-    depth, is_quoted, is_escaped = 0, False, False
-    for place, character in enumerate(text):
-        if is_quoted:
-            is_quoted = is_escaped or character != '"'
-            is_escaped = character == "\\" and not is_escaped
-        elif character == '"':
-            is_quoted = True
-        elif character in "{[":
-            depth += 1
-        elif character in "}]":
-            depth -= 1
-            if not depth:
-                return _parse(text[: place + 1]), text[place + 1 :]
-    raise _NotACall
-
-
-def _cut(text: str, begin: str, end: str, *, keeps_space: bool = False) -> tuple[str, str]:
-    """What stands between the two at the beginning of a text, and what follows."""
-    place = text.find(end)
-    if not text.startswith(begin) or place < 0:
-        raise _NotACall
-    rest = text[place + len(end) :]
-    return text[len(begin) : place].strip(), rest if keeps_space else rest.lstrip()
-
-
-def _put(arguments: dict[str, JsonValue], key: str, value: str, schemas: Mapping[str, JsonValue]) -> None:
-    """A text where the schema says so, or where it is nothing else."""
-    schema = schemas.get(key)
-    kind = schema.get("type") if isinstance(schema, dict) else None
-    if not key or key in arguments or len(arguments) == MAX_SCHEMA_PROPERTIES:
-        raise _NotACall
-    arguments[key] = value
-    if kind == "string":
-        return
-    try:
-        arguments[key] = _parse(value.strip())
-    except _NotACall:
-        return
-
-
-_READERS: Final[Mapping[ToolStyle, Callable[[str, Tools], list[ToolCall]]]] = {
-    ToolStyle.HERMES: _read_json,
-    ToolStyle.QWEN_CODER: _read_qwen_coder,
-    ToolStyle.GLM: _read_glm,
-    ToolStyle.MISTRAL: _read_mistral,
-    ToolStyle.KIMI: _read_kimi,
-    ToolStyle.PYTHONIC: _read_pythonic,
-    ToolStyle.JSON: _read_json,
+_TAGS: Final[Mapping[ToolStyle, TagForm]] = {
+    ToolStyle.QWEN_CODER: QWEN_CODER,
+    ToolStyle.GLM: GLM,
+    ToolStyle.LONGCAT: LONGCAT,
+    ToolStyle.MINIMAX: MINIMAX,
+    ToolStyle.MINICPM: MINICPM,
+    ToolStyle.MUSE: MUSE,
 }
+_MOST_OF_A_HEAD: Final = 512
+"""Characters: of a name with what stands beside it."""
+_LONGEST_MARK: Final = 32
+
+
+class CallReader(Protocol):
+    """Of one body, piece by piece. What becomes certain is told."""
+
+    @property
+    def consumed(self) -> int:
+        """How many of its characters are calls that were told as a whole."""
+
+    def feed(self, text: str) -> None:
+        """Raises NotACall: nothing of what is left is a call."""
+
+    def finish(self) -> None:
+        """No more comes. Raises NotACall where something is left that is no call."""
+
+
+def begin_reading(style: ToolStyle, tools: Tools, telling: Telling) -> CallReader:
+    """For what stands between the markers."""
+    return _FirstLook(style, tools, telling)
+
+
+class _FirstLook:
+    """The first character tells how a body is written: calls in JSON are read in every style."""
+
+    def __init__(self, style: ToolStyle, tools: Tools, telling: Telling) -> None:
+        self._style: Final = style
+        self._tools: Final = tools
+        self._telling: Final = telling
+        self._inner: CallReader | None = None
+        self._skipped = 0
+        self._held = ""
+
+    @property
+    def consumed(self) -> int:
+        return self._skipped + self._inner.consumed if self._inner is not None and self._inner.consumed else 0
+
+    def feed(self, text: str) -> None:
+        if self._inner is None:
+            begun = text.lstrip() if not self._held else text
+            if not self._held:
+                self._skipped += len(text) - len(begun)
+            seen = (self._held + begun).rstrip() if self._held == "[" else self._held + begun
+            if not seen:
+                return
+            if seen == "[" and self._style is ToolStyle.PYTHONIC:
+                self._held = seen
+                return
+            text, self._held = self._held + begun, ""
+            self._inner = self._choose(seen)
+        self._inner.feed(text)
+
+    def finish(self) -> None:
+        if self._inner is None:
+            raise NotACall
+        self._inner.finish()
+
+    def _choose(self, begun: str) -> CallReader:
+        style, tools, telling = self._style, self._tools, self._telling
+        if style is ToolStyle.PYTHONIC and begun[0] == "[":
+            is_json = begun[1:].lstrip().startswith("{")
+        else:
+            is_json = begun[0] in "{["
+        if is_json:
+            return JsonCallReader(tools, telling)
+        if style in _TAGS:
+            return _Section(lambda: TagCallReader(_TAGS[style], tools, telling))
+        if style is ToolStyle.KIMI:
+            return _Section(lambda: _KimiCall(tools, telling))
+        if style is ToolStyle.MISTRAL:
+            return _Section(lambda: _MistralCall(tools, telling))
+        if style in _WHOLE:
+            return _WholeReader(_WHOLE[style], tools, telling)
+        raise NotACall
+
+
+class _Call(Protocol):
+    @property
+    def is_over(self) -> bool: ...
+
+    def feed(self, text: str) -> str:
+        """Returns what is behind the call."""
+
+    def finish(self) -> None: ...
+
+
+class _Section:
+    """One call after the other."""
+
+    def __init__(self, begin: Callable[[], _Call]) -> None:
+        self._begin: Final = begin
+        self._call: _Call | None = None
+        self._seen = 0
+        self.consumed = 0
+
+    def feed(self, text: str) -> None:
+        while text:
+            if self._call is None:
+                bare = text.lstrip()
+                self._seen += len(text) - len(bare)
+                if not bare:
+                    return
+                text, self._call = bare, self._begin()
+            rest = self._call.feed(text)
+            self._seen += len(text) - len(rest)
+            text = rest
+            if self._call.is_over:
+                self._call = None
+                self.consumed = self._seen
+
+    def finish(self) -> None:
+        if self._call is not None:
+            self._call.finish()
+            self._call = None
+            self.consumed = self._seen
+
+
+class _KimiCall:
+    """`<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{...}<|tool_call_end|>`"""
+
+    def __init__(self, tools: Tools, telling: Telling) -> None:
+        self._tools: Final = tools
+        self._telling: Final = telling
+        self._marks: Final = MARKERS[ToolStyle.KIMI].others
+        self._held = ""
+        self._inner: NamedCallReader | None = None
+        self.is_over = False
+
+    def feed(self, text: str) -> str:
+        if self._inner is None:
+            begin, inside, _ = self._marks
+            seen = self._held + text
+            if not begin.startswith(seen[: len(begin)]):
+                raise NotACall
+            head, found, text = seen.partition(inside)
+            if len(head) > _MOST_OF_A_HEAD + (0 if found else _LONGEST_MARK):
+                raise NotACall
+            if not found:
+                self._held = seen
+                return ""
+            self._held = ""
+            name = head[len(begin) :].strip().removeprefix("functions.").rpartition(":")[0]
+            self._inner = NamedCallReader(name, self._tools, self._telling)
+        if not self._inner.is_over:
+            text = self._inner.feed(text)
+        end = self._marks[2]
+        seen = (self._held + text).lstrip()
+        if seen.startswith(end):
+            self.is_over = True
+            return seen[len(end) :]
+        if not end.startswith(seen):
+            raise NotACall
+        self._held = seen
+        return ""
+
+    def finish(self) -> None:
+        raise NotACall
+
+
+class _MistralCall:
+    """`name[ARGS]{...}`, perhaps with `[CALL_ID]id` before the arguments and the marker before the name."""
+
+    def __init__(self, tools: Tools, telling: Telling) -> None:
+        self._tools: Final = tools
+        self._telling: Final = telling
+        self._held = ""
+        self._inner: NamedCallReader | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._inner is not None and self._inner.is_over
+
+    def feed(self, text: str) -> str:
+        if self._inner is None:
+            head, found, text = (self._held + text).partition("[ARGS]")
+            if len(head) > _MOST_OF_A_HEAD + (0 if found else _LONGEST_MARK):
+                raise NotACall
+            if not found:
+                self._held = head
+                return ""
+            name = head.removeprefix(MARKERS[ToolStyle.MISTRAL].begin).partition("[CALL_ID]")[0].strip()
+            self._inner = NamedCallReader(name, self._tools, self._telling)
+        return self._inner.feed(text)
+
+    def finish(self) -> None:
+        raise NotACall
+
+
+def _read_pythonic(body: str) -> Iterable[tuple[str, dict[str, JsonValue]]]:
+    try:
+        return read_pythonic(body)
+    except PythonicUnfit as error:
+        raise NotACall from error
+
+
+def _read_gemma(quote: str) -> Callable[[str], Iterable[tuple[str, dict[str, JsonValue]]]]:
+    def read(body: str) -> Iterable[tuple[str, dict[str, JsonValue]]]:
+        try:
+            return read_gemma(body, quote)
+        except GemmaUnfit as error:
+            raise NotACall from error
+
+    return read
+
+
+_WHOLE: Final = {
+    ToolStyle.PYTHONIC: _read_pythonic,
+    ToolStyle.GEMMA: _read_gemma("<escape>"),
+    ToolStyle.GEMMA_4: _read_gemma('<|"|>'),
+}
+
+
+class _WholeReader:
+    """Of a body that is judged when it is whole: until then, anything could follow that changes it."""
+
+    def __init__(
+        self,
+        read: Callable[[str], Iterable[tuple[str, dict[str, JsonValue]]]],
+        tools: Tools,
+        telling: Telling,
+    ) -> None:
+        self._read: Final = read
+        self._tools: Final = tools
+        self._telling: Final = telling
+        self._parts: Final[list[str]] = []
+        self.consumed = 0
+
+    def feed(self, text: str) -> None:
+        self._parts.append(text)
+
+    def finish(self) -> None:
+        body = "".join(self._parts)
+        calls = [make_call(name, arguments, self._tools) for name, arguments in self._read(body.strip())]
+        for call in calls:
+            self._telling.tell_whole(call)
+        self.consumed = len(body)

@@ -23,6 +23,18 @@ class ToolStyle(StrEnum):
     """`<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{...}<|tool_call_end|>`"""
     PYTHONIC = "pythonic"
     """`<|tool_call_start|>[name(key="value")]<|tool_call_end|>`"""
+    MINIMAX = "minimax"
+    """`<invoke name="name"><parameter name="key">value</parameter></invoke>`, within `<minimax:tool_call>`."""
+    LONGCAT = "longcat"
+    """As GLM, with words of its own: `<longcat_tool_call>`."""
+    MINICPM = "minicpm"
+    """`<function name="name"><param name="key">value</param></function>`"""
+    MUSE = "muse"
+    """As MiniMax, with words of its own: `<atem:function_calls>`."""
+    GEMMA = "gemma"
+    """`<start_function_call>call:name{key:<escape>value<escape>}<end_function_call>`"""
+    GEMMA_4 = "gemma-4"
+    """`<|tool_call>call:name{key:<|"|>value<|"|>}<tool_call|>`"""
     JSON = "json"
     """The whole answer is `{"name": ..., "parameters": {...}}`, as Llama 3 writes it, or with `arguments`."""
 
@@ -50,18 +62,37 @@ MARKERS: Final = {
         ("<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"),
     ),
     ToolStyle.PYTHONIC: ToolMarkers("<|tool_call_start|>", "<|tool_call_end|>"),
+    ToolStyle.MINIMAX: ToolMarkers("<minimax:tool_call>", "</minimax:tool_call>"),
+    ToolStyle.LONGCAT: ToolMarkers(
+        "<longcat_tool_call>",
+        "</longcat_tool_call>",
+        ("<longcat_arg_key>", "</longcat_arg_key>", "<longcat_arg_value>", "</longcat_arg_value>"),
+    ),
+    ToolStyle.MINICPM: ToolMarkers("<function name=", "</function>", ("<function", "<param", "</param>")),
+    ToolStyle.MUSE: ToolMarkers("<atem:function_calls>", "</atem:function_calls>"),
+    ToolStyle.GEMMA: ToolMarkers("<start_function_call>", "<end_function_call>", ("<escape>",)),
+    ToolStyle.GEMMA_4: ToolMarkers("<|tool_call>", "<tool_call|>", ('<|"|>',)),
     ToolStyle.JSON: ToolMarkers("", ""),
 }
+_BY_TEMPLATE: Final = (
+    ("<minimax:tool_call>", ToolStyle.MINIMAX),
+    ("<|tool_call>", ToolStyle.GEMMA_4),
+    ("<start_function_call>", ToolStyle.GEMMA),
+    ("<longcat_tool_call>", ToolStyle.LONGCAT),
+    ("<arg_key>", ToolStyle.GLM),
+    ("<|tool_calls_section_begin|>", ToolStyle.KIMI),
+    ("<|tool_call_start|>", ToolStyle.PYTHONIC),
+    ("<|tool_list_start|>", ToolStyle.PYTHONIC),
+    ('<function name="', ToolStyle.MINICPM),
+    ("[TOOL_CALLS]", ToolStyle.MISTRAL),
+    ("<atem:function_calls>", ToolStyle.MUSE),
+)
+"""In the order in which MLX-LM looks for them."""
 
 
 def find_tool_style(template: str) -> ToolStyle:
     """By what a chat template writes. One without a marker that is known: as JSON."""
-    if "<arg_key>" in template:
-        return ToolStyle.GLM
-    if "<tool_call>" in template:
+    found = next((style for mark, style in _BY_TEMPLATE if mark in template), None)
+    if "<tool_call>" in template and found is not ToolStyle.GLM:
         return ToolStyle.QWEN_CODER if "<function=" in template else ToolStyle.HERMES
-    if "<|tool_calls_section_begin|>" in template:
-        return ToolStyle.KIMI
-    if "<|tool_call_start|>" in template or "<|tool_list_start|>" in template:
-        return ToolStyle.PYTHONIC
-    return ToolStyle.MISTRAL if "[TOOL_CALLS]" in template else ToolStyle.JSON
+    return found or ToolStyle.JSON

@@ -1,11 +1,13 @@
-"""What the answers to one request say, piece by piece: texts, and calls of tools that were offered. Pure."""
+"""What the answers to one request say, piece by piece: texts, and calls of tools that were offered."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from ostiary.answer.tools import Said, ToolSplitter
+from ostiary.answer.said import Said
+from ostiary.answer.tools import ToolSplitter
 from ostiary.core.requests import FinishReason, ParsedRequest, Piece, ToolCall
 from ostiary.core.tool_styles import ToolStyle
 from ostiary.core.values import dataclass
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from ostiary.core.json_text import JsonValue
     from ostiary.gateway.served import ServedModel
     from ostiary.library.result import Result
+
+
+_AT_ONCE: Final = 4_096
+"""Characters: a hundredth of a second where they are a call of a tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,9 @@ class Splitters:
         """`tools`: those that may be called, as the engine is told of them."""
         self._splitters: Final = [ToolSplitter(style, tools) for _ in range(choices)] if tools else []
 
-    def feed(self, piece: Piece) -> list[Said]:
+    async def feed(self, piece: Piece) -> list[Said]:
         if self._splitters:
-            return self._splitters[piece.choice].feed(piece.text)
+            return await _feed(self._splitters[piece.choice], piece.text)
         return [piece.text] if piece.text else []
 
     def finish(self, choice: int) -> list[Said]:
@@ -46,16 +52,25 @@ class Splitters:
         return bool(self._splitters) and self._splitters[choice].calls > 0
 
 
-def split_result(result: Result, style: ToolStyle, tools: Sequence[JsonValue] | None) -> list[SaidAnswer]:
+async def split_result(result: Result, style: ToolStyle, tools: Sequence[JsonValue] | None) -> list[SaidAnswer]:
     """Every answer of one that is whole."""
     answers = []
     for choice in result.choices:
         splitter = ToolSplitter(style, tools or ())
-        said = [*splitter.feed(choice.text), *splitter.finish()]
+        said = [*await _feed(splitter, choice.text), *splitter.finish()]
         text = "".join(item for item in said if isinstance(item, str))
         calls = tuple(item for item in said if isinstance(item, ToolCall))
         answers.append(SaidAnswer(text, calls, choice.finish_reason, choice.stop))
     return answers
+
+
+async def _feed(splitter: ToolSplitter, text: str) -> list[Said]:
+    """How much a worker says at once is its own choice: others have their turn in between."""
+    said = splitter.feed(text[:_AT_ONCE])
+    for place in range(_AT_ONCE, len(text), _AT_ONCE):
+        await asyncio.sleep(0)
+        said += splitter.feed(text[place : place + _AT_ONCE])
+    return said
 
 
 def find_style(model: ServedModel) -> ToolStyle:

@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ostiary.answer.said import CallBegun, CallBroken, CallPiece, Said
 from ostiary.answer.tools import ToolSplitter
 from ostiary.core.limits import MAX_TOOL_CALL_CHARACTERS, MAX_TOOL_CALLS
 from ostiary.core.requests import ToolCall
 from ostiary.core.tool_styles import MARKERS, ToolStyle, find_tool_style
+
+jiter = pytest.importorskip("jiter")
+"""The reader of unfinished JSON that the clients of OpenAI and Anthropic have."""
 
 TOOLS: list[Any] = [
     {"type": "function", "function": {"name": "f"}},
@@ -48,6 +52,16 @@ CALLS = {
     ToolStyle.KIMI: "<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>"
     '{"city": "7", "days": 2}<|tool_call_end|><|tool_calls_section_end|>',
     ToolStyle.PYTHONIC: "<|tool_call_start|>[weather(city='7', days=2)]<|tool_call_end|>",
+    ToolStyle.MINIMAX: '<minimax:tool_call>\n<invoke name="weather">\n<parameter name="city">7</parameter>\n'
+    '<parameter name="days">2</parameter>\n</invoke>\n</minimax:tool_call>',
+    ToolStyle.LONGCAT: "<longcat_tool_call>weather\n<longcat_arg_key>city</longcat_arg_key>\n<longcat_arg_value>7"
+    "</longcat_arg_value>\n<longcat_arg_key>days</longcat_arg_key>\n<longcat_arg_value>2</longcat_arg_value>\n"
+    "</longcat_tool_call>",
+    ToolStyle.MINICPM: '<function name="weather"><param name="city">7</param><param name="days">2</param></function>',
+    ToolStyle.MUSE: '<atem:function_calls>\n<atem:invoke name="weather">\n<atem:parameter name="city" string="true">7'
+    '</atem:parameter>\n<atem:parameter name="days">2</atem:parameter>\n</atem:invoke>\n</atem:function_calls>',
+    ToolStyle.GEMMA: "<start_function_call>call:weather{city:<escape>7<escape>,days:2}<end_function_call>",
+    ToolStyle.GEMMA_4: '<|tool_call>call:weather{city:<|"|>7<|"|>,days:2}<tool_call|>',
     ToolStyle.JSON: '{"name": "weather", "parameters": {"city": "7", "days": 2}}',
 }
 WEATHER = ToolCall("weather", '{"city":"7","days":2}')
@@ -115,7 +129,28 @@ def test_arguments_as_text_and_none_at_all() -> None:
         (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(a='\\ud800')]<|tool_call_end|>"),
         (ToolStyle.PYTHONIC, "<|tool_call_start|>[f(a=" + "[" * 5_000 + ")]<|tool_call_end|>"),
         (ToolStyle.PYTHONIC, "<|tool_call_start|>[__import__('os').system(a=1)]<|tool_call_end|>"),
+        (ToolStyle.MINIMAX, '<minimax:tool_call><invoke name="rm"></invoke></minimax:tool_call>'),
+        (
+            ToolStyle.MINIMAX,
+            '<minimax:tool_call><invoke name="f"><parameter name="a">1</invoke></minimax:tool_call>',
+        ),
+        (ToolStyle.MINIMAX, "<minimax:tool_call></minimax:tool_call>"),
+        (ToolStyle.MINIMAX, f'<minimax:tool_call><invoke name="{"f" * 2_000}"></invoke></minimax:tool_call>'),
+        (ToolStyle.LONGCAT, "<longcat_tool_call>f<longcat_arg_key>a</longcat_arg_key></longcat_tool_call>"),
+        (ToolStyle.MINICPM, '<function name="f"><param name="a">1</function>'),
+        (ToolStyle.MINICPM, '<function name="f"><param name="a">1</param><param name="a">2</param></function>'),
+        (ToolStyle.MUSE, '<atem:function_calls><atem:invoke name="f"></atem:function_calls>'),
+        (ToolStyle.GEMMA, "<start_function_call>call:f{a:<escape>b}<end_function_call>"),
+        (ToolStyle.GEMMA, "<start_function_call>call:f{a:1,a:2}<end_function_call>"),
+        (ToolStyle.GEMMA, "<start_function_call>call:f{a:" + "[" * 5_000 + "}<end_function_call>"),
+        (ToolStyle.GEMMA, "<start_function_call>call:f{a:1}call:rm{}<end_function_call>"),
+        (ToolStyle.GEMMA_4, "<|tool_call>f{}<tool_call|>"),
         (ToolStyle.JSON, '{"name": "f"'),
+        (ToolStyle.JSON, '{"name": "", "arguments": {"a": "b"}}'),
+        (ToolStyle.JSON, '{"name": ["f"], "arguments": {"a": "b"}}'),
+        (ToolStyle.JSON, '[["name", "f"], {"arguments": {"a": "b"}}]'),
+        (ToolStyle.JSON, '["name", "f"]'),
+        (ToolStyle.JSON, '{"arguments": {"name": "f", "arguments": {}}}'),
         (ToolStyle.JSON, '{"answer": 42}'),
         (ToolStyle.JSON, "[]"),
     ],
@@ -148,6 +183,143 @@ def test_text_flows_while_it_comes() -> None:
     assert splitter.feed("box>") == [" <toolbox>"]
 
 
+def hear(style: ToolStyle, *pieces: str) -> list[Said]:
+    splitter = ToolSplitter(style, TOOLS)
+    return [said for piece in pieces for said in splitter.feed(piece)] + splitter.finish()
+
+
+FLOWING = {
+    ToolStyle.HERMES: '<tool_call>{"name": "weather", "arguments": {"city": "%s", "days": 2}}</tool_call>',
+    ToolStyle.QWEN_CODER: "<tool_call><function=weather>\n<parameter=city>\n%s\n</parameter>\n<parameter=days>\n2\n"
+    "</parameter>\n</function></tool_call>",
+    ToolStyle.GLM: "<tool_call>weather<arg_key>city</arg_key><arg_value>%s</arg_value><arg_key>days</arg_key>"
+    "<arg_value>2</arg_value></tool_call>",
+    ToolStyle.MISTRAL: '[TOOL_CALLS]weather[ARGS]{"city": "%s", "days": 2}',
+    ToolStyle.KIMI: "<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>"
+    '{"city": "%s", "days": 2}<|tool_call_end|><|tool_calls_section_end|>',
+    ToolStyle.MINIMAX: '<minimax:tool_call><invoke name="weather"><parameter name="city">%s</parameter>'
+    '<parameter name="days">2</parameter></invoke></minimax:tool_call>',
+    ToolStyle.LONGCAT: "<longcat_tool_call>weather<longcat_arg_key>city</longcat_arg_key><longcat_arg_value>%s"
+    "</longcat_arg_value><longcat_arg_key>days</longcat_arg_key><longcat_arg_value>2</longcat_arg_value>"
+    "</longcat_tool_call>",
+    ToolStyle.MUSE: '<atem:function_calls><atem:invoke name="weather"><atem:parameter name="city">%s</atem:parameter>'
+    '<atem:parameter name="days">2</atem:parameter></atem:invoke></atem:function_calls>',
+    ToolStyle.JSON: '{"name": "weather", "parameters": {"city": "%s", "days": 2}}',
+}
+LONG = "a b<c é " * 8
+
+
+@pytest.mark.parametrize("style", list(FLOWING))
+def test_arguments_are_told_while_they_are_written(style: ToolStyle) -> None:
+    text = FLOWING[style] % LONG.strip()
+    place = text.index("é") + 10
+    splitter = ToolSplitter(style, TOOLS)
+    early = [said for character in text[:place] for said in splitter.feed(character)]
+    assert early[0] == CallBegun("weather")
+    told = "".join(said.text for said in early if isinstance(said, CallPiece))
+    assert told.startswith('{"city":"a b<c é a b')
+    late = [*splitter.feed(text[place:]), *splitter.finish()]
+    told += "".join(said.text for said in late if isinstance(said, CallPiece))
+    call = ToolCall("weather", f'{{"city":"{LONG.strip()}","days":2}}')
+    assert late[-1] == call
+    assert told == call.arguments
+
+
+@pytest.mark.parametrize("style", list(FLOWING))
+def test_what_is_told_early_is_the_beginning_of_an_object_and_never_all_of_it(style: ToolStyle) -> None:
+    """A client that stops to read in the middle must not take a part for the whole."""
+    told = ""
+    for said in hear(style, *(FLOWING[style] % LONG.strip())):
+        if isinstance(said, ToolCall):
+            assert told == said.arguments
+        elif isinstance(said, CallPiece):
+            assert not _is_whole(told)
+            told += said.text
+            assert isinstance(jiter.from_json(told.encode(), partial_mode=True), dict)
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (ToolStyle.HERMES, '<tool_call>{"name": "f", "arguments": {"a": 1}, "parameters": {}}</tool_call>'),
+        (ToolStyle.HERMES, '<tool_call>{"name": "f", "arguments": {"a": 1, "a": 2}}</tool_call>'),
+        (ToolStyle.HERMES, '<tool_call>{"name": "f", "arguments": {"a": 1e999}}</tool_call>'),
+        (ToolStyle.HERMES, '<tool_call>{"name": "f", "arguments": {"a": 01}}</tool_call>'),
+        (ToolStyle.HERMES, '<tool_call>{"name": "f", "arguments": {"a": "\\ud800"}}</tool_call>'),
+        (ToolStyle.HERMES, '<tool_call>{"name": "f", "arguments": {"a": "b"}} more</tool_call>'),
+        (ToolStyle.HERMES, '<tool_call>{"name": "f", "arguments": {"a": "b'),
+        (ToolStyle.QWEN_CODER, "<tool_call><function=f><parameter=a>1</parameter> more</function></tool_call>"),
+        (ToolStyle.KIMI, "<|tool_calls_section_begin|><|tool_call_begin|>f:0<|tool_call_argument_begin|>{"),
+        (ToolStyle.JSON, '{"name": "f", "parameters": {"a": 1}} and more'),
+    ],
+)
+def test_a_call_that_breaks_off_stays_unfinished_and_its_text_is_said(style: ToolStyle, text: str) -> None:
+    said = hear(style, *text)
+    assert said[0] == CallBegun("f")
+    broken = said.index(CallBroken())
+    told = "".join(item.text for item in said[:broken] if isinstance(item, CallPiece))
+    assert not _is_whole(told)
+    assert isinstance(jiter.from_json(told.encode(), partial_mode=True), dict)
+    assert "".join(item for item in said[broken:] if isinstance(item, str)) == text
+    assert split(style, text) == (text, [])
+
+
+def test_what_follows_a_whole_call_in_the_same_marks_is_text() -> None:
+    begin, call, end = "<minimax:tool_call>", '<invoke name="f"></invoke>', "</minimax:tool_call>"
+    one = ToolCall("f", "{}")
+    assert split(ToolStyle.MINIMAX, f"{begin}{call}{call}\n{end}") == ("", [one, one])
+    assert split(ToolStyle.MINIMAX, f"{begin}{call}what?{end}") == (f"what?{end}", [one])
+
+
+def test_values_in_tags_are_what_the_schema_says() -> None:
+    as_text = '<function name="weather"><param name="city"><![CDATA[a < b]]></param><param name="x">[1, 2]</param>'
+    call = ToolCall("weather", '{"city":"a < b","x":[1,2]}')
+    assert split(ToolStyle.MINICPM, f"{as_text}</function>") == ("", [call])
+    lines = "<tool_call><function=weather><parameter=city>\n\nline\n\n</parameter></function></tool_call>"
+    assert split(ToolStyle.QWEN_CODER, *lines)[1] == [ToolCall("weather", '{"city":"\\nline\\n"}')]
+    gemma = "call:f{a:{b:[1,-2.5,null,true],c:<escape>x,{}<escape>},d:word}"
+    whole = ToolCall("f", '{"a":{"b":[1,-2.5,null,true],"c":"x,{}"},"d":"word"}')
+    assert split(ToolStyle.GEMMA, f"<start_function_call>{gemma}<end_function_call>")[1] == [whole]
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    arguments=st.dictionaries(st.text(max_size=6), _JSON, max_size=4),
+    indent=st.sampled_from([None, 1]),
+    is_ascii=st.booleans(),
+    step=st.integers(1, 9),
+)
+def test_any_arguments_arrive_as_they_were_written(
+    arguments: dict[str, Any], indent: int | None, is_ascii: bool, step: int
+) -> None:
+    written = json.dumps({"name": "f", "arguments": arguments}, indent=indent, ensure_ascii=is_ascii)
+    text = f"<tool_call>{written}</tool_call>"
+    if "<tool_call>" in written or "</tool_call>" in written:
+        return
+    said = hear(ToolStyle.HERMES, *(text[place : place + step] for place in range(0, len(text), step)))
+    calls = [item for item in said if isinstance(item, ToolCall)]
+    assert json.loads(calls[0].arguments) == arguments
+    assert "".join(item.text for item in said if isinstance(item, CallPiece)) == calls[0].arguments
+
+
 _PARTS = st.sampled_from(
     [
         *CALLS.values(),
@@ -167,6 +339,9 @@ def test_where_pieces_end_changes_nothing(style: ToolStyle, text: str, cuts: lis
     pieces = [text[start:end] for start, end in pairwise(places)]
     whole, calls = split(style, text)
     assert split(style, *pieces) == (whole, calls)
+    pieces_of_calls = "".join(item.text for item in hear(style, *pieces) if isinstance(item, CallPiece))
+    if CallBroken() not in hear(style, *pieces):
+        assert pieces_of_calls == "".join(call.arguments for call in calls)
     for call in calls:
         assert isinstance(json.loads(call.arguments), dict)
     if not calls:
@@ -182,6 +357,12 @@ def test_where_pieces_end_changes_nothing(style: ToolStyle, text: str, cuts: lis
         ("[TOOL_CALLS]", ToolStyle.MISTRAL),
         ("<|tool_calls_section_begin|>", ToolStyle.KIMI),
         ("{{ '<|tool_list_start|>' }}", ToolStyle.PYTHONIC),
+        ("<minimax:tool_call>", ToolStyle.MINIMAX),
+        ("<longcat_tool_call><longcat_arg_key>", ToolStyle.LONGCAT),
+        ('<function name="{{ name }}"><param name="', ToolStyle.MINICPM),
+        ("<atem:function_calls>", ToolStyle.MUSE),
+        ("<start_function_call>", ToolStyle.GEMMA),
+        ("<|tool_call>call:<tool_call|>", ToolStyle.GEMMA_4),
         ("{% for m in messages %}", ToolStyle.JSON),
     ],
 )

@@ -28,7 +28,7 @@ async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
         return EventsReply(_stream(asked, model, request, writer))
     with naming(MESSAGES):
         result = await asked.ask(model, request).finish()
-    answer = split_result(result, find_style(model), list_tools(request))[0]
+    answer = (await split_result(result, find_style(model), list_tools(request)))[0]
     return JsonReply(writer.write_whole(answer, result.usage))
 
 
@@ -51,7 +51,7 @@ async def _stream(
         splitters = Splitters(find_style(model), list_tools(request), 1)
         yield _name(writer.write_beginning())
         async for piece in stream:
-            for event in writer.write_said(splitters.feed(piece)):
+            for event in writer.write_said(await splitters.feed(piece)):
                 yield _name(event)
         result = stream.result
     for event in writer.write_said(splitters.finish(0)):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ostiary.answer.said import CallBegun, CallBroken, CallPiece
 from ostiary.core.requests import FinishReason, ToolCall
 from ostiary.gateway.anthropic.forms import (
     AnswerText,
@@ -26,7 +27,7 @@ from ostiary.gateway.anthropic.forms import (
 )
 
 if TYPE_CHECKING:
-    from ostiary.answer.tools import Said
+    from ostiary.answer.said import Said
     from ostiary.core.requests import Choice, Usage
     from ostiary.gateway.said import SaidAnswer
 
@@ -42,6 +43,8 @@ class MessageWriter:
         self._is_open = False
         """Whether a block of text is going on."""
         self._calls = 0
+        self._has_called = False
+        """Whether a call was told as a whole."""
 
     def write_whole(self, answer: SaidAnswer, usage: Usage) -> MessageForm:
         content: list[AnswerText | AnswerToolUse] = []
@@ -59,15 +62,22 @@ class MessageWriter:
 
     def write_said(self, said: Sequence[Said]) -> Iterator[MessageEvent]:
         for item in said:
-            if isinstance(item, ToolCall):
-                yield from self.write_block_end()
-                yield from self._write_call(item)
-                continue
-            if not self._is_open:
-                self._block += 1
-                self._is_open = True
-                yield BlockStart(self._block, AnswerText(""))
-            yield BlockDelta(self._block, TextDelta(item))
+            match item:
+                case str():
+                    if not self._is_open:
+                        self._block += 1
+                        self._is_open = True
+                        yield BlockStart(self._block, AnswerText(""))
+                    yield BlockDelta(self._block, TextDelta(item))
+                case CallBegun():
+                    yield from self.write_block_end()
+                    self._block += 1
+                    yield BlockStart(self._block, AnswerToolUse(self._name_call(), item.name, {}))
+                case CallPiece():
+                    yield BlockDelta(self._block, InputDelta(item.text))
+                case ToolCall() | CallBroken():  # one that breaks off stays unfinished
+                    self._has_called = self._has_called or isinstance(item, ToolCall)
+                    yield BlockStop(self._block)
 
     def write_block_end(self) -> Iterator[MessageEvent]:
         if self._is_open:
@@ -76,15 +86,9 @@ class MessageWriter:
 
     def write_end(self, choice: Choice, usage: Usage) -> Iterator[MessageEvent]:
         yield from self.write_block_end()
-        reason = _choose_reason(choice.finish_reason, choice.stop, has_called=self._calls > 0)
+        reason = _choose_reason(choice.finish_reason, choice.stop, has_called=self._has_called)
         yield MessageDelta(MessageEnd(reason, choice.stop), write_usage(usage))
         yield MessageStop()
-
-    def _write_call(self, call: ToolCall) -> Iterator[MessageEvent]:
-        self._block += 1
-        yield BlockStart(self._block, AnswerToolUse(self._name_call(), call.name, {}))
-        yield BlockDelta(self._block, InputDelta(call.arguments))
-        yield BlockStop(self._block)
 
     def _name_call(self) -> str:
         self._calls += 1

@@ -33,7 +33,8 @@ async def answer_chat(asked: Asked, body: ChatBody) -> Reply:
         return EventsReply(_stream(asked, model, request, writer, names, has_cost=has_cost))
     with naming(names):
         result = await asked.ask(model, request).finish()
-    return JsonReply(writer.write_whole(result, split_result(result, find_style(model), list_tools(request))))
+    answers = await split_result(result, find_style(model), list_tools(request))
+    return JsonReply(writer.write_whole(result, answers))
 
 
 async def _stream(
@@ -54,7 +55,7 @@ async def _stream(
         for chunk in writer.write_beginning(choices):
             yield ServerEvent(chunk)
         async for piece in stream:
-            for chunk in writer.write_said(piece.choice, splitters.feed(piece), piece):
+            for chunk in writer.write_said(piece.choice, await splitters.feed(piece), piece):
                 yield ServerEvent(chunk)
         result = stream.result
     for index, choice in enumerate(result.choices):

@@ -195,16 +195,19 @@ class ChatCompletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     object: Literal["chat.completion"] = "chat.completion"
 
 
-class DeltaFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
+class DeltaFunction(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     arguments: str
+    """The next of them."""
+    name: str | None = None
 
 
-class DeltaCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeltaCall(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The first of a call has its id and its name."""
+
     index: int
-    id: str
     function: DeltaFunction
-    type: Literal["function"] = "function"
+    id: str | None = None
+    type: Literal["function"] | None = None
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

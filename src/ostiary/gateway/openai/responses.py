@@ -30,7 +30,7 @@ async def answer_responses(asked: Asked, body: ResponsesBody) -> Reply:
         return EventsReply(_stream(asked, model, request, writer))
     with naming(RESPONSES):
         result = await asked.ask(model, request).finish()
-    answer = split_result(result, find_style(model), list_tools(request))[0]
+    answer = (await split_result(result, find_style(model), list_tools(request)))[0]
     return JsonReply(writer.write_whole(answer, result.usage))
 
 
@@ -45,7 +45,7 @@ async def _stream(
         for event in writer.write_beginning():
             yield _name(event)
         async for piece in stream:
-            for event in writer.write_said(splitters.feed(piece)):
+            for event in writer.write_said(await splitters.feed(piece)):
                 yield _name(event)
         result = stream.result
     for event in writer.write_said(splitters.finish(0)):

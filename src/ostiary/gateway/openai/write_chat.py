@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ostiary.answer.said import CallBegun, CallPiece
 from ostiary.core.requests import FinishReason, ToolCall
 from ostiary.gateway.openai.chat_forms import (
     AnswerMessage,
@@ -25,7 +26,7 @@ from ostiary.gateway.openai.chat_forms import (
 from ostiary.gateway.openai.shared_forms import PromptDetails, UsageForm
 
 if TYPE_CHECKING:
-    from ostiary.answer.tools import Said
+    from ostiary.answer.said import Said
     from ostiary.core.requests import Piece, TokenLogprob, Usage
     from ostiary.gateway.said import SaidAnswer
     from ostiary.library.result import Result
@@ -42,7 +43,9 @@ class ChatWriter:
         self._created: Final = created
         self._fingerprint: Final = write_fingerprint(root)
         self._calls: Final[dict[int, int]] = {}
-        """Told so far, by answer."""
+        """Told of so far, by answer."""
+        self._called: Final[set[int]] = set()
+        """Answers in which a call was told as a whole."""
 
     def write_whole(self, result: Result, answers: Sequence[SaidAnswer]) -> ChatCompletion:
         choices = [
@@ -73,12 +76,13 @@ class ChatWriter:
         if not said and logprobs is not None:
             yield self._write_chunk(ChunkChoice(choice, Delta(content=""), logprobs))
         for item in said:
-            delta = Delta(content=item) if isinstance(item, str) else Delta(tool_calls=[self._tell(choice, item)])
-            yield self._write_chunk(ChunkChoice(choice, delta, logprobs))
+            delta = self._write_delta(choice, item)
+            if delta is not None or logprobs is not None:
+                yield self._write_chunk(ChunkChoice(choice, delta or Delta(content=""), logprobs))
             logprobs = None
 
     def write_end(self, choice: int, finish: FinishReason) -> ChatChunk:
-        reason = write_finish(finish, has_called=choice in self._calls)
+        reason = write_finish(finish, has_called=choice in self._called)
         return self._write_chunk(ChunkChoice(choice, Delta(), None, reason))
 
     def write_cost(self, usage: Usage) -> ChatChunk:
@@ -98,9 +102,19 @@ class ChatWriter:
     def _write_call(self, choice: int, call: ToolCall) -> ToolCallForm:
         return ToolCallForm(self._name(choice, self._count(choice)), FunctionCall(call.name, call.arguments))
 
-    def _tell(self, choice: int, call: ToolCall) -> DeltaCall:
-        place = self._count(choice)
-        return DeltaCall(place, self._name(choice, place), DeltaFunction(call.name, call.arguments))
+    def _write_delta(self, choice: int, item: Said) -> Delta | None:
+        """None: there is nothing to tell. A call that breaks off stays unfinished."""
+        if isinstance(item, str):
+            return Delta(content=item)
+        if isinstance(item, CallBegun):
+            place = self._count(choice)
+            call = DeltaCall(place, DeltaFunction("", item.name), self._name(choice, place), "function")
+            return Delta(tool_calls=[call])
+        if isinstance(item, CallPiece):
+            return Delta(tool_calls=[DeltaCall(self._calls[choice] - 1, DeltaFunction(item.text))])
+        if isinstance(item, ToolCall):
+            self._called.add(choice)
+        return None
 
 
 def write_fingerprint(root: str) -> str:

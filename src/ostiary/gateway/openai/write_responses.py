@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ostiary.answer.said import CallBegun, CallBroken, CallPiece
 from ostiary.core.requests import FinishReason, ToolCall
 from ostiary.gateway.openai.responses_events import (
     ArgumentsDelta,
@@ -37,7 +38,7 @@ from ostiary.gateway.openai.responses_forms import (
 )
 
 if TYPE_CHECKING:
-    from ostiary.answer.tools import Said
+    from ostiary.answer.said import Said
     from ostiary.core.requests import Usage
     from ostiary.gateway.said import SaidAnswer
 
@@ -53,6 +54,9 @@ class ResponseWriter:
         self._output: Final[list[SaidMessage | SaidCall]] = []
         self._text: list[str] | None = None
         """Of the message that is going on."""
+        self._name_called = ""
+        self._arguments: list[str] = []
+        """Of the call that is going on."""
         self._sequence = -1
 
     def write_whole(self, answer: SaidAnswer, usage: Usage) -> Response:
@@ -67,11 +71,18 @@ class ResponseWriter:
 
     def write_said(self, said: Sequence[Said]) -> Iterator[ResponseEvent]:
         for item in said:
-            if isinstance(item, ToolCall):
-                yield from self._end_message("completed")
-                yield from self._write_call(item)
-            else:
-                yield from self._write_text(item)
+            match item:
+                case str():
+                    yield from self._write_text(item)
+                case CallBegun():
+                    yield from self._end_message("completed")
+                    yield self._begin_call(item.name)
+                case CallPiece():
+                    yield self._write_arguments(item.text)
+                case ToolCall():
+                    yield from self._end_call()
+                case CallBroken():
+                    yield self._end_item(self._called("incomplete"))
 
     def write_end(self, finish: FinishReason, usage: Usage) -> Iterator[ResponseEvent]:
         status = _status(finish)
@@ -112,30 +123,45 @@ class ResponseWriter:
         yield ItemDone(sequence_number=self._next(), output_index=index, item=message)
         self._output.append(message)
 
-    def _write_call(self, call: ToolCall) -> Iterator[ResponseEvent]:
+    def _begin_call(self, name: str) -> ResponseEvent:
+        self._name_called, self._arguments = name, []
+        begun = self._called("in_progress")
+        return ItemAdded(sequence_number=self._next(), output_index=len(self._output), item=begun)
+
+    def _write_arguments(self, text: str) -> ResponseEvent:
+        self._arguments.append(text)
         index = len(self._output)
-        done = self._call(call, index)
-        begun = SaidCall(done.id, done.call_id, done.name, "", "in_progress")
-        yield ItemAdded(sequence_number=self._next(), output_index=index, item=begun)
-        yield ArgumentsDelta(
-            sequence_number=self._next(), output_index=index, item_id=done.id, delta=call.arguments
+        return ArgumentsDelta(
+            sequence_number=self._next(), output_index=index, item_id=self._name("fc", index), delta=text
         )
+
+    def _end_call(self) -> Iterator[ResponseEvent]:
+        index = len(self._output)
+        done = self._called("completed")
         yield ArgumentsDone(
             sequence_number=self._next(),
             output_index=index,
             item_id=done.id,
-            arguments=call.arguments,
-            name=call.name,
+            arguments=done.arguments,
+            name=done.name,
         )
-        yield ItemDone(sequence_number=self._next(), output_index=index, item=done)
-        self._output.append(done)
+        yield self._end_item(done)
+
+    def _end_item(self, call: SaidCall) -> ResponseEvent:
+        index = len(self._output)
+        self._output.append(call)
+        return ItemDone(sequence_number=self._next(), output_index=index, item=call)
 
     def _message(self, text: str | None, status: Status) -> SaidMessage:
         content = [] if text is None else [OutputText(text=text)]
         return SaidMessage(self._name("msg", len(self._output)), status, content)
 
-    def _call(self, call: ToolCall, index: int) -> SaidCall:
-        return SaidCall(self._name("fc", index), self._name("call", index), call.name, call.arguments, "completed")
+    def _called(self, status: Status) -> SaidCall:
+        call = ToolCall(self._name_called, "".join(self._arguments))
+        return self._call(call, len(self._output), status)
+
+    def _call(self, call: ToolCall, index: int, status: Status = "completed") -> SaidCall:
+        return SaidCall(self._name("fc", index), self._name("call", index), call.name, call.arguments, status)
 
     def _name(self, kind: str, index: int) -> str:
         return f"{kind}_{self._correlation_id}_{index}"

@@ -15,8 +15,8 @@ from ostiary.core.tool_styles import MARKERS, ToolStyle
 
 _SPACE: Final = {"x-guidance": {"whitespace_pattern": r"\n[ ]{0,32}|[ ]"}}
 """Where JSON allows white space: one space, or a line and its indentation. Without a bound, some never stop."""
-_TAGGED: Final = (ToolStyle.HERMES, ToolStyle.QWEN_CODER, ToolStyle.GLM)
-"""A marker stands before each call. A call in JSON is read as such in all three."""
+_TAGGED: Final = frozenset(ToolStyle) - {ToolStyle.MISTRAL, ToolStyle.PYTHONIC, ToolStyle.KIMI, ToolStyle.JSON}
+"""A marker stands before each call. A call in JSON is read as such in all of them."""
 
 
 def write_grammar(schema: Schema | None, plan: ToolPlan, style: ToolStyle) -> str | None:
