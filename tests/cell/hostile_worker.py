@@ -5,20 +5,25 @@ What it writes goes past everything that an honest worker would check.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import mmap
 import os
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
+from ostiary._hazmat.blocks import find_address
 from ostiary.core.frames import FromWorker
 from ostiary.worker import run
 from ostiary.worker.begin import begin
 from ostiary.worker.channel import CellChannel
 from ostiary.worker.engines.contract import (
     Call,
+    CallUnfit,
     EngineLimits,
     ErrorName,
     JsonObject,
@@ -28,8 +33,10 @@ from ostiary.worker.engines.contract import (
     ReplyKind,
 )
 from ostiary.worker.engines.fake import FakeEngine
+from ostiary.worker.lent import LentMemory, map_lent
 
 _sockets: list[socket.socket] = []
+_lent: list[LentMemory] = []
 
 
 class _OpenChannel(CellChannel):
@@ -45,6 +52,42 @@ def _write(data: bytes) -> None:
 def _frame(kind: int, call_id: int, body: object = None, tail: bytes = b"", *, text: bytes | None = None) -> bytes:
     text = (b"" if body is None else json.dumps(body).encode()) if text is None else text
     return struct.pack("<IIIBBBB", len(text), len(tail), call_id, kind, 0, 0, 0) + text + tail
+
+
+def _map_lent(descriptors: Sequence[int], size: int) -> LentMemory:
+    _lent.append(map_lent(descriptors, size))
+    return _lent[0]
+
+
+def _find_given() -> int:
+    """Its address."""
+    return find_address(_lent[0].given)
+
+
+def _write_to_given() -> None:
+    ctypes.memset(_find_given(), 0xEE, 1)
+
+
+def _make_given_writable() -> None:
+    """Behind the wall as well: mprotect(2) is let through, and says no."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    if libc.mprotect(_find_given(), mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE):
+        raise CallUnfit(os.strerror(ctypes.get_errno()))
+
+
+def _map_it_again() -> None:
+    """It has no descriptor of it; so it asks for any that can be mapped."""
+    for descriptor in range(3, 32):
+        with suppress(OSError):
+            os.lseek(descriptor, 0, os.SEEK_CUR)
+            raise CallUnfit("a file is open")
+    raise CallUnfit("no file is open")
+
+
+def _scribble() -> None:
+    room = _lent[0].room
+    room[: 4 << 20] = b"z" * (4 << 20)
 
 
 def _hang() -> None:
@@ -128,6 +171,8 @@ _WRITTEN: Mapping[str, bytes] = {
     "usage of another kind": _frame(FromWorker.USAGE, 0, {"tokens": 1}),
     "be ready too soon": _frame(FromWorker.READY, 0, {"engine": "hostile", "facts": {}}),
     "be another engine": _frame(FromWorker.READY, 0, {"engine": "language", "facts": {}}),
+    "answer in memory that was not lent": _frame(FromWorker.RESULT_LENT, 1, {}),
+    "answer in lent memory and beside it": _frame(FromWorker.RESULT_LENT, 1, {}, b"more"),
     "too many pieces": _frame(FromWorker.PIECE, 1, {}) * 3_000,
 }
 
@@ -135,6 +180,10 @@ ACTIONS: Mapping[str, Callable[[], None]] = {
     **{name: lambda data=data: _write(data) for name, data in _WRITTEN.items()},  # type: ignore[misc]
     "abort": os.abort,
     "allocate": _allocate,
+    "look for the descriptor of lent memory": _map_it_again,
+    "make what is given writable": _make_given_writable,
+    "scribble in the room": _scribble,
+    "write to what is given": _write_to_given,
     "answer and exit": _answer_and_exit,
     "close the channel": _close_channel,
     "exit 0": lambda: os._exit(0),
@@ -217,4 +266,5 @@ def prepare_engine(settings: JsonObject) -> MakeEngine:
 
 if "command" in globals():
     run.CellChannel = _OpenChannel  # type: ignore[misc]
+    run.map_lent = _map_lent
     begin(globals()["command"], {"hostile": prepare_engine})

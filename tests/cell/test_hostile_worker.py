@@ -17,6 +17,7 @@ NOBODY = "a call that nobody made"
 KIND = "a kind that does not belong here"
 TIME = "at the wrong time"
 COUNTS = "counts that are none"
+LENT = "data in memory that it was not lent"
 DURING_A_CALL = {
     "answer an unknown call": NOBODY,
     "answer call 0": NOBODY,
@@ -39,6 +40,8 @@ DURING_A_CALL = {
     "an error of loading": KIND,
     "an error with more": "an error that is not one",
     "an error without words": "an error that is not one",
+    "answer in memory that was not lent": LENT,
+    "answer in lent memory and beside it": LENT,
     "let go unasked": "let go of a call that is wanted",
     "ready again": NOBODY,
     "weights taken again": NOBODY,

@@ -1,7 +1,8 @@
 """memfd_create(2) and its seals: memory that nobody can change any more, ourselves included.
 
-For the vault only. Python wraps the calls but not all of the seals. `seal_memory_file` fails with EBUSY as long as
-anybody has the memory mapped for writing, or has pinned its pages: the kernel looks for both.
+For the vault, and for what the cell lends its workers. Python wraps the calls but not all of the seals.
+`seal_memory_file` fails with EBUSY as long as anybody has the memory mapped for writing, or has pinned its pages:
+the kernel looks for both.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ def seal_memory_file(descriptor: int) -> None:
     import fcntl  # noqa: PLC0415  # not on every system
 
     fcntl.fcntl(descriptor, _F_ADD_SEALS, _ALL)
+
+
+def fix_size(descriptor: int) -> None:
+    """From now on its length and its seals stay as they are; its bytes do not."""
+    import fcntl  # noqa: PLC0415
+
+    fcntl.fcntl(descriptor, _F_ADD_SEALS, _F_SEAL_SEAL | _F_SEAL_SHRINK | _F_SEAL_GROW)
 
 
 def is_sealed(descriptor: int) -> bool:

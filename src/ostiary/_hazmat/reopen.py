@@ -1,4 +1,6 @@
-"""Another description of an open file: its own offset, its own lease, and no right to write. For the vault only.
+"""Another description of an open file: its own offset, its own lease, and no right to write.
+
+For the vault and the cell.
 
 By way of /proc, so that it is the same file whatever has become of its name.
 """

@@ -12,6 +12,7 @@ from typing import Final
 from ostiary.cell.answers import parse_error
 from ostiary.cell.calls import CallInFlight, CellReply
 from ostiary.cell.interrupts import Condition
+from ostiary.cell.lent import Loan
 from ostiary.core.frames import LAST_CALL_ID, Frame, FrameMalformed, FromWorker, JsonObject, ReplyKind
 from ostiary.core.limits import (
     CANCEL_GRACE_MS,
@@ -45,6 +46,8 @@ class _InFlight:
         self.body_bytes = 0
         self.find: Callable[[], CallInFlight | None] = lambda: None
         """Weak: a call that nobody holds is cancelled."""
+        self.loan: Loan | None = None
+        """Held until the worker ended it: until then it may read there, and write."""
 
 
 class CallBook:
@@ -62,6 +65,8 @@ class CallBook:
         self._most_pieces: Final = most_pieces
         self._cancel: Final = cancel
         self._has_room: Final = has_room
+        self.copy_out: Callable[[memoryview], memoryview] = lambda room: memoryview(bytes(room))
+        """What the worker wrote into memory that it was lent, where it cannot change it any more."""
         self._changed: Final = Condition()
         self._numbers: Final = count()
         self._in_flight: Final[dict[int, _InFlight]] = {}
@@ -122,6 +127,13 @@ class CallBook:
             if record is not None:
                 record.is_sent = True
             return record is not None
+
+    def note_lent(self, call_id: int, loan: Loan) -> None:
+        """The worker will hear of it with the call."""
+        with self._changed:
+            record = self._in_flight.get(call_id)
+            if record is not None:
+                record.loan = loan
 
     def forget(self, call_id: int) -> None:
         """The worker never heard of it."""
@@ -220,6 +232,8 @@ class CallBook:
         size = _weigh(frame)
         with self._changed:
             record = self._check(frame)
+            room = record.loan.room if record.loan and frame.kind == FromWorker.RESULT_LENT else None
+            size += 0 if room is None else len(room)
             if frame.kind != FromWorker.PIECE:
                 del self._in_flight[frame.call_id]
                 self.answered += frame.kind != FromWorker.CANCELLED
@@ -237,7 +251,8 @@ class CallBook:
                 call.fail(error)
             return
         kind = ReplyKind.PIECE if frame.kind == FromWorker.PIECE else ReplyKind.RESULT
-        if call is None or not call.deliver(CellReply(kind, body, frame.tail), size):
+        tail = frame.tail if call is None or room is None else self.copy_out(room)
+        if call is None or not call.deliver(CellReply(kind, body, tail), size):
             self.note_taken(frame.call_id, size)
 
     def _check(self, frame: Frame) -> _InFlight:
@@ -257,6 +272,9 @@ class CallBook:
                     raise FrameMalformed("it let go of a call that is wanted")
             case FromWorker.RESULT | FromWorker.ERROR:
                 pass
+            case FromWorker.RESULT_LENT:
+                if record.loan is None or record.loan.room is None or frame.tail:
+                    raise FrameMalformed("data in memory that it was not lent")
             case _:
                 raise FrameMalformed("a frame at the wrong time")
         return record

@@ -24,6 +24,7 @@ from ostiary._hazmat.spawn import spawn_python
 from ostiary.cell import lifetime
 from ostiary.cell.births import Birth, ExitReport
 from ostiary.cell.interrupts import Condition
+from ostiary.cell.lent import LentMemory
 from ostiary.cell.profile import Layer
 from ostiary.cell.program import WorkerProgram
 from ostiary.cell.pump import Pump
@@ -100,7 +101,9 @@ class ForkServer:
             if not self._is_prepared:
                 raise not_started("its fork server ended" if self._is_gone else "its fork server does not answer")
 
-    def begin(self, channel_end: socket.socket, wall: bytes, limits: JsonObject) -> Birth:
+    def begin(
+        self, channel_end: socket.socket, wall: bytes, limits: JsonObject, lent: LentMemory | None = None
+    ) -> Birth:
         """A new worker, locked. Takes over its end of the channel. Raises WorkerNotStarted, or CellRefused for its
         wall.
         """
@@ -108,8 +111,10 @@ class ForkServer:
             birth = Birth(next(self._numbers), self._changed, self._ask_to_kill)
             self._births[birth.number] = birth
         try:
-            frame = encode_frame(Control.START, birth.number, {"limits": dict(limits)}, wall)
-            self._pump.send(frame, descriptors=(channel_end.detach(),))
+            body: JsonObject = {"limits": dict(limits), "lent_bytes": lent.size if lent else 0}
+            frame = encode_frame(Control.START, birth.number, body, wall)
+            shared = () if lent is None else lent.detach_for_worker()
+            self._pump.send(frame, descriptors=(channel_end.detach(), *shared))
             if not self.is_usable:
                 self._drop(birth, "its fork server ended")
             is_decided = self._wait_for(birth)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Final
 
+from ostiary.core.limits import MAX_LENT_BYTES
 from ostiary.core.tickets import ModelFacts
 from ostiary.core.values import dataclass
 from ostiary.errors import CELL_MEMORY_BUDGET, CellRefused
@@ -58,7 +59,8 @@ class CellLimits:
     @property
     def address_bytes(self) -> int:
         """Addresses that the process may have: wider than its memory, as they cost nothing until written to."""
-        return self.memory_bytes + ADDRESSES_OF_CODE + self.threads * ADDRESSES_PER_THREAD
+        lent = 2 * MAX_LENT_BYTES
+        return self.memory_bytes + lent + ADDRESSES_OF_CODE + self.threads * ADDRESSES_PER_THREAD
 
     def by_name(self) -> Mapping[str, int]:
         return {item.name: getattr(self, item.name) for item in fields(self)}

@@ -19,45 +19,30 @@ from ostiary._hazmat.notify import answer_no_memory, receive_denied_call
 from ostiary._hazmat.pidfd import wait_for_end
 from ostiary.cell.answers import ReadingTime, UsageAllowance, parse_usage
 from ostiary.cell.births import Birth
+from ostiary.cell.call_asked import CallAsked
 from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
 from ostiary.cell.ending import Cause, Ending, classify_ending, explain_ending
 from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.idle import IdleAllowance
-from ostiary.cell.limits import CellLimits
+from ostiary.cell.lent import LentMemory
 from ostiary.cell.loading import Loading
 from ostiary.cell.machine import count_oom_kills
 from ostiary.cell.memory_refusals import MemoryRefusals
 from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
 from ostiary.cell.pump import Pump
 from ostiary.cell.syscalls import describe_call
+from ostiary.cell.told import CellTold
 from ostiary.cell.usage import CellUsage
 from ostiary.cell.watchdog import find_watchdog
-from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, Tail, ToWorker, encode_call, encode_frame
+from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, ToWorker, encode_frame
 from ostiary.core.limits import MAX_LAST_WORDS_MS
 from ostiary.core.tickets import SealedModel
-from ostiary.core.values import dataclass
 from ostiary.errors import WORKER_CALL_REFUSED, WORKER_SILENT, CallRefused, OstiaryError, WorkerSilent
-from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Emit, Event
+from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Event
 
 _LAST_WORDS_SECONDS: Final = MAX_LAST_WORDS_MS / 1000
 _JOINING_SECONDS: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class CellTold:
-    """What the record is told of every process of a cell, and how."""
-
-    cell: str
-    root: str
-    engine: str
-    layers: tuple[str, ...]
-    limits: CellLimits
-    is_granted_time: bool
-    """Whether the kernel limits its processor time, too, and lets us raise that limit for each call."""
-    restart: int
-    emit: Emit
-    correlation_id: str
 
 
 class CellProcess:
@@ -70,6 +55,8 @@ class CellProcess:
         birth: Birth,
         sock: socket.socket,
         on_end: Callable[[Cause], None],
+        *,
+        lent: LentMemory | None = None,
     ) -> None:
         limits = told.limits
         self._told: Final = told
@@ -79,7 +66,10 @@ class CellProcess:
         self._on_end: Final = on_end
         self._pump: Final = Pump(sock, FromWorker, self, "ostiary-cell", takes_descriptors=False)
         self._loading: Final = Loading(told.engine, limits.load_seconds)
+        self._lent: Final = lent
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
+        if lent is not None:
+            self._calls.copy_out = lent.copy_out
         self._allowance: Final = UsageAllowance(time.monotonic())
         self._idle: Final = IdleAllowance(limits.threads)
         self._reading: Final = ReadingTime(time.monotonic())
@@ -138,6 +128,8 @@ class CellProcess:
             self._is_ended = True
             self._pump.forget()
             self._server.end_birth(self._birth)
+            if self._lent is not None:
+                self._lent.close()
 
     def load(self, sealed: SealedModel) -> JsonObject:
         """What the engine says of the model. Raises a WorkerFault, CellRefused, or whatever the vault says."""
@@ -181,14 +173,12 @@ class CellProcess:
     def is_ended(self) -> bool:
         return self._is_ended
 
-    def submit(
-        self, operation: str, body: JsonObject, tail: Tail, until: float, on_ready: Callable[[], None] | None
-    ) -> CallInFlight | None:
+    def submit(self, asked: CallAsked, until: float) -> CallInFlight | None:
         """None where the process ended and never heard of it. Raises CallRefused where it cannot be sent or would
         not be read, and WorkerSilent.
         """
         reading = self._read_meter()
-        call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, on_ready)
+        call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, asked.on_ready)
         if call is None:
             if self._calls.is_worn:
                 self.kill(Cause.REPLACED)
@@ -196,7 +186,7 @@ class CellProcess:
             return None
         find_watchdog().watch(self)
         try:
-            buffers = encode_call(call.id, operation, body, tail)
+            buffers = asked.write(call.id, self._calls, self._lent)
         except FrameUnfit as error:
             self._calls.forget(call.id)
             raise CallRefused(WORKER_CALL_REFUSED, f"the call cannot be sent: {error}") from error
@@ -209,6 +199,9 @@ class CellProcess:
         if reading is not None:
             self._grant(reading.cpu_milliseconds // 1000)
         return call
+
+    def take_place(self, size: int) -> memoryview | None:
+        return None if self._is_ended or self._lent is None else self._lent.take(size)
 
     def kill(self, cause: Cause, detail: str = "") -> None:
         """End it now. The first cause counts."""
@@ -231,6 +224,8 @@ class CellProcess:
         self._calls.forget_all()
         self._pump.forget()
         self._birth.forget()
+        if self._lent is not None:
+            self._lent.close()
 
     def read_usage(self) -> CellUsage:
         reading = self._read_meter()
@@ -282,6 +277,8 @@ class CellProcess:
 
     def check_idle(self, now: float) -> bool:
         used = self._meter_it()
+        if self._lent is not None:
+            self._lent.trim(now)
         if self.is_watched:
             return True  # it has work by now, and was not looked at since
         if self._idle.is_used_up(now, used):
@@ -357,6 +354,8 @@ class CellProcess:
             self._loading.stop()
             self._calls.close(self.explain)
             self._server.end_birth(self._birth)
+            if self._lent is not None:
+                self._lent.close()
 
     def _end(self) -> None:
         self._birth.kill()
@@ -417,6 +416,7 @@ class CellProcess:
     def _describe_ending(self) -> Ending:
         report = self._birth.exit
         shared_bytes = self._first.shared_bytes if self._first else 0
+        shared_bytes += self._lent.most_bytes if self._lent else 0
         return Ending(
             signal=report.signal if report else signal.SIGKILL,
             status=report.status if report else None,

@@ -12,18 +12,21 @@ from typing import Final
 
 from ostiary._hazmat.wall import render_wall
 from ostiary.cell import lifetime
+from ostiary.cell.call_asked import CallAsked
 from ostiary.cell.calls import CallInFlight
 from ostiary.cell.compile_wall import compile_wall
 from ostiary.cell.ending import COUNTED, Cause
 from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.fork_servers import find_fork_server
 from ostiary.cell.interrupts import run_apart
+from ostiary.cell.lent import LentMemory
 from ostiary.cell.limits import CellLimits
 from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import count_threads_of_user
-from ostiary.cell.process import CellProcess, CellTold
+from ostiary.cell.process import CellProcess
 from ostiary.cell.profile import Layer
 from ostiary.cell.restart import has_ended_too_often, next_delay_seconds
+from ostiary.cell.told import CellTold
 from ostiary.cell.usage import CellUsage
 from ostiary.cell.watchdog import find_watchdog
 from ostiary.core.closing import Closing
@@ -139,28 +142,40 @@ class RunningCell(Closing):
         self,
         operation: str,
         body: JsonObject | None = None,
-        tail: Tail = b"",
+        tail: Tail | tuple[Tail, ...] = (),
         *,
+        answer_bytes: int = 0,
         deadline_seconds: float | None = None,
         on_ready: Callable[[], None] | None = None,
     ) -> CallInFlight:
         """Ask the engine for something. The call is on its way when this returns; iterate over it for its answer.
 
         `deadline_seconds` can only shorten what the limits allow. `on_ready` is called, from another thread,
-        whenever `CallInFlight.take` has something to give. `tail` must not change before the call is over.
+        whenever `CallInFlight.take` has something to give. `tail`, or its parts, must not change before the call
+        is over. `answer_bytes`: of the data that its answer has to have, where that is known.
         A process that ended is started again first. Raises what keeps it from starting, CallRefused, WorkerSilent.
         """
         seconds = float(self._plan.limits.wall_seconds)
         if deadline_seconds is not None:
             seconds = max(0.0, min(seconds, deadline_seconds))
         until = time.monotonic() + seconds
+        tails = tail if isinstance(tail, tuple) else (tail,)
+        asked = CallAsked(operation, {} if body is None else body, tails, answer_bytes, on_ready)
         while True:
             process = self._find_process(until)
             if time.monotonic() > until:
                 raise WorkerSilent(WORKER_SILENT, "the time of the call was over before the worker was there")
-            call = process.submit(operation, {} if body is None else body, tail, until, on_ready)
+            call = process.submit(asked, until)
             if call is not None:
                 return call
+
+    def take_place(self, size: int) -> memoryview | None:
+        """Memory that its process is lent, for data of a call that is still to come: none of it is copied then.
+
+        What stood there before may still do so. None where none is there already: to ask costs nothing.
+        """
+        process = self._process
+        return None if process is None or self._is_foreign else process.take_place(size)
 
     def object_to(self, reason: str) -> None:
         """What its process answered makes no sense to whoever asked: it is ended, as malformed."""
@@ -320,10 +335,13 @@ class RunningCell(Closing):
             "tokens": plan.limits.tokens,
             "calls": int(MAX_CALLS_IN_FLIGHT),
         }
+        lent = LentMemory.create(plan.limits.memory_bytes) if plan.forks else None
         try:
-            birth = server.begin(theirs, render_wall(wall), limits)
+            birth = server.begin(theirs, render_wall(wall), limits, lent)
         except BaseException:
             ours.close()
+            if lent is not None:
+                lent.close()
             raise
         facts, layers = plan.profile.facts, plan.profile.layers
         told = CellTold(
@@ -338,11 +356,13 @@ class RunningCell(Closing):
             correlation_id=self._correlation_id,
         )
         try:
-            return CellProcess(told, server, birth, ours, self._ends.note)
+            return CellProcess(told, server, birth, ours, self._ends.note, lent=lent)
         except OSError as error:
             birth.kill()
             server.end_birth(birth)
             ours.close()
+            if lent is not None:
+                lent.close()
             raise not_started(explain_os_error(error)) from error
 
     def _tell_refused(self, error: BaseException) -> None:

@@ -30,6 +30,12 @@ MAX_FRAME_VALUES: Final = Ceiling(
 MAX_FRAME_TAIL_BYTES: Final = Ceiling(
     256 << 20, "bytes", "the tensors of one call or answer, or one small file of a model; those have 64 MiB at most"
 )
+MAX_LENT_BYTES: Final = Ceiling(
+    256 << 20, "bytes", "of calls, and as many of answers, in memory that one worker is lent: the data of a frame"
+)
+MAX_LENT_IDLE_MS: Final = Ceiling(
+    10_000, "milliseconds", "pages that are lent stay in memory without a large call; fresh ones take 2 us each"
+)
 MAX_REPLY_BODY_BYTES: Final = Ceiling(
     4 << 20, "bytes", "the JSON of one piece or result: the text of the longest usual answer has under 1 MiB"
 )

@@ -40,7 +40,9 @@ class ToWorker(IntEnum):
     FINISH = 4
     """All was sent."""
     CALL = 5
-    """`operation` and `body`."""
+    """`operation` and `body`. `lent`, where it is there: where in the lent memory its data lies (`given`), and
+    where that of its answer may be written (`room`), each as offset and length, or null.
+    """
     CANCEL = 6
     """The call with this id is not wanted any more."""
 
@@ -59,6 +61,8 @@ class FromWorker(IntEnum):
     CANCELLED = 22
     USAGE = 23
     """`tokens`, `device_bytes`."""
+    RESULT_LENT = 24
+    """As RESULT; the data fills the room that the call was lent for it."""
 
 
 class Control(IntEnum):
@@ -179,11 +183,16 @@ def encode_frame(
     return [head, view] if len(view) else [head]
 
 
-def encode_call(call_id: int, operation: object, body: object, tail: Tail = b"") -> list[Tail]:
+def encode_call(
+    call_id: int, operation: object, body: object, tail: Tail = b"", lent: JsonObject | None = None
+) -> list[Tail]:
     """A call, which strangers have a part in. Raises FrameUnfit where its worker would not read it."""
     if not isinstance(operation, str) or not isinstance(body, Mapping):
         raise FrameUnfit("it is not an operation and an object")
-    buffers = encode_frame(ToWorker.CALL, call_id, {"operation": operation, "body": dict(body)}, tail)
+    envelope: dict[str, JsonValue] = {"operation": operation, "body": dict(body)}
+    if lent is not None:
+        envelope["lent"] = dict(lent)
+    buffers = encode_frame(ToWorker.CALL, call_id, envelope, tail)
     try:
         _parse(bytes(buffers[0])[HEADER_BYTES:])
     except FrameMalformed as error:

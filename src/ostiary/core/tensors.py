@@ -49,6 +49,10 @@ class ExpectedTensor:
     shape: tuple[int, ...]
     is_finite: bool = False
 
+    @property
+    def bytes(self) -> int:
+        return math.prod(self.shape) * ITEM_BYTES[self.datatype]
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedTensors:

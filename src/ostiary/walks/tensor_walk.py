@@ -41,11 +41,11 @@ def ask_function(
     try:
         checked = check_tensors(request, contract, cell.limits.memory_bytes // _SHARES)
         ending.note_tensors(checked)
-        tail = checked.buffers[0] if len(checked.buffers) == 1 else b"".join(checked.buffers)
         call = cell.call(
             Operation.INFER.value,
             checked.body,
-            tail,
+            checked.buffers,
+            answer_bytes=sum(wanted.bytes for wanted in checked.outputs),
             deadline_seconds=checked.timeout_seconds,
             on_ready=on_ready,
         )

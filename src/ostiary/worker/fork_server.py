@@ -28,7 +28,7 @@ from ostiary._hazmat.spawn import spawn_python
 from ostiary._hazmat.wall import prepare_for_children
 from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_frame
 from ostiary.worker.engines.contract import MakeEngine
-from ostiary.worker.run import FindEngine, describe_error, find_missing, prepare, read_start, run_worker
+from ostiary.worker.run import FindEngine, Start, describe_error, find_missing, prepare, read_start, run_worker
 
 _BUFFER_BYTES: Final = 1 << 16
 _MOST_DESCRIPTORS: Final = 4
@@ -151,8 +151,11 @@ class _ForkServer:
         self._tell(Control.PREPARED)
 
     def _start(self, frame: Frame) -> None:
-        descriptor = self._take_descriptor()
-        if descriptor is None:
+        start = read_start(frame)
+        found = [self._take_descriptor() for _ in range(3 if start.lent_bytes else 1)]
+        descriptor, *lent = [item for item in found if item is not None] or [-1]
+        if None in found:
+            self._drop_descriptors([descriptor, *lent])
             self._refuse(frame.call_id, "too many open descriptors")
             return
         channel = socket.socket(fileno=descriptor)
@@ -161,10 +164,11 @@ class _ForkServer:
         except OSError as error:
             self._refuse(frame.call_id, describe_error(error))
             channel.close()
+            self._drop_descriptors(lent)
             return
         try:
             pid = (
-                self._fork(channel, ours, theirs, frame)
+                self._fork(channel, ours, theirs, start, lent)
                 if self._make
                 else self._spawn(channel, ours, theirs, frame)
             )
@@ -175,14 +179,16 @@ class _ForkServer:
         finally:
             theirs.close()
             channel.close()
+            self._drop_descriptors(lent)
         child = _Child(frame.call_id, pid, ours)
         self._children[pid] = child
         self._tell_forked(child)
 
-    def _fork(self, channel: socket.socket, ours: socket.socket, theirs: socket.socket, frame: Frame) -> int:
+    def _fork(
+        self, channel: socket.socket, ours: socket.socket, theirs: socket.socket, start: Start, lent: Sequence[int]
+    ) -> int:
         if _count_threads() != 1:
             raise OSError(errno.EBUSY, "the engine left threads behind")
-        start = read_start(frame)
         if not self._is_prepared_for_children:
             self._is_prepared_for_children = True
             with suppress(OSError):  # then each worker does it for itself
@@ -195,7 +201,7 @@ class _ForkServer:
             self._forget_everything()
             ours.close()
             if self._make is not None:
-                run_worker(channel, theirs, self._make, start, parent)
+                run_worker(channel, theirs, self._make, start, parent, lent=lent)
         finally:
             os._exit(1)
 
@@ -220,6 +226,12 @@ class _ForkServer:
                 child.handover.close()
         for descriptor in (self._child_ended, self._wake, self._application, *self._descriptors):
             if descriptor is not None:
+                os.close(descriptor)
+
+    @staticmethod
+    def _drop_descriptors(descriptors: Sequence[int]) -> None:
+        for descriptor in descriptors:
+            if descriptor >= 0:
                 os.close(descriptor)
 
     def _kill(self, start: int) -> None:

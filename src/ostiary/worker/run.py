@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, NoReturn
 
@@ -16,6 +16,7 @@ from ostiary._hazmat.wall_error import WallNotAppliedError
 from ostiary.core.frames import Control, Frame, FrameReader, JsonObject, encode_frame
 from ostiary.worker.channel import CellChannel, CellGone
 from ostiary.worker.engines.contract import EngineLimits, MakeEngine, PrepareEngine
+from ostiary.worker.lent import map_lent
 from ostiary.worker.load import LoadEnded, load_model
 from ostiary.worker.quiet import import_late_modules, quiet_interpreter
 from ostiary.worker.serve import serve
@@ -31,11 +32,15 @@ class Start(NamedTuple):
 
     limits: EngineLimits
     wall: Wall
+    lent_bytes: int
+    """Of each of the two files in memory that it is lent; 0 where it is lent none."""
 
 
 def read_start(frame: Frame) -> Start:
     """Where it can be done before a fork it should: there the parser is warm."""
-    return Start(_parse_limits(frame.parse_body()), parse_wall(bytes(frame.tail)))
+    body = frame.parse_body()
+    lent = body["lent_bytes"]
+    return Start(_parse_limits(body), parse_wall(bytes(frame.tail)), lent if isinstance(lent, int) else 0)
 
 
 def run_single(handover: socket.socket, find: FindEngine) -> NoReturn:
@@ -71,20 +76,27 @@ def prepare(configuration: JsonObject, find: FindEngine) -> MakeEngine:
 
 
 def run_worker(
-    channel: socket.socket, handover: socket.socket, make: MakeEngine, start: Start, parent: int
+    channel: socket.socket,
+    handover: socket.socket,
+    make: MakeEngine,
+    start: Start,
+    parent: int,
+    *,
+    lent: Sequence[int] = (),
 ) -> NoReturn:
-    """`parent`: whoever forked it."""
+    """`parent`: whoever forked it. `lent`: the two files in memory."""
     status = _FAILED
     try:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         name_process("ostiary-cell")
         _go_first()
+        memory = map_lent(lent, start.lent_bytes) if lent else None
         engine = make(start.limits)
         quiet_interpreter()
         _lock(channel, handover, start.wall, parent)
         cell = CellChannel(channel)
         load_model(cell, engine)
-        serve(cell, engine)
+        serve(cell, engine, memory)
     except (CellGone, LoadEnded):
         status = 0
     except WallNotAppliedError as error:

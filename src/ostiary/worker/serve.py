@@ -6,9 +6,20 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.core.frames import ErrorName, Frame, FrameUnfit, FromWorker, LimitName, ReplyKind, ToWorker
+from ostiary.core.frames import (
+    ErrorName,
+    Frame,
+    FrameUnfit,
+    FromWorker,
+    JsonObject,
+    LimitName,
+    ReplyKind,
+    Tail,
+    ToWorker,
+)
 from ostiary.worker.channel import CellChannel
 from ostiary.worker.engines.contract import Call, CallUnfit, Engine, EngineUsage, Reply
+from ostiary.worker.lent import LentMemory, find_places
 
 _USAGE_SECONDS: Final = 0.1
 _KINDS: Final = {
@@ -18,18 +29,20 @@ _KINDS: Final = {
 }
 
 
-def serve(channel: CellChannel, engine: Engine) -> None:
+def serve(channel: CellChannel, engine: Engine, lent: LentMemory | None = None) -> None:
     """Until the cell is gone (CellGone)."""
-    service = _Service(channel, engine)
+    service = _Service(channel, engine, lent)
     while True:
         service.turn()
 
 
 class _Service:
-    def __init__(self, channel: CellChannel, engine: Engine) -> None:
+    def __init__(self, channel: CellChannel, engine: Engine, lent: LentMemory | None) -> None:
         self._channel: Final = channel
         self._engine: Final = engine
-        self._in_flight: Final[set[int]] = set()
+        self._lent: Final = lent
+        self._in_flight: Final[dict[int, memoryview | None]] = {}
+        """With the room that each is lent for its answer."""
         self._told = EngineUsage()
         self._tell_next = 0.0
 
@@ -48,9 +61,12 @@ class _Service:
 
     def _submit(self, frame: Frame) -> None:
         call_id = frame.call_id
-        self._in_flight.add(call_id)
+        self._in_flight[call_id] = None
         try:
-            self._engine.submit(_parse_call(frame))
+            envelope = frame.parse_body()
+            places = find_places(self._lent, envelope.get("lent"))
+            self._in_flight[call_id] = places.room
+            self._engine.submit(_make_call(call_id, envelope, frame.tail if places.given is None else places.given))
         except CallUnfit as error:
             self._fail(call_id, ErrorName.CALL_REFUSED, str(error), error.limit)
         except MemoryError:
@@ -61,7 +77,7 @@ class _Service:
     def _cancel(self, call_id: int) -> None:
         if call_id in self._in_flight:
             self._engine.cancel(call_id)
-            self._in_flight.discard(call_id)
+            del self._in_flight[call_id]
             self._channel.send(FromWorker.CANCELLED, call_id)
 
     def _step(self) -> Sequence[Reply]:
@@ -77,16 +93,20 @@ class _Service:
         for reply in replies:
             if reply.call_id not in self._in_flight:
                 continue
+            room = None
             if reply.kind is not ReplyKind.PIECE:
-                self._in_flight.discard(reply.call_id)
+                room = self._in_flight.pop(reply.call_id)
             try:
-                self._channel.send(_KINDS[reply.kind], reply.call_id, reply.body, reply.tail)
+                if room is not None and reply.kind is ReplyKind.RESULT and _fill(room, reply.tail):
+                    self._channel.send(FromWorker.RESULT_LENT, reply.call_id, reply.body)
+                else:
+                    self._channel.send(_KINDS[reply.kind], reply.call_id, reply.body, reply.tail)
             except FrameUnfit as error:
                 self._engine.cancel(reply.call_id)
                 self._fail(reply.call_id, ErrorName.ENGINE_FAILED, f"the engine's answer: {error}")
 
     def _fail(self, call_id: int, name: ErrorName, sentence: str, limit: LimitName | None = None) -> None:
-        self._in_flight.discard(call_id)
+        self._in_flight.pop(call_id, None)
         reply = Reply.failed(call_id, name, sentence, limit)
         self._channel.send(FromWorker.ERROR, call_id, reply.body)
 
@@ -106,9 +126,17 @@ class _Service:
         self._tell_next = now + _USAGE_SECONDS
 
 
-def _parse_call(frame: Frame) -> Call:
-    envelope = frame.parse_body()
+def _fill(room: memoryview, tail: Tail) -> bool:
+    """Whether it fits exactly. Where it does not, the cell will say what is wrong with it."""
+    data = memoryview(tail).cast("B")
+    if len(data) != len(room):
+        return False
+    room[:] = data
+    return True
+
+
+def _make_call(call_id: int, envelope: JsonObject, tail: Tail) -> Call:
     body = envelope["body"]
     if not isinstance(body, dict):
         raise CallUnfit("the body of a call is an object")
-    return Call(frame.call_id, str(envelope["operation"]), body, frame.tail)
+    return Call(call_id, str(envelope["operation"]), body, tail)
