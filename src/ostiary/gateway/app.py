@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -192,7 +193,8 @@ class Door:
         with self.hold_body() as held:
             whole = scope.get("ostiary.receive_whole") if route.is_raw else None
             size = None if claimed is None else int(claimed)
-            data = await receive_body(receive, size, most, held, whole)
+            place = partial(route.find_place, asked)
+            data = await receive_body(receive, size, most, held, receive_whole=whole, find_place=place)
             visit.answering.must_close = False
             await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
 

@@ -8,19 +8,19 @@ does not take its answer, the number of connections.
 from __future__ import annotations
 
 import asyncio
-import mmap
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ostiary.core.frames import map_memory
 from ostiary.core.limits import MAX_LINGER_BYTES, MAX_LINGER_MS, MAX_PIPELINED_BYTES
 from ostiary.core.values import dataclass
 from ostiary.errors import GATEWAY_BUSY, GATEWAY_FRAMING, GATEWAY_TOO_SLOW, GatewayRefused, OstiaryError
 from ostiary.gateway.dialects import choose_dialect
 from ostiary.gateway.errors import render_error
 from ostiary.gateway.framing import Phase, RequestFraming
+from ostiary.gateway.receive_direct import DirectReceiver
 from ostiary.gateway.request_ids import read_request_ids
 
 
@@ -75,6 +75,13 @@ class LingeringTransport:
     def resume_reading(self) -> None:
         self._transport.resume_reading()
 
+    def give_to(self, protocol: asyncio.BaseProtocol) -> None:
+        """From here on it hears of what comes."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._transport.set_protocol(protocol)
+            self._transport.resume_reading()
+
     def get_extra_info(self, name: str, default: object = None) -> object:
         return self._transport.get_extra_info(name, default)
 
@@ -94,7 +101,7 @@ class DoorConnection(HttpToolsProtocol):
         self._is_over = False
         self._is_paused = False
         self._ignored = 0
-        self._whole: mmap.mmap | None = None
+        self._whole: memoryview | None = None
         self._whole_bytes = 0
 
     # --- asyncio's side ---
@@ -110,9 +117,7 @@ class DoorConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:
-            self._ignored += len(data)
-            if self._ignored > MAX_LINGER_BYTES:
-                self.transport.abort()
+            self._ignore(len(data))
             return
         if not self._buffer and self._framing.is_at_head:
             self._unset_keepalive_if_required()
@@ -182,32 +187,55 @@ class DoorConnection(HttpToolsProtocol):
 
     # --- ours ---
 
-    async def _receive_whole(self, size: int) -> memoryview | None:
-        """A long body of which nothing was received by `receive`: into one piece of memory, without a turn of the
-        loop for each part. None where the client went away. Whoever calls it has judged `size`, which was told.
+    async def _receive_whole(self, place: memoryview) -> memoryview | None:
+        """A long body of which nothing was received by `receive`, straight into `place`: as long as was told and
+        judged. None where the client went away.
         """
         cycle: Any = self.cycle
-        self._whole, self._whole_bytes = map_memory(size), 0
-        whole = self._whole
+        self._whole, self._whole_bytes = place, 0
         self._fill_whole(cycle.body)
         cycle.body = bytearray()
         if cycle.waiting_for_100_continue and not cycle.transport.is_closing():
             cycle.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             cycle.waiting_for_100_continue = False
         self.flow.resume_reading()
+        transport: Any = self.transport
+        if cycle.more_body and not self._buffer and not self._is_over:
+            receiver = DirectReceiver(place[self._whole_bytes :], self._note_direct, self)
+            transport.give_to(receiver)
         try:
             while cycle.more_body and not cycle.disconnected:
                 cycle.message_event.clear()
                 await cycle.message_event.wait()
         finally:
             self._whole = None
-        return memoryview(whole).toreadonly() if self._whole_bytes == size else None
+        return place.toreadonly() if self._whole_bytes == len(place) else None
 
     def _fill_whole(self, part: bytes | bytearray) -> None:
         assert self._whole is not None  # noqa: S101  whoever calls it looked
         end = self._whole_bytes + len(part)
         self._whole[self._whole_bytes : end] = part
         self._whole_bytes = end
+
+    def _note_direct(self, count: int) -> None:
+        """So many bytes of the body came, past the parsers."""
+        if self._is_over:
+            self._ignore(count)
+            return
+        self._whole_bytes += count
+        if not self._framing.skip(count):
+            return
+        self._set_timer(None)
+        self.parser = _make_parser(self)  # the one that was at work waits for a body that it will never see
+        transport: Any = self.transport
+        transport.give_to(self)
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+
+    def _ignore(self, count: int) -> None:
+        self._ignored += count
+        if self._ignored > MAX_LINGER_BYTES:
+            self.transport.abort()
 
     def _pass_on(self) -> None:
         framing = self._framing
@@ -284,6 +312,13 @@ class DoorConnection(HttpToolsProtocol):
         else:
             what = "the head" if self._framing.is_at_head else "the body"
             self._refuse(GatewayRefused(GATEWAY_TOO_SLOW, f"{what} did not arrive in time"))
+
+
+def _make_parser(connection: DoorConnection) -> httptools.HttpRequestParser:
+    """As uvicorn makes its own."""
+    parser = httptools.HttpRequestParser(connection)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
 
 
 def _render_answer(error: OstiaryError, path: str) -> bytes:

@@ -103,10 +103,15 @@ class RequestFraming:
         """Whether all of this is of a body whose length was told, and may be passed on as it is."""
         if self.phase is not Phase.LENGTH or len(data) > self._left:
             return False
-        self._left -= len(data)
+        self.skip(len(data))
+        return True
+
+    def skip(self, count: int) -> bool:
+        """So many bytes of a body whose length was told went another way. Whether these were its last."""
+        self._left -= count
         if not self._left:
             self.phase = Phase.COMPLETE
-        return True
+        return self.is_complete
 
     def _take_head(self, buffer: bytearray) -> bytes:
         if buffer and not 0x41 <= buffer[0] <= 0x5A:

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
+from ostiary.core.frames import map_memory
 from ostiary.errors import GATEWAY_BODY_TOO_LARGE, GATEWAY_BUSY, GatewayRefused
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
-ReceiveWhole: TypeAlias = Callable[[int], Awaitable[memoryview | None]]
+ReceiveWhole: TypeAlias = Callable[[memoryview], Awaitable[memoryview | None]]
+FindPlace: TypeAlias = Callable[[int], "memoryview | None"]
 
 _LONG_BYTES: Final = 1 << 20
 """From here on it is worth a piece of memory of its own."""
@@ -65,17 +67,21 @@ async def receive_body(
     claimed_bytes: int | None,
     most_bytes: int,
     held: Held,
+    *,
     receive_whole: ReceiveWhole | None = None,
+    find_place: FindPlace = lambda _: None,
 ) -> bytes | memoryview:
     """`claimed_bytes`: its Content-Length, None where it comes in chunks. Raises GatewayRefused and ClientGone.
 
-    `receive_whole`: how the connection receives one that is long, and of which the length is known.
+    `receive_whole`: how the connection receives one that is long, and of which the length is known. `find_place`:
+    memory for it, where there is some that is better than any other.
     """
     if claimed_bytes is not None and claimed_bytes > most_bytes:
         raise _too_large(most_bytes)
     held.grow(claimed_bytes or 0)
     if receive_whole is not None and claimed_bytes is not None and claimed_bytes >= _LONG_BYTES:
-        whole = await receive_whole(claimed_bytes)
+        place = find_place(claimed_bytes)
+        whole = await receive_whole(memoryview(map_memory(claimed_bytes)) if place is None else place)
         if whole is None:
             raise ClientGone
         return whole

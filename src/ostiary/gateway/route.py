@@ -31,6 +31,7 @@ class Dialect(Enum):
 
 Handler: TypeAlias = "Callable[[Asked, Any], Awaitable[Reply]]"
 """Gets the request and its body: of the type that `takes` names, or its bytes where that is None."""
+FindPlace: TypeAlias = "Callable[[Asked, int], memoryview | None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class Route:
     """Whether the handler gets the bytes all the same, and judges them and their media type itself: a body that may
     have binary data behind its JSON. It may be as large as `tensor_body` in the settings.
     """
+    find_place: FindPlace = lambda _asked, _size: None
+    """Memory for a long raw body, where there is some that is better than any other."""
     gives: Any = None
     """The type of the JSON answer, or a tuple of several; so for `streams`."""
     streams: Any = None

@@ -179,6 +179,10 @@ class Opened:
             correlation_id=correlation_id,
         )
 
+    def take_place(self, size: int) -> memoryview | None:
+        """Memory for the data of a call that is still to come; None where there is none that its worker shares."""
+        return None if self.is_closed or self.function is None else self._opened.cell.take_place(size)
+
     def _check_open(self) -> None:
         if self._is_foreign:
             raise Misuse(CELL_CLOSED, "the model was opened by the process that this one was forked from")

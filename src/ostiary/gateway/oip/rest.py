@@ -32,6 +32,8 @@ _SHORT_BYTES: Final = 65_536
 """Of JSON: read in a millisecond or two."""
 _MANY_NUMBERS: Final = 4_096
 """Written in JSON in a millisecond or two."""
+_ALIGNMENT: Final = 64
+"""What computes likes its numbers to lie so."""
 _AT_WORK: Final = ("running", "resting")
 
 
@@ -121,7 +123,17 @@ def _post(path: str, summary: str) -> Route:
         takes=InferBody,
         gives=InferAnswer,
         is_raw=True,
+        find_place=_find_place,
     )
+
+
+def _find_place(asked: Asked, size: int) -> memoryview | None:
+    """Where the model's worker sees it, once the call is made: then nothing needs to be copied."""
+    model = asked.models.by_name.get(asked.path["model"])
+    header = asked.headers.get(HEADER_LENGTH, "")
+    before = -int(header) % _ALIGNMENT if header.isascii() and header.isdigit() and len(header) < 10 else 0
+    place = None if model is None else model.opened.take_place(before + size)
+    return None if place is None else place[before:]
 
 
 def _judge_version(asked: Asked, model: ServedModel) -> None:
