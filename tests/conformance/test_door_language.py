@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,8 @@ from models.tiny import make_model
 from models.words import byte_level
 from served_models import Served, serve
 
+from ostiary.record.begin import open_reader
+from ostiary.record.entry import parse_entry
 from ostiary.testing import HostilePublisher, sign_model
 
 pytestmark = pytest.mark.mlx
@@ -38,8 +43,12 @@ TOOLS = [
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Served]:
     words, config = byte_level()
     shown = "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}{{ '<tool_call>' if false }}"
     told = "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + (m.content or '') + (m.tool_calls | tojson if m.tool_calls else '') + '<|im_end|>\\n' }}{%- endfor %}{{ '<|im_start|>assistant\\n' }}"
@@ -69,12 +78,16 @@ def read_events(served: Served, path: str, **body: Any) -> list[Any]:
 # --- what ended another server ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_each_attack_is_refused_or_answered(served: Served, case: RequestCase) -> None:
+def _name_the_model(case: RequestCase) -> bytes:
     body = case.body
     if case.path in (CHAT, TEXT) and body.startswith(b'{"') and b'"model"' not in body[:5_000]:
-        body = b'{"model": "honest", ' + body[1:]
-    answer = served.door.post(case.path, body)
+        return b'{"model": "honest", ' + body[1:]
+    return body
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_each_attack_is_refused_or_answered(served: Served, case: RequestCase) -> None:
+    answer = served.door.post(case.path, _name_the_model(case))
     if case.expected == "accept":
         assert answer.status == 200, answer.body
     elif case.expected == "reject":
@@ -82,6 +95,41 @@ def test_each_attack_is_refused_or_answered(served: Served, case: RequestCase) -
     else:
         assert answer.status < 500, answer.body
     assert post(served, CHAT, model="honest", messages=HI, max_tokens=2)["usage"]["completion_tokens"] <= 2
+
+
+def test_a_stream_goes_on_unchanged_while_every_attack_is_sent(served: Served, folder: Path) -> None:
+    """Of the model that is attacked: one worker, one batch. Nothing is started anew in between."""
+    asked = {"model": "honest", "messages": HI, "max_tokens": 40, "temperature": 1, "seed": 5}
+
+    def listen() -> list[Any]:
+        return [event["choices"] for event in read_events(served, CHAT, **asked)]
+
+    def count_workers() -> int:
+        """That were ever started, and that came to an end."""
+        with open_reader(folder / "state") as reader:
+            entries = [parse_entry(body, number) for number, body in reader.read_bodies(0, reader.read_size())]
+        return len([entry for entry in entries if entry.kind in ("cell.started", "cell.ended")])
+
+    alone, workers = listen(), count_workers()
+    assert workers == 2
+    is_over = threading.Event()
+    heard: list[list[Any]] = []
+
+    def keep_listening() -> None:
+        while not is_over.is_set() or not heard:
+            heard.append(listen())
+
+    with ThreadPoolExecutor(1) as others:
+        other = others.submit(keep_listening)
+        try:
+            for case in CASES:
+                served.door.post(case.path, _name_the_model(case))
+        finally:
+            is_over.set()
+        other.result(120)
+    assert len(heard) > 1
+    assert all(events == alone for events in heard)
+    assert count_workers() == workers
 
 
 # --- what MLX-LM's own tests ask for ----------------------------------------------------------------------------------
@@ -193,7 +241,9 @@ def test_a_tool_that_must_be_called_is_called(served: Served, is_stream: bool) -
     }
     if is_stream:
         choices = [choice for event in read_events(served, CHAT, **body) for choice in event["choices"]]
-        calls = [call for choice in choices for call in choice["delta"].get("tool_calls", [])]
+        told = [call["function"] for choice in choices for call in choice["delta"].get("tool_calls", [])]
+        arguments = "".join(function["arguments"] for function in told)
+        calls = [{"function": {"name": told[0]["name"], "arguments": arguments}}]
         finish = choices[-1]["finish_reason"]
     else:
         choice = post(served, CHAT, **body)["choices"][0]
