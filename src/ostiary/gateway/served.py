@@ -7,15 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from ostiary.core.text import quote_untrusted
 from ostiary.errors import GATEWAY_MODEL_UNKNOWN, GatewayRefused
 
 if TYPE_CHECKING:
     from ostiary.contract import TextContract
     from ostiary.library.opening import Opened
     from ostiary.library.verdict import Verdict
-
-_SHOWN_CHARACTERS: Final = 80
 
 
 class ServedModel:
@@ -47,6 +44,5 @@ class ServedModels:
         """Raises GatewayRefused(GATEWAY_MODEL_UNKNOWN)."""
         model = self.by_name.get(name)
         if model is None:
-            shown = quote_untrusted(name, _SHOWN_CHARACTERS)
-            raise GatewayRefused(GATEWAY_MODEL_UNKNOWN, f"model: no model '{shown}' is served here", field="model")
+            raise GatewayRefused(GATEWAY_MODEL_UNKNOWN, "model: it names none of them", field="model")
         return model
