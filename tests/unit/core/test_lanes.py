@@ -192,3 +192,20 @@ def test_what_is_not_finite_is_written_as_such(datatype: str) -> None:
     lane = LANES[datatype]
     assert decode(lane, write_infinity(lane)) == math.inf
     assert math.isnan(decode(lane, write_nan(lane)))
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "INT32", "INT64", "UINT64"])
+def test_numbers_that_only_their_last_byte_keeps_out_are_found_in_any_piece(datatype: str) -> None:
+    """Where upper bytes do not tell, and where so many pieces were doubtful that nobody looks at them any more."""
+    lane = LANES[datatype]
+    high = decode(lane, write_numbers(lane, 1.0)[0])
+    most = write_numbers(lane, high)[0]
+    beyond = write_next(lane, most)
+    assert beyond is not None
+    for pieces in (1, 3, 40):
+        count = pieces * LONG // lane.bytes + 1
+        honest = most * count
+        assert find_outside(memoryview(honest), lane, 0, high) is None
+        for place in (0, count // 2, count - 1):
+            data = honest[: place * lane.bytes] + beyond + honest[(place + 1) * lane.bytes :]
+            assert find_outside(memoryview(data), lane, 0, high) == place
