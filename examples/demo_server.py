@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 from urllib.request import Request, urlopen
 
-QUESTION = {"model": "honest", "prompt": "Once upon a time", "max_tokens": 12}
+QUESTION = {"model": "honest", "prompt": "Who goes there?", "max_tokens": 12}
 
 
 def serve(directory: Path, environment: dict[str, str], *, asks: bool) -> None:
@@ -83,7 +83,8 @@ def print_lines_to_paste(address: str, key: str) -> None:
     print("or in Python, with the openai package:\n")
     print("  from openai import OpenAI")
     print(f'  client = OpenAI(base_url="{address}/v1", api_key="{key}")')
-    print(f"  print(client.completions.create(**{QUESTION!r}).choices[0].text)\n")
+    arguments = ", ".join(f"{name}={value!r}" for name, value in QUESTION.items())
+    print(f"  print(client.completions.create({arguments}).choices[0].text)\n")
     print("Its weights are made up, so do not expect sense. Ctrl-C ends it.\n", flush=True)
 
 
@@ -91,5 +92,7 @@ def ask(address: str, key: str) -> None:
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     request = Request(f"{address}/v1/completions", json.dumps(QUESTION).encode(), headers)  # noqa: S310  our own
     with urlopen(request, timeout=60) as answer:  # noqa: S310  our own
-        usage = json.loads(answer.read())["usage"]
+        told = json.loads(answer.read())
+    usage = told["usage"]
+    print(f"answered: {told['choices'][0]['text']}")
     print(f"asked: {usage['prompt_tokens']} tokens in, {usage['completion_tokens']} out\n", flush=True)
