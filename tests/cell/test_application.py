@@ -456,7 +456,7 @@ print(events.kinds, events.refusals)
 def test_time_in_which_the_application_was_stopped_does_not_count() -> None:
     body = """
 cell = open_one()
-call = cell.call("sleep", {"milliseconds": 3500}, deadline_seconds=2.0)
+call = cell.call("sleep", {"milliseconds": 3300}, deadline_seconds=2.0)
 tell('called')
 print([reply.kind.value for reply in call])
 cell.close()
@@ -465,7 +465,7 @@ cell.close()
         application.wait_until_up()
         assert application.hear() == "called"
         application.process.send_signal(signal.SIGSTOP)
-        select.select([], [], [], 2.5)  # the very thing that is tested
+        select.select([], [], [], 3.0)  # the very thing that is tested
         application.process.send_signal(signal.SIGCONT)
         assert application.end() == (0, "['result']\n")
 
