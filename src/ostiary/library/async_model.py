@@ -298,9 +298,12 @@ async def ask_tensors(
         threads, lambda: opened.ask_function(request, tell, correlation_id), lambda late: late.cancel()
     )
     try:
-        while not asked.take():
+        if asked.is_long:  # to check: not in the loop, where others wait
             await ready.wait()
-            ready.clear()
+        else:
+            while not asked.take():
+                await ready.wait()
+                ready.clear()
         answer = await _run_apart(threads, asked.conclude)
     except asyncio.CancelledError:
         if not opened.is_closed:

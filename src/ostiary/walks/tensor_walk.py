@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SHARES: Final = 4
 """Inputs lie in the process as they came and as arrays, and results beside them: what cannot fit would end it."""
+_LONG_BYTES: Final = 1 << 20
+"""Of outputs: looked at in a millisecond."""
 
 
 def ask_function(
@@ -77,6 +79,11 @@ class TensorsInFlight:
     @property
     def input_bytes(self) -> int:
         return self._checked.bytes
+
+    @property
+    def is_long(self) -> bool:
+        """Whether to read the reply takes longer than an event loop may be held up."""
+        return sum(wanted.bytes for wanted in self._checked.outputs) > _LONG_BYTES
 
     @property
     def is_over(self) -> bool:
