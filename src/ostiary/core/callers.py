@@ -1,0 +1,53 @@
+"""Who asks: a value that a door makes of what was shown, and that every room behind it believes."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from ostiary.core.values import dataclass
+
+
+class Scope(Enum):
+    """What somebody may do."""
+
+    INFER = "infer"
+    """Ask models."""
+    ADMIN = "admin"
+    """Change what is served."""
+    METRICS = "metrics"
+    """Read how the server does."""
+
+
+class Way(Enum):
+    """How it was shown who asks."""
+
+    KEY = "key"
+    CERTIFICATE = "certificate"
+    TOKEN = "token"  # noqa: S105  the name of a way, no secret
+    NONE = "none"
+    """Keys are off: whoever reaches the address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Somebody who was let in."""
+
+    id: str
+    """Of the key, certificate or token, as the record names it. Never the secret."""
+    tenant: str
+    """Whose limits it counts against, and whose earlier prompts it may reuse."""
+    scopes: frozenset[Scope]
+    models: frozenset[str] | None = None
+    """By the names that they are served under; None: all."""
+    way: Way = Way.KEY
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes
+
+    def may_ask(self, model: str) -> bool:
+        return Scope.INFER in self.scopes and (self.models is None or model in self.models)
+
+
+ANYBODY: Final = Caller(id="anybody", tenant="anybody", scopes=frozenset({Scope.INFER}), way=Way.NONE)
+"""Where keys are off. Nobody administers a server that asks nobody for a key."""
