@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from ostiary.gateway.app import Door
+from ostiary.gateway.authenticators import Authenticator, Authenticators
 from ostiary.gateway.connection import ConnectionBounds
-from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.listen import bind_socket
 from ostiary.gateway.origins import choose_origins
 from ostiary.gateway.route import Route
@@ -129,7 +129,7 @@ def running_door(
     *,
     server: Server = QUICK,
     models: Sequence[ServedModel] = (),
-    keys: ClientKeys | None = None,
+    keys: Authenticator | None = None,
     connections: int = 100,
     has_grpc: bool = False,
 ) -> Iterator[RunningDoor]:
@@ -145,7 +145,7 @@ def running_door(
         ServedModels(models),
         server=server,
         origins=origins,
-        keys=keys,
+        authenticators=None if keys is None else Authenticators([keys]),
         tally=tally,
         on_failure=failures.append,
     )

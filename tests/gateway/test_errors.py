@@ -92,7 +92,7 @@ def ask(error: BaseException, dialect: Dialect, *, within_stream: bool) -> Call:
         ServedModels(()),
         server=server,
         origins=choose_origins(server.host, (), ()),
-        keys=None,
+        authenticators=None,
         tally=RefusalTally(lambda _: None, ""),
     )
     scope = {

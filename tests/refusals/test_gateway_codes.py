@@ -25,7 +25,7 @@ class Said(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 async def _find(asked: Asked, body: Said) -> Reply:
-    asked.models.find(body.model)
+    asked.models.find(body.model, asked.caller)
     raise errors.GatewayRefused(errors.GATEWAY_OPERATION, "it is of another kind")
 
 

@@ -114,6 +114,24 @@ ADMISSION_UNAUTHENTICATED: Final = declare(
     "Send the key as Authorization: Bearer KEY or as x-api-key: KEY.",
     401,
 )
+ADMISSION_EXPIRED: Final = declare(
+    "ADMISSION_EXPIRED",
+    "What was shown to be let in has expired.",
+    "Ask whoever runs the server for a new key, or your identity provider for a new token.",
+    401,
+)
+ADMISSION_REVOKED: Final = declare(
+    "ADMISSION_REVOKED",
+    "This key was revoked.",
+    "Ask whoever runs the server for a new one.",
+    401,
+)
+ADMISSION_FORBIDDEN: Final = declare(
+    "ADMISSION_FORBIDDEN",
+    "Who asks is known here, but may not do this.",
+    "Use a key that has the scope for it (docs/admission.md).",
+    403,
+)
 SERVER_NOT_LISTENING: Final = declare(
     "SERVER_NOT_LISTENING",
     "The server cannot listen at this address.",

@@ -49,5 +49,7 @@ class Caller:
         return Scope.INFER in self.scopes and (self.models is None or model in self.models)
 
 
+NOBODY: Final = Caller(id="nobody", tenant="nobody", scopes=frozenset(), models=frozenset(), way=Way.NONE)
+"""At addresses that answer whoever asks. It may ask no model."""
 ANYBODY: Final = Caller(id="anybody", tenant="anybody", scopes=frozenset({Scope.INFER}), way=Way.NONE)
 """Where keys are off. Nobody administers a server that asks nobody for a key."""

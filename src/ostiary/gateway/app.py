@@ -17,8 +17,11 @@ import msgspec
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 
+from ostiary.core.callers import ANYBODY, NOBODY, Caller
+from ostiary.core.callers import Scope as Right
 from ostiary.core.limits import MAX_PATH_PART_CHARACTERS
 from ostiary.errors import (
+    ADMISSION_FORBIDDEN,
     GATEWAY_BUSY,
     GATEWAY_DRAINING,
     GATEWAY_FRAMING,
@@ -28,14 +31,15 @@ from ostiary.errors import (
     GATEWAY_NO_ROUTE,
     GATEWAY_ORIGIN,
     GATEWAY_QUERY,
+    AdmissionRefused,
     GatewayRefused,
     OstiaryError,
 )
 from ostiary.gateway.answering import Answering, Send
 from ostiary.gateway.asked import Asked
+from ostiary.gateway.authenticators import NO_PEER, Authenticators, Peer
 from ostiary.gateway.body import parse_body
 from ostiary.gateway.dialects import choose_dialect
-from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.origins import Origins
 from ostiary.gateway.receive import BodyBudget, ClientGone, Held, Receive, receive_body
 from ostiary.gateway.reply import Reply
@@ -64,11 +68,11 @@ class Door:
         *,
         server: Server,
         origins: Origins,
-        keys: ClientKeys | None,
+        authenticators: Authenticators | None,
         tally: RefusalTally,
         on_failure: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
-        """`keys`: None lets everybody in who gets here. `on_failure` hears of what nobody foresaw."""
+        """`authenticators`: None lets everybody in who gets here. `on_failure` hears of what nobody foresaw."""
         self.is_draining = False
         self.requests = 0
         """That came so far."""
@@ -76,7 +80,7 @@ class Door:
         self.models: Final = models
         self._server: Final = server
         self._origins: Final = origins
-        self._keys: Final = keys
+        self._authenticators: Final = authenticators
         self._tally: Final = tally
         self._on_failure: Final = on_failure
         self._budget: Final = BodyBudget(server.buffers)
@@ -123,16 +127,20 @@ class Door:
     # --- for every protocol ---
 
     @contextmanager
-    def admit(self, headers: _Headers) -> Iterator[str | None]:
-        """Whose key it is, while the request is answered. Raises AdmissionRefused, and GatewayRefused."""
-        key = None if self._keys is None else self._keys.find(headers)
+    def admit(
+        self, headers: _Headers, peer: Peer = NO_PEER, *, right: Right | None = Right.INFER
+    ) -> Iterator[Caller]:
+        """Who asks, while the request is answered. Raises AdmissionRefused, and GatewayRefused."""
+        caller = ANYBODY if self._authenticators is None else self._authenticators.find(headers, peer)
+        if right is not None and not caller.may(right):
+            raise AdmissionRefused(ADMISSION_FORBIDDEN, f"this needs the scope {right.value}")
         if self.is_draining:
             raise GatewayRefused(GATEWAY_DRAINING, "no new requests are taken")
         if self._in_flight >= self._server.requests:
             raise GatewayRefused(GATEWAY_BUSY, "there are as many requests as there may be")
         self._in_flight += 1
         try:
-            yield None if key is None else key.id
+            yield caller
         finally:
             self._in_flight -= 1
 
@@ -165,17 +173,17 @@ class Door:
             raise GatewayRefused(GATEWAY_METHOD, "another method is taken here", allow=address.methods)
         answering.dialect = route.dialect
         if route.is_open:
-            await self._handle(route, scope, receive, tenant=None)
+            await self._handle(route, scope, receive, NOBODY)
             return
-        with self.admit(visit.headers) as tenant:
-            await self._handle(route, scope, receive, tenant=tenant)
+        with self.admit(visit.headers, _find_peer(scope), right=route.right) as caller:
+            await self._handle(route, scope, receive, caller)
 
-    async def _handle(self, route: Route, scope: Scope, receive: Receive, *, tenant: str | None) -> None:
+    async def _handle(self, route: Route, scope: Scope, receive: Receive, caller: Caller) -> None:
         visit: _Visit = scope["ostiary"]
         asked = Asked(
             correlation_id=visit.ids.correlation_id,
             request_id=visit.ids.request_id,
-            tenant=tenant,
+            caller=caller,
             method=scope["method"],
             path=_read_path(scope["path_params"]),
             query=_read_query(scope["query_string"], route.queries),
@@ -253,6 +261,12 @@ def _make_router(door: Door, routes: Sequence[Route]) -> Router:
 
 async def _refuse_address(_scope: Any, _receive: Any, _send: Any) -> None:
     raise GatewayRefused(GATEWAY_NO_ROUTE, "no route leads there")
+
+
+def _find_peer(scope: Scope) -> Peer:
+    """What the connection put there, where it vouches for somebody."""
+    peer = scope.get("ostiary.peer")
+    return peer if isinstance(peer, Peer) else NO_PEER
 
 
 def _read_headers(raw: Sequence[tuple[bytes, bytes]]) -> _Headers:

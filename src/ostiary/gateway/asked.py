@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ostiary.core.callers import Way
 from ostiary.core.values import dataclass
 from ostiary.library.async_model import AsyncStream, ask_tensors
 
 if TYPE_CHECKING:
+    from ostiary.core.callers import Caller
     from ostiary.core.requests import ParsedRequest
     from ostiary.core.tensors import ParsedTensors
     from ostiary.core.tickets import AnsweredTensors
@@ -23,8 +25,8 @@ class Asked:
     """Ours: of the record, of logs, and in every answer."""
     request_id: str
     """As the client calls it, where it does and may; else the same."""
-    tenant: str | None
-    """Whose earlier prompts may be reused: an id of the key that it came with."""
+    caller: Caller
+    """Who asks. At an address that is open to all: NOBODY, who may ask no model."""
     method: str
     path: Mapping[str, str]
     """The named parts of the address, decoded."""
@@ -33,6 +35,11 @@ class Asked:
     headers: Mapping[str, str]
     """By lower-case name. One that came several times is refused before, where that matters."""
     models: ServedModels
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose earlier prompts may be reused. None where nobody knows who asks: then nobody's are."""
+        return None if self.caller.way is Way.NONE else self.caller.tenant
 
     def ask(self, model: ServedModel, request: ParsedRequest) -> AsyncStream:
         """Its answer, in pieces as they come:

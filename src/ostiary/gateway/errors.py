@@ -13,7 +13,6 @@ import msgspec
 
 from ostiary.core.values import dataclass
 from ostiary.errors import (
-    ADMISSION_UNAUTHENTICATED,
     CELL_QUARANTINED,
     GATEWAY_BUSY,
     GATEWAY_DRAINING,
@@ -92,7 +91,7 @@ def render_error(error: BaseException, dialect: Dialect, correlation_id: str) ->
     seconds = _RETRY_AFTER_SECONDS.get(public.code)
     if seconds is not None:
         headers.append(("retry-after", str(seconds)))
-    if public.code == ADMISSION_UNAUTHENTICATED.name:
+    if public.http == 401:
         headers.append(("www-authenticate", _CHALLENGE))
     if isinstance(error, GatewayRefused) and error.allow:
         headers.append(("allow", ", ".join(error.allow)))

@@ -12,11 +12,12 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from ostiary.core.callers import Caller, Scope
 from ostiary.core.json_text import parse_json_object
 from ostiary.core.limits import MAX_BEARER_CHARACTERS, MAX_KEY_FILE_BYTES
 from ostiary.core.text import explain_os_error
@@ -30,9 +31,11 @@ from ostiary.errors import (
     Misuse,
     OutputUnwritable,
 )
+from ostiary.gateway.authenticators import Shown
 
 KEYS_FILE: Final = "server-keys.json"
 _SCHEMA: Final = 1
+_BEGINNING: Final = "ost_"
 _KEY: Final = re.compile(r"ost_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
 _ID: Final = re.compile(r"[0-9a-f]{12}", re.ASCII)
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -60,15 +63,19 @@ class ClientKeys:
     def count(self) -> int:
         return len(self._by_id)
 
-    def find(self, headers: Mapping[str, str]) -> KeptKey:
-        """Whose key came with a request, as a bearer token or as x-api-key. Raises AdmissionRefused."""
-        shown = _read_shown(headers)
-        found = _KEY.fullmatch(shown)
+    def find(self, shown: Shown) -> Caller | None:
+        """Whose key it is; None where it does not look like one of ours. Raises AdmissionRefused."""
+        secret = shown.secret
+        if not secret.startswith(_BEGINNING):
+            return None
+        if len(secret) > MAX_BEARER_CHARACTERS:
+            raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "what was shown is longer than any key")
+        found = _KEY.fullmatch(secret)
         key = self._by_id.get(found[1]) if found else None
-        computed = hashlib.sha256(shown.encode()).hexdigest()
+        computed = hashlib.sha256(secret.encode()).hexdigest()
         if not hmac.compare_digest(computed, _NOBODY if key is None else key.sha256) or key is None:
             raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "the key that was shown is none that is known here")
-        return key
+        return Caller(id=key.id, tenant=key.id, scopes=frozenset({Scope.INFER}))
 
 
 def open_keys(state: Path) -> tuple[ClientKeys, str | None]:
@@ -146,22 +153,6 @@ def _make_first_key(path: Path) -> str | None:
     finally:
         temporary.unlink(missing_ok=True)
     return key
-
-
-def _read_shown(headers: Mapping[str, str]) -> str:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip()
-    if bearer and scheme.lower() != "bearer":
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "the authorization is none by a bearer token")
-    own = headers.get("x-api-key", "")
-    shown = bearer or own
-    if not shown:
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "no key was shown")
-    if "authorization" in headers and own and bearer != own:
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "two keys were shown, and they differ")
-    if len(shown) > MAX_BEARER_CHARACTERS:
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "what was shown is longer than any key")
-    return shown
 
 
 def _unusable(what: str) -> Misuse:

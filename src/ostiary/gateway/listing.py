@@ -52,7 +52,7 @@ class ModelPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_models(asked: Asked, _body: object) -> Reply:
-    served = asked.models.by_name.values()
+    served = asked.models.list_for(asked.caller)
     if _speaks_anthropic(asked):
         infos = [_describe_info(model) for model in served]
         ends = (infos[0].id, infos[-1].id) if infos else (None, None)
@@ -61,7 +61,7 @@ async def list_models(asked: Asked, _body: object) -> Reply:
 
 
 async def tell_model(asked: Asked, _body: object) -> Reply:
-    model = asked.models.find(asked.path["model"])
+    model = asked.models.find(asked.path["model"], asked.caller)
     return JsonReply(_describe_info(model) if _speaks_anthropic(asked) else _describe(model))
 
 

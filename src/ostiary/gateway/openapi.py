@@ -146,6 +146,7 @@ def make_openapi_route(routes: Sequence[Route]) -> Route:
         dialect=Dialect.PROBLEM,
         summary="This description",
         gives=dict[str, Any],
+        right=None,
     )
     document = msgspec.json.encode(describe_api([*routes, route]))
     return route

@@ -12,6 +12,7 @@ from ostiary.errors import GATEWAY_MODEL_UNKNOWN, GatewayRefused
 
 if TYPE_CHECKING:
     from ostiary.contract import TextContract
+    from ostiary.core.callers import Caller
     from ostiary.library.opening import Opened
     from ostiary.library.verdict import Verdict
 
@@ -43,10 +44,14 @@ class ServedModels:
     def __init__(self, models: Sequence[ServedModel]) -> None:
         self.by_name: Final[Mapping[str, ServedModel]] = MappingProxyType({model.name: model for model in models})
 
-    def find(self, name: str) -> ServedModel:
-        """Raises GatewayRefused(GATEWAY_MODEL_UNKNOWN)."""
+    def list_for(self, caller: Caller) -> tuple[ServedModel, ...]:
+        """Those that this caller may ask."""
+        return tuple(model for name, model in self.by_name.items() if caller.may_ask(name))
+
+    def find(self, name: str, caller: Caller) -> ServedModel:
+        """Raises GatewayRefused(GATEWAY_MODEL_UNKNOWN); of a model that this caller may not ask, the very same."""
         model = self.by_name.get(name)
-        if model is None:
+        if model is None or not caller.may_ask(name):
             shown = quote_untrusted(name, _SHOWN_CHARACTERS)
             raise GatewayRefused(GATEWAY_MODEL_UNKNOWN, f"model: no model '{shown}' is served here", field="model")
         return model

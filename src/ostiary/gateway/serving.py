@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.core.values import dataclass
 from ostiary.gateway.app import Door
+from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
-from ostiary.gateway.keys import ClientKeys, open_keys
+from ostiary.gateway.keys import open_keys
 from ostiary.gateway.listen import (
     allow_descriptors,
     bind_socket,
@@ -92,7 +93,8 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
             )
         )
         tally = RefusalTally(log.emit, correlation_id)
-        door = make_door(ServedModels(served), server, keys, tally, on_failure=told.on_failure)
+        authenticators = None if keys is None else Authenticators([keys])
+        door = make_door(ServedModels(served), server, authenticators, tally, on_failure=told.on_failure)
         connections = allow_descriptors(server.connections)
 
         async def run() -> None:
@@ -122,7 +124,7 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
 def make_door(
     models: ServedModels,
     server: Server,
-    keys: ClientKeys | None,
+    authenticators: Authenticators | None,
     tally: RefusalTally,
     *,
     on_failure: Callable[[BaseException], None] = lambda _: None,
@@ -132,7 +134,15 @@ def make_door(
     routes = gather_routes(lambda: doors[0].is_draining)
     origins = choose_origins(server.host, server.hosts, server.origins)
     doors.append(
-        Door(routes, models, server=server, origins=origins, keys=keys, tally=tally, on_failure=on_failure)
+        Door(
+            routes,
+            models,
+            server=server,
+            origins=origins,
+            authenticators=authenticators,
+            tally=tally,
+            on_failure=on_failure,
+        )
     )
     return doors[0]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ostiary.errors import AdmissionRefused, Misuse
+from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.keys import KEYS_FILE, ClientKeys, open_keys, read_keys
 
 
@@ -25,8 +26,8 @@ def test_the_first_key_is_shown_once_and_lets_in(made: tuple[Path, str]) -> None
     keys, shown = open_keys(path.parent)
     assert shown is None
     for headers in ({"authorization": f"Bearer {key}"}, {"authorization": f"bearer  {key} "}, {"x-api-key": key}):
-        assert keys.find(headers).id == key.split("_")[1]
-    assert keys.find({"authorization": f"Bearer {key}", "x-api-key": key}).name == "first"
+        assert Authenticators([keys]).find(headers).id == key.split("_")[1]
+    assert Authenticators([keys]).find({"authorization": f"Bearer {key}", "x-api-key": key})
 
 
 def test_nothing_of_the_key_is_kept_but_its_id_and_its_hash(made: tuple[Path, str]) -> None:
@@ -54,7 +55,7 @@ def test_nothing_of_the_key_is_kept_but_its_id_and_its_hash(made: tuple[Path, st
 def test_everybody_else_stays_outside(made: tuple[Path, str], headers: dict[str, str]) -> None:
     keys = ClientKeys(read_keys(made[0]))
     with pytest.raises(AdmissionRefused) as caught:
-        keys.find(headers)
+        Authenticators([keys]).find(headers)
     assert caught.value.code == "ADMISSION_UNAUTHENTICATED"
 
 
@@ -62,16 +63,16 @@ def test_a_key_that_differs_in_its_last_letter_stays_outside(made: tuple[Path, s
     path, key = made
     other = key[:-1] + ("A" if key[-1] != "A" else "B")
     with pytest.raises(AdmissionRefused):
-        ClientKeys(read_keys(path)).find({"x-api-key": other})
+        Authenticators([ClientKeys(read_keys(path))]).find({"x-api-key": other})
 
 
 def test_two_keys_that_differ_are_none(made: tuple[Path, str]) -> None:
     path, key = made
     with pytest.raises(AdmissionRefused):
-        ClientKeys(read_keys(path)).find({"authorization": f"Bearer {key}", "x-api-key": "other"})
+        Authenticators([ClientKeys(read_keys(path))]).find({"authorization": f"Bearer {key}", "x-api-key": "other"})
     for other in ("", "Bearer", "Basic b3N0Og==", key):
         with pytest.raises(AdmissionRefused):
-            ClientKeys(read_keys(path)).find({"authorization": other, "x-api-key": key})
+            Authenticators([ClientKeys(read_keys(path))]).find({"authorization": other, "x-api-key": key})
 
 
 @pytest.mark.parametrize(

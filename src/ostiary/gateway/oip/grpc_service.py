@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc  # type: ignore[import-untyped]
 
+from ostiary.core.callers import NOBODY, Caller
 from ostiary.core.tensors import ParsedTensors
 from ostiary.errors import GATEWAY_DRAINING, GATEWAY_TOO_SLOW, GatewayRefused
 from ostiary.gateway.asked import Asked
@@ -76,9 +77,9 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             context.set_trailing_metadata(ids.headers())
             try:
                 if is_open:  # of whoever shows no key, nothing is received
-                    return await answer(self._make_asked(ids, headers, None), b"")
-                with self._door.admit(headers) as tenant:
-                    return await self._answer(answer, self._make_asked(ids, headers, tenant), messages)
+                    return await answer(self._make_asked(ids, headers, NOBODY), b"")
+                with self._door.admit(headers) as caller:
+                    return await self._answer(answer, self._make_asked(ids, headers, caller), messages)
             except asyncio.CancelledError:
                 if not self._door.is_draining:
                     raise
@@ -104,11 +105,11 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             held.grow(len(message))
             return await answer(asked, message)
 
-    def _make_asked(self, ids: RequestIds, headers: Mapping[str, str], tenant: str | None) -> Asked:
+    def _make_asked(self, ids: RequestIds, headers: Mapping[str, str], caller: Caller) -> Asked:
         return Asked(
             correlation_id=ids.correlation_id,
             request_id=ids.request_id,
-            tenant=tenant,
+            caller=caller,
             method="POST",
             path={},
             query={},
@@ -123,7 +124,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
 async def _infer(asked: Asked, data: bytes) -> bytes:
     is_short = len(data) <= _SHORT_BYTES
     message = parse_infer_message(data) if is_short else await asyncio.to_thread(parse_infer_message, data)
-    model, contract = choose_function(asked.models, message.model.name)
+    model, contract = choose_function(asked, message.model.name)
     if message.model.version:
         judge_version(model, message.model.version)
     if is_short:
@@ -146,14 +147,14 @@ async def _tell_server(_asked: Asked, message: bytes) -> bytes:
 
 async def _tell_model(asked: Asked, message: bytes) -> bytes:
     named = parse_named_model(message)
-    model, contract = choose_function(asked.models, named.name)
+    model, contract = choose_function(asked, named.name)
     _judge_version(model, named)
     return write_model(describe_model(model, contract))
 
 
 async def _tell_model_ready(asked: Asked, message: bytes) -> bytes:
     named = parse_named_model(message)
-    model = asked.models.find(named.name)
+    model = asked.models.find(named.name, asked.caller)
     _judge_version(model, named)
     return write_flag(model.opened.standing in _AT_WORK)
 

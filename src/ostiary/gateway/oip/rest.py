@@ -36,7 +36,7 @@ _AT_WORK: Final = ("running", "resting")
 
 
 async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
-    model, contract = choose_function(asked.models, asked.path["model"])
+    model, contract = choose_function(asked, asked.path["model"])
     _judge_version(asked, model)
     _judge_media_type(asked.headers.get("content-type"), has_binary=HEADER_LENGTH in asked.headers)
     header, binary = split_body(data, asked.headers.get(HEADER_LENGTH))
@@ -54,13 +54,13 @@ async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
 
 
 async def tell_model(asked: Asked, _body: object) -> Reply:
-    model, contract = choose_function(asked.models, asked.path["model"])
+    model, contract = choose_function(asked, asked.path["model"])
     _judge_version(asked, model)
     return JsonReply(describe_model(model, contract))
 
 
 async def tell_model_ready(asked: Asked, _body: object) -> Reply:
-    model = asked.models.find(asked.path["model"])
+    model = asked.models.find(asked.path["model"], asked.caller)
     _judge_version(asked, model)
     is_ready = model.opened.standing in _AT_WORK
     return JsonReply(ModelReady(model.name, is_ready), status=200 if is_ready else 503)
