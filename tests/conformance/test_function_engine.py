@@ -338,29 +338,3 @@ def test_many_threads_ask_one_function_behind_the_wall() -> None:
     assert sorted(sums) == sorted([1.0, 5.0, 9.0, 13.0] * 4)
     assert len(refused) == 8
     assert events.causes == ["closed"]
-
-
-class _Ended(BaseException):
-    pass
-
-
-def test_a_worker_in_which_mlx_failed_too_often_gives_way_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each error leaves something behind in MLX, until nothing is answered any more."""
-    builder = _lookup()
-    engine = load(builder.contents, builder.weights)
-    monkeypatch.setattr(engine._runs, "run", _raise)
-    monkeypatch.setattr(os, "_exit", _end)
-    for number in range(1, 17):
-        replies, _ = answer(engine, Call(number, "infer", *make_call(builder, ((1,), [0]))))
-        assert replies[number].body["code"] == ErrorName.ENGINE_FAILED.value
-    with pytest.raises(_Ended):
-        answer(engine, Call(17, "infer", *make_call(builder, ((1,), [0]))))
-
-
-def _end(status: int) -> None:
-    assert status == os.EX_SOFTWARE
-    raise _Ended
-
-
-def _raise(*_arguments: object) -> None:
-    raise RuntimeError("[Something::eval_cpu] failed with error code 1")

@@ -17,9 +17,11 @@ from ostiary.core.limits import (
     CANCEL_GRACE_MS,
     MAX_ANSWER_BODY_BYTES,
     MAX_CALLS_IN_FLIGHT,
+    MAX_FAILURES_BEFORE_REST,
+    MAX_FAILURES_OF_A_WORKER,
     MAX_UNREAD_REPLY_BYTES,
 )
-from ostiary.errors import WORKER_SILENT, OstiaryError, WorkerSilent
+from ostiary.errors import WORKER_SILENT, EngineFailed, OstiaryError, WorkerOutOfMemory, WorkerSilent
 
 _GRACE_SECONDS: Final = CANCEL_GRACE_MS / 1000
 _REPLY_BYTES: Final = 512
@@ -69,6 +71,8 @@ class CallBook:
         self._is_closed = False
         self.answered = 0
         """Calls that ended with a result or an error of their own."""
+        self._failed = 0
+        """Of these, the ones that the engine failed on: no refusals."""
 
     @property
     def in_flight(self) -> int:
@@ -79,12 +83,27 @@ class CallBook:
         """Whether so much waits here unread that the worker has to wait, too."""
         return self._unread_bytes >= MAX_UNREAD_REPLY_BYTES
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether the engine failed so often that another worker should go on as soon as this one has no calls."""
+        return self._failed >= MAX_FAILURES_BEFORE_REST
+
+    @property
+    def is_worn_out(self) -> bool:
+        """Whether it has to, calls or not."""
+        return self._failed >= MAX_FAILURES_OF_A_WORKER
+
     def open(self, until: float, cpu_milliseconds: int, on_ready: Callable[[], None] | None) -> CallInFlight | None:
-        """A new call; None where the book was closed. Raises WorkerSilent where there are too many for too long."""
+        """A new call; None where the book is closed, as a worn worker's is once it has no calls.
+
+        Raises WorkerSilent where there are too many for too long.
+        """
         with self._changed:
             is_there_room = self._changed.wait_for(
                 lambda: len(self._in_flight) < MAX_CALLS_IN_FLIGHT or self._is_closed, until - time.monotonic()
             )
+            if self.is_worn and not self._in_flight:
+                self._is_closed = True
             if self._is_closed:
                 return None
             if not is_there_room:
@@ -204,6 +223,7 @@ class CallBook:
             if frame.kind != FromWorker.PIECE:
                 del self._in_flight[frame.call_id]
                 self.answered += frame.kind != FromWorker.CANCELLED
+                self._failed += isinstance(error, EngineFailed | WorkerOutOfMemory)
                 self._changed.notify_all()
             if record.let_go_at is not None:
                 return

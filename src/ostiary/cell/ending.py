@@ -52,9 +52,11 @@ class Cause(StrEnum):
     """Somebody outside ended it."""
     PARENT = "parent"
     """It ended because what it belongs to did."""
+    REPLACED = "replaced"
+    """Its engine had failed in it so often that another is to go on."""
 
 
-COUNTED: Final = frozenset(Cause) - {Cause.CLOSED, Cause.PARENT}
+COUNTED: Final = frozenset(Cause) - {Cause.CLOSED, Cause.PARENT, Cause.REPLACED}
 """The ends that a model answers for."""
 
 # What a process brings upon itself. Anything else was sent to it: the wall lets it signal nobody, only abort.
@@ -178,6 +180,12 @@ def explain_ending(cause: Cause, ending: Ending, detail: str = "") -> OstiaryErr
         case Cause.PARENT:
             return WorkerCrashed(
                 WORKER_CRASHED, f"the process that workers come from ended, and the worker with it{more}"
+            )
+        case Cause.REPLACED:
+            return WorkerCrashed(
+                WORKER_CRASHED,
+                f"the engine had failed in the worker too often, and another takes over{more}",
+                hint="Ask again; the record has the requests that it failed on.",
             )
 
 

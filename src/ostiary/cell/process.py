@@ -190,6 +190,9 @@ class CellProcess:
         reading = self._read_meter()
         call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, on_ready)
         if call is None:
+            if self._calls.is_worn:
+                self.kill(Cause.REPLACED)
+                self._pump.join(_JOINING_SECONDS)
             return None
         find_watchdog().watch(self)
         try:
@@ -327,6 +330,8 @@ class CellProcess:
         elif self._loading.is_done:
             self._calls.take(frame, body)
             self._allowance.note_answer()
+            if self._calls.is_worn_out:
+                self.kill(Cause.REPLACED)
         else:
             self._loading.take(frame, body)
 

@@ -107,6 +107,7 @@ def test_any_ending_has_a_cause() -> None:
         (Cause.CRASH, errors.WorkerCrashed, "WORKER_CRASHED"),
         (Cause.KILLED, errors.WorkerCrashed, "WORKER_CRASHED"),
         (Cause.PARENT, errors.WorkerCrashed, "WORKER_CRASHED"),
+        (Cause.REPLACED, errors.WorkerCrashed, "WORKER_CRASHED"),
     ],
 )
 def test_what_the_caller_is_told(cause: Cause, cls: type[errors.OstiaryError], code: str) -> None:
@@ -124,4 +125,4 @@ def test_a_message_names_the_signal_or_the_status() -> None:
 
 
 def test_a_model_answers_for_all_ends_but_two() -> None:
-    assert set(Cause) - COUNTED == {Cause.CLOSED, Cause.PARENT}
+    assert set(Cause) - COUNTED == {Cause.CLOSED, Cause.PARENT, Cause.REPLACED}

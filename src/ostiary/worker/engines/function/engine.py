@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -34,10 +33,6 @@ from ostiary.worker.engines.weights_file import WeightsFile
 
 _LEAST_THREADS: Final = 6
 """One that works, four with which files are read, one on which MLX computes. With fewer it hangs, or aborts."""
-_MOST_FAILURES: Final = 16
-"""Each error that MLX raises while it computes leaves a task behind that never ends; some sixty made it wait
-for ever. Guards leave hardly any: this is for what nobody foresaw.
-"""
 _SHARE_OF_WAITING: Final = 8
 """One part in so many of the memory is for inputs of calls that wait."""
 _BASE_BYTES: Final = 160 << 20
@@ -61,7 +56,6 @@ class FunctionEngine:
         self._axes: BatchAxes | None = None
         self._most_rows = 1
         self._waiting: list[InferCall] = []
-        self._failures = 0
 
     def read_contents(self, contents: Mapping[str, bytes]) -> None:
         if self._limits.threads < _LEAST_THREADS:
@@ -137,8 +131,6 @@ class FunctionEngine:
         """One run, for one call or for several."""
         if self._runs is None or not self._waiting:
             return []
-        if self._failures >= _MOST_FAILURES:
-            os._exit(os.EX_SOFTWARE)  # the cell starts another
         group = pick_group(self._waiting, self._axes, self._most_rows)
         picked = {call.id for call in group}
         self._waiting = [call for call in self._waiting if call.id not in picked]
@@ -155,7 +147,6 @@ class FunctionEngine:
             if len(group) > 1:  # whose fault it is shows when each is run by itself
                 self._waiting = [replace(call, is_alone=True) for call in group] + self._waiting
                 return []
-            self._failures += not isinstance(error, InputUnfit | GraphUnfit)
             return [_fail(group[0].id, error)]
         return [
             Reply(call.id, ReplyKind.RESULT, body, tail) for call, (body, tail) in zip(group, answers, strict=True)
