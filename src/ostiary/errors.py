@@ -186,9 +186,26 @@ class GatewayRefused(Refusal):
 
 
 class AdmissionRefused(Refusal):
-    """Nobody who may ask this asked."""
+    """Nobody who may ask this asked, or there is no right or no room for it now.
+
+    `retry_after_seconds`: when asking again may help; None where it never will, or nobody knows.
+    """
 
     codes = "ADMISSION_"
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+        public_detail: str = "",
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_after_seconds: Final = retry_after_seconds
+        self.public_detail: Final = public_detail
+        """What whoever asked may read of it: our own words, on nothing but that one's own limits."""
 
 
 class CallRefused(Refusal):
