@@ -32,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def find_cell(served: Served) -> RunningCell:
-    return served.door.door.models.by_name["scaled"].opened._opened.cell
+    return served.door.door.models.by_name["scaled"].current.opened._opened.cell
 
 
 def ask_row(served: Served, number: int) -> Answer:
@@ -63,7 +63,7 @@ def pending(served: Served, threads: ThreadPoolExecutor, count: int) -> list[Fut
 
 
 def test_calls_that_wait_together_are_each_answered_with_their_own(served: Served) -> None:
-    assert served.door.door.models.by_name["scaled"].opened.claimed_facts["joins_calls"] is True
+    assert served.door.door.models.by_name["scaled"].current.opened.claimed_facts["joins_calls"] is True
     with ThreadPoolExecutor(32) as threads:
         signal_worker(find_cell(served), signal.SIGSTOP)
         calls = pending(served, threads, 32)

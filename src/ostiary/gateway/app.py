@@ -45,7 +45,7 @@ from ostiary.gateway.receive import BodyBudget, ClientGone, Held, Receive, recei
 from ostiary.gateway.reply import Reply
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
 from ostiary.gateway.route import Route
-from ostiary.gateway.served import ServedModels
+from ostiary.gateway.served import Holding, ServedModels
 from ostiary.gateway.settings import Server
 from ostiary.gateway.tally import RefusalTally
 
@@ -180,19 +180,25 @@ class Door:
 
     async def _handle(self, route: Route, scope: Scope, receive: Receive, caller: Caller) -> None:
         visit: _Visit = scope["ostiary"]
-        asked = Asked(
-            correlation_id=visit.ids.correlation_id,
-            request_id=visit.ids.request_id,
-            caller=caller,
-            method=scope["method"],
-            path=_read_path(scope["path_params"]),
-            query=_read_query(scope["query_string"], route.queries),
-            headers=visit.headers,
-            models=self.models,
-        )
-        if route.method != "POST":
-            await visit.answering.send_reply(await route.handle(asked, b""))
-            return
+        with Holding(self.models) as holding:
+            asked = Asked(
+                correlation_id=visit.ids.correlation_id,
+                request_id=visit.ids.request_id,
+                caller=caller,
+                method=scope["method"],
+                path=_read_path(scope["path_params"]),
+                query=_read_query(scope["query_string"], route.queries),
+                headers=visit.headers,
+                models=self.models,
+                holding=holding,
+            )
+            if route.method == "POST":
+                await self._receive(route, asked, scope, receive)
+            else:
+                await visit.answering.send_reply(await route.handle(asked, b""))
+
+    async def _receive(self, route: Route, asked: Asked, scope: Scope, receive: Receive) -> None:
+        visit: _Visit = scope["ostiary"]
         _judge_media_type(route, visit.headers)
         claimed = visit.headers.get("content-length")
         usual = self._server.tensor_body if route.is_raw else self._server.body

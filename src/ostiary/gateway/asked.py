@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ostiary.core.requests import ParsedRequest
     from ostiary.core.tensors import ParsedTensors
     from ostiary.core.tickets import AnsweredTensors
-    from ostiary.gateway.served import ServedModel, ServedModels
+    from ostiary.gateway.served import Holding, ServedModel, ServedModels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,8 @@ class Asked:
     headers: Mapping[str, str]
     """By lower-case name. One that came several times is refused before, where that matters."""
     models: ServedModels
+    holding: Holding
+    """Lets go of the models that were chosen for it when its answer is over."""
 
     @property
     def tenant(self) -> str | None:

@@ -12,19 +12,22 @@ if TYPE_CHECKING:
     from ostiary.graph.function_contract import FunctionContract
 
 
-def choose_model(asked: Asked, name: str | None) -> ServedModel:
-    """None: the only one that this caller may ask. Raises GatewayRefused, and ContractRefused."""
+async def choose_model(asked: Asked, name: str | None) -> ServedModel:
+    """Held until the request is over. None: the only one that this caller may ask.
+
+    Raises GatewayRefused, and ContractRefused.
+    """
     if name is not None:
-        return _refuse_function(asked.models.find(name, asked.caller))
+        return _refuse_function(await asked.holding.take(asked.models.find(name, asked.caller)))
     offered = asked.models.list_for(asked.caller)
     if len(offered) == 1:
-        return _refuse_function(offered[0])
+        return _refuse_function(await asked.holding.take(offered[0]))
     raise ContractRefused(CONTRACT_TYPE, "model is missing: not one alone is served", field="model")
 
 
-def choose_function(asked: Asked, name: str) -> tuple[ServedModel, FunctionContract]:
-    """With what it takes and gives. Raises GatewayRefused."""
-    model = asked.models.find(name, asked.caller)
+async def choose_function(asked: Asked, name: str) -> tuple[ServedModel, FunctionContract]:
+    """Held until the request is over, with what it takes and gives. Raises GatewayRefused."""
+    model = await asked.holding.take(asked.models.find(name, asked.caller))
     contract = model.opened.function
     if contract is None:
         raise GatewayRefused(

@@ -34,7 +34,9 @@ def make_health_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
     async def tell_live(asked: Asked, _body: object) -> Reply:
         """Failing where no model could answer any more: starting the server anew is what may help."""
         workers = _count_workers(asked)
-        is_of_use = workers.running + workers.resting > 0
+        is_of_use = any(
+            model.standing in ("running", "resting", "waiting") for model in asked.models.by_name.values()
+        )
         return _reply("ok" if is_of_use else "failing", workers)
 
     async def tell_ready(asked: Asked, _body: object) -> Reply:
@@ -67,7 +69,7 @@ def make_health_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
 
 
 def _count_workers(asked: Asked) -> Workers:
-    standings = [model.opened.standing for model in asked.models.by_name.values()]
+    standings = [model.standing for model in asked.models.by_name.values()]
     return Workers(**{name: standings.count(name) for name in ("running", "resting", "quarantined", "closed")})
 
 

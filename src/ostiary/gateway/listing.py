@@ -10,7 +10,7 @@ import msgspec
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.reply import JsonReply, Reply
 from ostiary.gateway.route import Dialect, Route
-from ostiary.gateway.served import ServedModel
+from ostiary.gateway.served import ServedName
 
 _OWNER = "ostiary"
 
@@ -20,7 +20,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     created: int
-    """When it was opened."""
+    """Since when it is served."""
     owned_by: str
     object: Literal["model"] = "model"
 
@@ -69,11 +69,11 @@ def _speaks_anthropic(asked: Asked) -> bool:
     return "anthropic-version" in asked.headers
 
 
-def _describe(model: ServedModel) -> Model:
+def _describe(model: ServedName) -> Model:
     return Model(model.name, model.created, _OWNER)
 
 
-def _describe_info(model: ServedModel) -> ModelInfo:
+def _describe_info(model: ServedName) -> ModelInfo:
     created = datetime.fromtimestamp(model.created, UTC).isoformat().replace("+00:00", "Z")
     return ModelInfo(model.name, model.name, created)
 

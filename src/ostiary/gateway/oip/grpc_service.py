@@ -33,6 +33,7 @@ from ostiary.gateway.oip.metadata import SERVER, describe_model, judge_version, 
 from ostiary.gateway.oip.rest import is_server_ready
 from ostiary.gateway.oip.wire import malformed
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
+from ostiary.gateway.served import Holding
 
 if TYPE_CHECKING:
     from ostiary.gateway.app import Door
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "inference.GRPCInferenceService"
 _SHORT_BYTES: Final = 65_536
-_AT_WORK: Final = ("running", "resting")
+_AT_WORK: Final = ("running", "resting", "waiting")
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {code.value[0]: code for code in grpc.StatusCode}
 _Answer: TypeAlias = Callable[[Asked, bytes], Awaitable[bytes]]
 
@@ -76,10 +77,12 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             ids = read_request_ids(headers)
             context.set_trailing_metadata(ids.headers())
             try:
-                if is_open:  # of whoever shows no key, nothing is received
-                    return await answer(self._make_asked(ids, headers, NOBODY), b"")
-                with self._door.admit(headers) as caller:
-                    return await self._answer(answer, self._make_asked(ids, headers, caller), messages)
+                with Holding(self._door.models) as holding:
+                    if is_open:  # of whoever shows no key, nothing is received
+                        return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
+                    with self._door.admit(headers) as caller:
+                        asked = self._make_asked(ids, headers, caller, holding)
+                        return await self._answer(answer, asked, messages)
             except asyncio.CancelledError:
                 if not self._door.is_draining:
                     raise
@@ -105,7 +108,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             held.grow(len(message))
             return await answer(asked, message)
 
-    def _make_asked(self, ids: RequestIds, headers: Mapping[str, str], caller: Caller) -> Asked:
+    def _make_asked(self, ids: RequestIds, headers: Mapping[str, str], caller: Caller, holding: Holding) -> Asked:
         return Asked(
             correlation_id=ids.correlation_id,
             request_id=ids.request_id,
@@ -115,6 +118,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             query={},
             headers=headers,
             models=self._door.models,
+            holding=holding,
         )
 
     async def _tell_ready(self, asked: Asked, _message: bytes) -> bytes:
@@ -124,7 +128,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
 async def _infer(asked: Asked, data: bytes) -> bytes:
     is_short = len(data) <= _SHORT_BYTES
     message = parse_infer_message(data) if is_short else await asyncio.to_thread(parse_infer_message, data)
-    model, contract = choose_function(asked, message.model.name)
+    model, contract = await choose_function(asked, message.model.name)
     if message.model.version:
         judge_version(model, message.model.version)
     if is_short:
@@ -137,7 +141,7 @@ async def _infer(asked: Asked, data: bytes) -> bytes:
 
 
 async def _tell_live(asked: Asked, _message: bytes) -> bytes:
-    return write_flag(any(model.opened.standing in _AT_WORK for model in asked.models.by_name.values()))
+    return write_flag(any(model.standing in _AT_WORK for model in asked.models.by_name.values()))
 
 
 async def _tell_server(_asked: Asked, message: bytes) -> bytes:
@@ -147,7 +151,7 @@ async def _tell_server(_asked: Asked, message: bytes) -> bytes:
 
 async def _tell_model(asked: Asked, message: bytes) -> bytes:
     named = parse_named_model(message)
-    model, contract = choose_function(asked, named.name)
+    model, contract = await choose_function(asked, named.name)
     _judge_version(model, named)
     return write_model(describe_model(model, contract))
 
@@ -155,8 +159,9 @@ async def _tell_model(asked: Asked, message: bytes) -> bytes:
 async def _tell_model_ready(asked: Asked, message: bytes) -> bytes:
     named = parse_named_model(message)
     model = asked.models.find(named.name, asked.caller)
-    _judge_version(model, named)
-    return write_flag(model.opened.standing in _AT_WORK)
+    if model.current is not None:
+        _judge_version(model.current, named)
+    return write_flag(model.standing in _AT_WORK)
 
 
 def _judge_version(model: ServedModel, named: NamedModel) -> None:

@@ -32,11 +32,11 @@ _SHORT_BYTES: Final = 65_536
 """Of JSON: read in a millisecond or two."""
 _MANY_NUMBERS: Final = 4_096
 """Written in JSON in a millisecond or two."""
-_AT_WORK: Final = ("running", "resting")
+_AT_WORK: Final = ("running", "resting", "waiting")
 
 
 async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
-    model, contract = choose_function(asked, asked.path["model"])
+    model, contract = await choose_function(asked, asked.path["model"])
     _judge_version(asked, model)
     _judge_media_type(asked.headers.get("content-type"), has_binary=HEADER_LENGTH in asked.headers)
     header, binary = split_body(data, asked.headers.get(HEADER_LENGTH))
@@ -54,15 +54,17 @@ async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
 
 
 async def tell_model(asked: Asked, _body: object) -> Reply:
-    model, contract = choose_function(asked, asked.path["model"])
+    model, contract = await choose_function(asked, asked.path["model"])
     _judge_version(asked, model)
     return JsonReply(describe_model(model, contract))
 
 
 async def tell_model_ready(asked: Asked, _body: object) -> Reply:
+    """Nothing is loaded for this."""
     model = asked.models.find(asked.path["model"], asked.caller)
-    _judge_version(asked, model)
-    is_ready = model.opened.standing in _AT_WORK
+    if model.current is not None:
+        _judge_version(asked, model.current)
+    is_ready = model.standing in _AT_WORK
     return JsonReply(ModelReady(model.name, is_ready), status=200 if is_ready else 503)
 
 
@@ -74,7 +76,7 @@ def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
     """Those with more fixed parts come first: a model's name may have slashes in it."""
 
     async def tell_live(asked: Asked, _body: object) -> Reply:
-        is_live = any(model.opened.standing in _AT_WORK for model in asked.models.by_name.values())
+        is_live = any(model.standing in _AT_WORK for model in asked.models.by_name.values())
         return JsonReply(ServerLive(is_live), status=200 if is_live else 503)
 
     async def tell_ready(asked: Asked, _body: object) -> Reply:
@@ -96,7 +98,7 @@ def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
 
 
 def is_server_ready(asked: Asked) -> bool:
-    return all(model.opened.standing in _AT_WORK for model in asked.models.by_name.values())
+    return all(model.standing in _AT_WORK for model in asked.models.by_name.values())
 
 
 def _get(path: str, handle: Handler, summary: str, gives: Any, *, is_open: bool = False) -> Route:
