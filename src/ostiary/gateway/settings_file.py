@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ostiary.cell.limits_file import SIZES, TIMES, parse_amount, render_amount
 from ostiary.cell.read_settings import find_settings_path, read_settings_bytes
 from ostiary.core.limits import (
     MAX_SERVED_MODELS,
@@ -23,13 +22,11 @@ from ostiary.gateway.settings import (
     MODEL_SETTINGS,
     NO_SERVER_FILE,
     SERVER_SETTINGS,
-    Kind,
     ModelEntry,
-    ModelSetting,
     Server,
     ServerFile,
-    ServerSetting,
 )
+from ostiary.gateway.take_setting import take_setting, take_settings
 
 OTHER_TABLES: Final = ("limits",)
 """Which others read."""
@@ -78,8 +75,7 @@ def is_served_name(name: str) -> bool:
 
 
 def _take_server(table: Table) -> tuple[Server, frozenset[str]]:
-    said = {setting.name: _take(table, setting) for setting in SERVER_SETTINGS if setting.name in table}
-    table.finish()
+    said = take_settings(table, SERVER_SETTINGS, _TEXTS)
     return Server(**said), frozenset(said)  # type: ignore[arg-type]
 
 
@@ -88,7 +84,7 @@ def _take_models(table: Table, directory: Path) -> Mapping[str, ModelEntry]:
     for name, fields in table.take_named_tables(MAX_SERVED_MODELS).items():
         if not is_served_name(name):
             table.fail(name, "no name that a model can be served under")
-        said = {setting.name: _take(fields, setting) for setting in MODEL_SETTINGS if setting.name in fields}
+        said = {one.name: take_setting(fields, one) for one in MODEL_SETTINGS if one.name in fields}
         if "path" not in said:
             fields.fail("path", "missing", "Add the path of the model directory.")
         fields.finish()
@@ -99,24 +95,6 @@ def _take_models(table: Table, directory: Path) -> Mapping[str, ModelEntry]:
             said["key"] = tuple(directory / str(key) for key in said["key"])  # type: ignore[attr-defined]
         models[name] = ModelEntry(**said)  # type: ignore[arg-type]
     return models
-
-
-def _take(table: Table, setting: ServerSetting | ModelSetting) -> object:
-    name = setting.name
-    if setting.kind is Kind.TEXT:
-        return table.take_text(name)
-    if setting.kind is Kind.FLAG:
-        return table.take_flag(name)
-    if setting.kind is Kind.COUNT:
-        return table.take_integer(name, setting.least, setting.most)
-    if setting.kind is Kind.TEXTS:
-        return table.take_texts(name, _TEXTS.get(name, str))
-    units = SIZES if setting.kind is Kind.SIZE else TIMES
-    value = table.take_parsed(name, lambda text: parse_amount(text, units))
-    if not setting.least <= value <= setting.most:
-        least, most = render_amount(setting.least, units), render_amount(setting.most, units)
-        table.fail(name, f"not between {least} and {most}")
-    return value
 
 
 def _parse_host(text: str) -> str:
