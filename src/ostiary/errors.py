@@ -201,9 +201,12 @@ class AdmissionRefused(Refusal):
         hint: str | None = None,
         retry_after_seconds: float | None = None,
         public_detail: str = "",
+        field: str = "",
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.retry_after_seconds: Final = retry_after_seconds
+        self.field: Final = field
+        """Of the request, where less of it would fit; one of our own names."""
         self.public_detail: Final = public_detail
         """What whoever asked may read of it: our own words, on nothing but that one's own limits."""
 
@@ -381,7 +384,7 @@ class Misuse(OstiaryError):
     exit_status = 2
     codes = (
         "USAGE MODEL_NOT_FOUND RECORD_NONE RECORD_NO_ENTRY KEY_UNUSABLE KEY_LOCKED KEY_EXISTS EXTRA_MISSING "
-        "CELL_LIMITS_MALFORMED CELL_CLOSED SERVER_UNPROTECTED SETTINGS_MALFORMED"
+        "CELL_LIMITS_MALFORMED CELL_CLOSED SERVER_UNPROTECTED SETTINGS_MALFORMED TLS_UNUSABLE TOKEN_KEYS_UNUSABLE"
     )
 
 
@@ -416,7 +419,7 @@ def render_public(error: BaseException, correlation_id: str) -> PublicError:
         known.exit_status,
         correlation_id,
         detail=known.message if is_told else getattr(known, "public_detail", ""),
-        field=getattr(known, "field", "") if is_told else "",
+        field=getattr(known, "field", "") if is_told or isinstance(known, AdmissionRefused) else "",
         rule=getattr(known, "rule", "") if is_told else "",
         limit=getattr(known, "limit", None) if is_told else None,
     )

@@ -7,11 +7,16 @@ config.schema.json are made of this.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.core.values import dataclass
+
+if TYPE_CHECKING:
+    from ostiary.gateway.tls_settings import ClientEntry, TlsSettings
+    from ostiary.gateway.token_settings import TokenSettings
 
 
 class Kind(Enum):
@@ -127,6 +132,10 @@ class ServerFile:
     said: frozenset[str]
     """The settings of the server that stand in the file."""
     models: Mapping[str, ModelEntry]
+    tls: TlsSettings | None = None
+    clients: Mapping[str, ClientEntry] = field(default_factory=dict)
+    """By the names in their certificates."""
+    token: TokenSettings | None = None
 
 
 NO_SERVER_FILE: Final = ServerFile(Server(), frozenset(), {})

@@ -27,6 +27,8 @@ from ostiary.gateway.settings import (
     ServerFile,
 )
 from ostiary.gateway.take_setting import take_setting, take_settings
+from ostiary.gateway.tls_settings import take_clients, take_tls
+from ostiary.gateway.token_settings import TokenSettings, take_token
 
 OTHER_TABLES: Final = ("limits",)
 """Which others read."""
@@ -63,10 +65,16 @@ def parse_server_file(data: bytes, name: str, directory: Path) -> ServerFile:
     for table in OTHER_TABLES:
         if table in top:
             top.take_table(table)
-    server, said = _take_server(top.take_table("server")) if "server" in top else (Server(), frozenset())
+    server, said, tls = Server(), frozenset[str](), None
+    if "server" in top:
+        table = top.take_table("server")
+        tls = take_tls(table.take_table("tls"), directory) if "tls" in table else None
+        server, said = _take_server(table)
     models = _take_models(top.take_table("models"), directory) if "models" in top else {}
+    clients = take_clients(top.take_table("clients")) if "clients" in top else {}
+    token = _take_auth(top.take_table("auth"), directory) if "auth" in top else None
     top.finish()
-    return ServerFile(server, said, models)
+    return ServerFile(server, said, models, tls=tls, clients=clients, token=token)
 
 
 def is_served_name(name: str) -> bool:
@@ -77,6 +85,12 @@ def is_served_name(name: str) -> bool:
 def _take_server(table: Table) -> tuple[Server, frozenset[str]]:
     said = take_settings(table, SERVER_SETTINGS, _TEXTS)
     return Server(**said), frozenset(said)  # type: ignore[arg-type]
+
+
+def _take_auth(table: Table, directory: Path) -> TokenSettings | None:
+    token = take_token(table.take_table("token"), directory) if "token" in table else None
+    table.finish()
+    return token
 
 
 def _take_models(table: Table, directory: Path) -> Mapping[str, ModelEntry]:
