@@ -23,7 +23,7 @@ from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import count_threads_of_user
 from ostiary.cell.process import CellProcess, CellTold
 from ostiary.cell.profile import Layer
-from ostiary.cell.restart import has_ended_too_often, next_delay_seconds
+from ostiary.cell.restart import LONGEST_DELAY_SECONDS, has_ended_too_often, next_delay_seconds
 from ostiary.cell.usage import CellUsage
 from ostiary.cell.watchdog import find_watchdog
 from ostiary.core.closing import Closing
@@ -122,12 +122,22 @@ class RunningCell(Closing):
         return self._root
 
     @property
+    def is_running(self) -> bool:
+        process = self._process
+        return process is not None and not process.is_ended
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that its process works on, or has yet to let go of."""
+        process = self._process
+        return 0 if process is None or process.is_ended else process.in_flight
+
+    @property
     def standing(self) -> str:
         """`running`; `resting`: its process ended, and the next call starts another; `quarantined`; `closed`."""
         if self._is_closed or self._is_foreign:
             return "closed"
-        process = self._process
-        if process is not None and not process.is_ended:
+        if self.is_running:
             return "running"
         try:
             self._ends.check()
@@ -162,7 +172,12 @@ class RunningCell(Closing):
             if call is not None:
                 return call
 
-    def object_to(self, reason: str) -> None:
+    def revive(self) -> None:
+        """Start its process ahead of the next call, where it ended. Raises as `call`; closed, it does nothing."""
+        if not (self._is_closed or self._is_foreign or self.is_running):
+            self._find_process(time.monotonic() + self._plan.limits.load_seconds + LONGEST_DELAY_SECONDS)
+
+    def object_to(self, reason: str, _call: CallInFlight | None = None) -> None:
         """What its process answered makes no sense to whoever asked: it is ended, as malformed."""
         process = self._process
         if process is not None and not self._is_foreign:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.answer import RequestEndings
 from ostiary.cell import lifetime
+from ostiary.cell.ending import Cause
 from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
 from ostiary.contract import TextContract, derive_contract
@@ -49,6 +50,7 @@ class _Watcher:
     def __init__(self, emit: Emit, on_progress: Callable[[OpenProgress], None] | None) -> None:
         self.sealed: dict[str, int] = {}
         self.ended: CellEnded | None = None
+        self.on_ended: Callable[[], None] = lambda: None
         self._emit: Final = emit
         self._on_progress: Final = on_progress
         self._lock: Final = threading.Lock()
@@ -63,6 +65,8 @@ class _Watcher:
             self.sealed = dict(event.methods)
         elif isinstance(event, CellEnded):
             self.ended = event
+            if event.cause != Cause.CLOSED:
+                self.on_ended()
 
     def start(self, total_bytes: int) -> None:
         self._total = total_bytes
@@ -97,6 +101,8 @@ class Opened:
         self._endings: Final = RequestEndings(
             watcher.emit, opened.correlation_id, opened.cell.root, has_content=options.records_content
         )
+        if options.starts_again:
+            watcher.on_ended = opened.group.revive_soon
         self._closing: Final = threading.Lock()
         self._is_closed = False
         self._is_foreign = False
@@ -115,8 +121,19 @@ class Opened:
 
     @property
     def standing(self) -> str:
-        """Of its process: `running`, `resting` until the next request, `quarantined`, `closed`."""
-        return "closed" if self.is_closed else self._opened.cell.standing
+        """Of the best of its processes: `running`, `resting` until the next request, `quarantined`, `closed`."""
+        return "closed" if self.is_closed else self._opened.group.standing
+
+    @property
+    def standings(self) -> tuple[str, ...]:
+        """Of each of its processes."""
+        standings = self._opened.group.standings
+        return ("closed",) * len(standings) if self.is_closed else standings
+
+    @property
+    def memory_bytes(self) -> int:
+        """That its processes may have together."""
+        return self._opened.group.limits.memory_bytes * len(self._opened.group.cells)
 
     @property
     def ended(self) -> CellEnded | None:
@@ -152,7 +169,7 @@ class Opened:
             )
         self._observe(request)
         return ask_model(
-            self._opened.cell,
+            self._opened.group,
             self._contract,
             self._endings,
             request,
@@ -171,7 +188,7 @@ class Opened:
         if self.function is None:
             raise Misuse(USAGE, _NO_FUNCTION, hint="Ask it with generate or chat.")
         return ask_function(
-            self._opened.cell,
+            self._opened.group,
             self.function,
             self._endings,
             request,
@@ -186,7 +203,7 @@ class Opened:
             raise Misuse(CELL_CLOSED, "the model was closed")
 
     def read_usage(self) -> CellUsage:
-        return self._opened.cell.read_usage()
+        return self._opened.group.read_usage()
 
     def close(self) -> None:
         """Ends what is still asked, then the process, then lets go of files and record. Any number of times.
@@ -234,6 +251,8 @@ def open_here(model: PathName, options: OpenOptions) -> Opened:
             rules=options.rules,
             without=options.without,
             quarantine=Quarantine(state, watcher.emit),
+            workers=options.workers,
+            take_room=options.take_room,
         )
         walk = open_model(model, watcher.emit, request, start=watcher.start, advance=watcher.advance)
         at_work = stack.enter_context(walk)

@@ -18,11 +18,12 @@ from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
 
 if TYPE_CHECKING:
     from ostiary.cell.calls import CallInFlight, CellReply
+    from ostiary.cell.group import CellGroup
     from ostiary.cell.running import RunningCell
 
 
 def ask_model(
-    cell: RunningCell,
+    cell: RunningCell | CellGroup,
     contract: TextContract,
     endings: RequestEndings,
     request: ParsedRequest,
@@ -53,7 +54,9 @@ def ask_model(
 class AnswerInFlight:
     """An answer on its way. One thread at a time reads it; `cancel` and `abandon` may come from any."""
 
-    def __init__(self, cell: RunningCell, call: CallInFlight, gathering: Gathering, ending: RequestEnding) -> None:
+    def __init__(
+        self, cell: RunningCell | CellGroup, call: CallInFlight, gathering: Gathering, ending: RequestEnding
+    ) -> None:
         self._cell: Final = cell
         self._call: Final = call
         self._gathering: Final = gathering
@@ -142,6 +145,6 @@ class AnswerInFlight:
                 return self._gathering.take_piece(reply.body, reply.tail)
             self._answer = self._gathering.take_result(reply.body, reply.tail)
         except SandboxViolation as violation:
-            self._cell.object_to(violation.message)
+            self._cell.object_to(violation.message, self._call)
             raise
         return None

@@ -14,6 +14,7 @@ from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
 
 if TYPE_CHECKING:
     from ostiary.cell.calls import CallInFlight, CellReply
+    from ostiary.cell.group import CellGroup
     from ostiary.cell.running import RunningCell
     from ostiary.core.tickets import AnsweredTensors, CheckedTensors
     from ostiary.graph.function_contract import FunctionContract
@@ -24,7 +25,7 @@ _SHARES: Final = 4
 
 
 def ask_function(
-    cell: RunningCell,
+    cell: RunningCell | CellGroup,
     contract: FunctionContract,
     endings: RequestEndings,
     request: ParsedTensors,
@@ -59,7 +60,7 @@ class TensorsInFlight:
     """Outputs on their way. One thread at a time takes them; `cancel` and `abandon` may come from any."""
 
     def __init__(
-        self, cell: RunningCell, call: CallInFlight, checked: CheckedTensors, ending: RequestEnding
+        self, cell: RunningCell | CellGroup, call: CallInFlight, checked: CheckedTensors, ending: RequestEnding
     ) -> None:
         self._cell: Final = cell
         self._call: Final = call
@@ -126,5 +127,5 @@ class TensorsInFlight:
                 self._gathering.refuse_piece()
             self._answer = self._gathering.take_result(reply.body, reply.tail)
         except SandboxViolation as violation:
-            self._cell.object_to(violation.message)
+            self._cell.object_to(violation.message, self._call)
             raise
