@@ -372,6 +372,12 @@ class ServerFailed(Fault):
     codes = "SERVER_NOT_LISTENING"
 
 
+class QuotaFailed(Fault):
+    """What must be counted cannot be, so it must not happen."""
+
+    codes = "QUOTA_UNWRITABLE"
+
+
 class InternalFault(Fault):
     """A failure that nobody foresaw; always keeps its cause."""
 

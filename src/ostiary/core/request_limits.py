@@ -111,11 +111,15 @@ MAX_COUNTED_TENANTS: Final = Ceiling(
 MAX_SETTING_TENANTS: Final = Ceiling(1_024, "tenants", "with limits of their own in the file of settings")
 MAX_TENANT_LIMIT: Final = Ceiling(1 << 50, "requests or tokens", "a limit of a tenant; beyond, there is none")
 MAX_TENANT_PRIORITY: Final = Ceiling(100, "shares", "of a machine that several want; 10 is usual")
-MAX_USAGE_DAYS: Final = Ceiling(400, "days", "for which it is known what each tenant used: a year, and to look at it")
+MAX_USAGE_DAYS: Final = Ceiling(
+    400, "days", "for which it is known what each tenant used: a year, and to look at it"
+)
 MAX_USAGE_ROWS: Final = Ceiling(
     200_000, "rows", "of a day and a tenant each; beyond, the oldest go. They take 12 MB of the file"
 )
-MAX_USAGE_LINE_BYTES: Final = Ceiling(65_536, "bytes", "one line of the file; the longest that is written has 8 KiB")
+MAX_USAGE_LINE_BYTES: Final = Ceiling(
+    65_536, "bytes", "one line of the file; the longest that is written has 8 KiB"
+)
 MAX_JOURNAL_BYTES: Final = Ceiling(
     4 << 20, "bytes", "added to the file of usage before it is written anew; so much is read in a quarter second"
 )

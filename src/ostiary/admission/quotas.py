@@ -1,0 +1,251 @@
+"""What each tenant may ask: counted, held to, and remembered across restarts. docs/admission.md explains it.
+
+A request is counted when it comes (`counting`), its tokens are held while it is answered (`reserve`) and counted
+when it is over (`settle`). Used and held together never pass the limit, in any minute and in any day.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from ostiary.admission.accounts import SECONDS_OF_DAY, Account, Accounts, TooManyTenants
+from ostiary.admission.standing import Standing, list_token_limits, tell_standing
+from ostiary.admission.steady_clock import SteadyClock
+from ostiary.admission.tenants import TenantTable
+from ostiary.admission.usage_file import UsageFile, open_usage_file
+from ostiary.admission.usage_lines import take_snapshot, write_line
+from ostiary.core.callers import Caller
+from ostiary.core.limits import MAX_JOURNAL_BYTES
+from ostiary.core.text import explain_os_error
+from ostiary.errors import ADMISSION_QUOTA, QUOTA_UNWRITABLE, AdmissionRefused, QuotaFailed
+
+_SOON_SECONDS: Final = 1.0
+"""When others may be over: nobody knows."""
+_LEAST_SHIFT_SECONDS: Final = 1.0
+_MOST_WAITING: Final = 65_536
+"""Lines that the disk does not take: beyond, nothing more is counted, and so nothing done."""
+
+
+class TenantQuotas:
+    """Of one server. Any number of threads may use it."""
+
+    def __init__(
+        self, table: TenantTable, file: UsageFile, accounts: Accounts, clock: SteadyClock, notice: str | None = None
+    ) -> None:
+        """Use `open_quotas`."""
+        self.notice: Final = notice
+        """What was wrong with the file when it was opened."""
+        self._table = table
+        self._file: Final = file
+        self._accounts: Final = accounts
+        self._clock: Final = clock
+        self._lock: Final = threading.Lock()
+        self._flushing: Final = threading.Lock()
+        self._last_number = 0
+        self._shift = 0.0
+        self._waiting: Final[list[bytes]] = []
+        """Lines that go to the file with the next reservation."""
+
+    # --- what a request goes through ---
+
+    @contextmanager
+    def counting(self, caller: Caller) -> Iterator[None]:
+        """One request, while it is answered. Raises AdmissionRefused, before anything of it is read."""
+        with self._lock:
+            now = self._clock.read()
+            account = self._find(caller.tenant, now)
+            self._judge_request(caller.tenant, account, now)
+            if len(self._waiting) >= _MOST_WAITING:
+                self._write()
+            self._accounts.count(caller.tenant, now, self._read_day(now))
+            self._waiting.append(write_line("count", round(now, 3), caller.tenant))
+            account.in_flight += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                account.in_flight -= 1
+
+    def reserve(self, caller: Caller, tokens: int) -> TokenReservation:
+        """`tokens`: as many as it may come to use. Raises AdmissionRefused, and QuotaFailed where it cannot be
+        written down.
+        """
+        tenant = caller.tenant
+        with self._lock:
+            now = self._clock.read()
+            account = self._find(tenant, now)
+            self._judge_tokens(tenant, account, tokens, now)
+            number = self._last_number + 1
+            self._write(write_line("hold", number, round(now, 3), tenant, tokens))
+            self._last_number = number
+            self._accounts.reserve(number, tenant, tokens, now)
+        return TokenReservation(self._settle, number)
+
+    def weight_of(self, tenant: str) -> int:
+        return self._table.find(tenant).priority
+
+    # --- what is told ---
+
+    def tell(self, tenant: str) -> Standing:
+        """What it may, and what is left of it now."""
+        with self._lock:
+            now = self._clock.read()
+            account = self._accounts.by_tenant.get(tenant)
+            return tell_standing(self._table.find(tenant), account or Account(), now)
+
+    # --- the life of a server ---
+
+    def set_limits(self, table: TenantTable) -> None:
+        """From now on. What is used stays used."""
+        self._table = table
+
+    def flush(self) -> None:
+        """To be called every few seconds: what was counted survives a loss of power then. Raises QuotaFailed."""
+        try:
+            with self._flushing:
+                with self._lock:
+                    is_good = self._file.is_in_place() and self._file.added <= MAX_JOURNAL_BYTES
+                    if is_good and self._waiting:
+                        self._write()
+                if is_good:
+                    self._file.sync()
+                else:
+                    self._write_anew()
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def close(self) -> None:
+        """Nothing is counted any more."""
+        with self._flushing, self._lock:
+            with suppress(QuotaFailed):  # what is held stays held in the file, and counts
+                self._write()
+            self._file.close()
+
+    # --- inside the lock ---
+
+    def _find(self, tenant: str, now: float) -> Account:
+        try:
+            return self._accounts.find(tenant, now)
+        except TooManyTenants:
+            raise AdmissionRefused(
+                ADMISSION_QUOTA,
+                "there are more tenants than can be counted",
+                retry_after_seconds=60,
+                public_detail="there are more tenants than can be counted",
+            ) from None
+
+    def _judge_request(self, tenant: str, account: Account, now: float) -> None:
+        limits = self._table.find(tenant)
+        most = limits.requests_per_minute
+        if most is not None and account.requests.count(now) >= most:
+            wait = account.requests.wait_until(now, most - 1)
+            raise _refuse(f"{most:,} requests in a minute are yours, and they were made", wait)
+        if limits.concurrent is not None and account.in_flight >= limits.concurrent:
+            detail = f"{limits.concurrent:,} requests at once are yours, and they are being answered"
+            raise _refuse(detail, _SOON_SECONDS)
+        for limit in list_token_limits(limits, account):
+            if limit.count(now) >= limit.most:
+                raise _refuse(
+                    f"{limit.most:,} tokens in {limit.span} are yours, and they are used", limit.wait_for(1, now)
+                )
+
+    def _judge_tokens(self, tenant: str, account: Account, tokens: int, now: float) -> None:
+        limits = self._table.find(tenant)
+        for limit in list_token_limits(limits, account):
+            if tokens > limit.most:
+                raise _refuse(
+                    f"this request may come to {tokens:,} tokens; {limit.most:,} in {limit.span} are yours", None
+                )
+            used = limit.count(now)
+            if used + tokens > limit.most:
+                detail = (
+                    f"this request may come to {tokens:,} tokens; of the {limit.most:,} in {limit.span} that are "
+                    f"yours, {min(used, limit.most):,} are used, or held for other requests"
+                )
+                raise _refuse(detail, limit.wait_for(tokens, now))
+
+    def _settle(self, number: int, used: int, answer: int) -> None:
+        """Never raises: what cannot be written now is written before anything else is."""
+        with self._lock:
+            now = self._clock.read()
+            if number not in self._accounts.open:
+                return
+            self._accounts.settle(number, used, answer, now, self._read_day(now))
+            self._waiting.append(write_line("settle", number, round(now, 3), used, answer))
+            with suppress(QuotaFailed):  # its reservation is in the file: what is lost now would count in full
+                self._write()
+
+    def _write(self, line: bytes = b"") -> None:
+        """What waits, and this line. Raises QuotaFailed; then the line is not there, and the rest waits on."""
+        shift = self._clock.read_shift()
+        is_shifted = abs(shift - self._shift) >= _LEAST_SHIFT_SECONDS
+        told = write_line("shift", round(shift, 3)) if is_shifted else b""
+        try:
+            self._file.add(b"".join((*self._waiting, told, line)))
+        except OSError as error:
+            raise _unwritable(error) from error
+        self._waiting.clear()
+        if is_shifted:
+            self._shift = shift
+
+    def _read_day(self, now: float) -> int:
+        """As whoever reads the file finds it."""
+        return int((now + self._shift) // SECONDS_OF_DAY)
+
+    def _write_anew(self) -> None:
+        with self._lock:
+            now, shift = self._clock.read(), self._clock.read_shift()
+            self._accounts.forget_old(self._read_day(now))
+            snapshot = take_snapshot(self._accounts, now, shift)
+            since = self._file.size
+            before, self._shift = self._shift, shift
+            taken = list(self._waiting)
+            self._waiting.clear()
+        try:
+            self._file.write_anew(snapshot.write(), since, lambda: self._lock)
+        except BaseException:
+            with self._lock:
+                self._shift = before
+                self._waiting[:0] = taken
+            raise
+
+
+class TokenReservation:
+    """What one request holds of its tenant's tokens."""
+
+    __slots__ = ("_number", "_settle")
+
+    def __init__(self, settle: Callable[[int, int, int], None], number: int) -> None:
+        self._settle: Final = settle
+        self._number: Final = number
+
+    def settle(self, used: int, answer: int = 0) -> None:
+        """It is over, and used so many tokens, of which so many were the answer's. The first time counts."""
+        self._settle(self._number, max(0, used), max(0, min(used, answer)))
+
+
+def open_quotas(table: TenantTable, state: Path, clock: SteadyClock | None = None) -> TenantQuotas:
+    """With all that was counted before. Raises Misuse where the file cannot be used, and QuotaFailed."""
+    timing = SteadyClock() if clock is None else clock
+    file, read, notice = open_usage_file(state)
+    quotas = TenantQuotas(table, file, read.make_accounts(timing.read()), timing, notice)
+    try:
+        quotas.flush()
+    except BaseException:
+        file.close()
+        raise
+    return quotas
+
+
+def _refuse(detail: str, wait: float | None) -> AdmissionRefused:
+    seconds = None if wait is None else float(max(1, math.ceil(wait)))
+    return AdmissionRefused(ADMISSION_QUOTA, detail, retry_after_seconds=seconds, public_detail=detail)
+
+
+def _unwritable(error: OSError) -> QuotaFailed:
+    return QuotaFailed(QUOTA_UNWRITABLE, f"usage cannot be counted: {explain_os_error(error)}")
