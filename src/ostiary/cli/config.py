@@ -95,6 +95,12 @@ def _render_models(file: ServerFile) -> list[str]:
         lines += [f"  {word} = {quote_untrusted(str(value), 400)}" for word, value in others.items() if value]
         if entry.context_tokens is not None:
             lines.append(f"  context_tokens = {entry.context_tokens}")
+        lines += [f"  load = {json.dumps(entry.load)}", f"  workers = {entry.workers}"]
+        when = "when the server starts" if entry.load == "start" else "when somebody first asks it"
+        processes = (
+            "one process" if entry.workers == 1 else f"{entry.workers} processes, each with memory of its own"
+        )
+        lines += _explain(f"loaded {when}; {processes}")
     return lines
 
 
@@ -126,6 +132,8 @@ def render_value(setting: ServerSetting, value: object) -> str:
     from ostiary.cell.limits_file import SIZES, TIMES, render_amount
     from ostiary.gateway.settings import Kind
 
+    if value is None:
+        return "as the machine is"
     if setting.kind is Kind.SIZE and isinstance(value, int):
         return json.dumps(render_amount(value, SIZES))
     if setting.kind is Kind.TIME and isinstance(value, int):

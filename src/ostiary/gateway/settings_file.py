@@ -98,7 +98,7 @@ def _take_models(table: Table, directory: Path) -> Mapping[str, ModelEntry]:
     for name, fields in table.take_named_tables(MAX_SERVED_MODELS).items():
         if not is_served_name(name):
             table.fail(name, "no name that a model can be served under")
-        said = {one.name: take_setting(fields, one) for one in MODEL_SETTINGS if one.name in fields}
+        said = {one.name: take_setting(fields, one, _MODEL_TEXTS) for one in MODEL_SETTINGS if one.name in fields}
         if "path" not in said:
             fields.fail("path", "missing", "Add the path of the model directory.")
         fields.finish()
@@ -124,4 +124,11 @@ def _parse_origin(text: str) -> str:
     return text.lower()
 
 
+def _parse_load(text: str) -> str:
+    if text not in ("start", "demand"):
+        raise _malformed(f"'{quote_untrusted(text)}' is neither start nor demand", "Write start or demand.")
+    return text
+
+
 _TEXTS: Final = {"hosts": _parse_host, "origins": _parse_origin}
+_MODEL_TEXTS: Final = {"load": _parse_load}
