@@ -23,6 +23,7 @@ ROOMS = (
     "vault",
     "cell",
     "contract",
+    "admission",
     "answer",
     "embed",
     "exporter",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ostiary.admission import Entrance, Room, derive_room
 from ostiary.answer import RequestEndings
 from ostiary.cell import lifetime
 from ostiary.cell.ending import Cause
@@ -116,6 +117,13 @@ class Opened:
         return self._contract
 
     @property
+    def room(self) -> Room:
+        """What its processes can work on at once, for the gate in front of them."""
+        cells = self._opened.group.cells
+        facts = self._opened.verified.manifest.facts
+        return derive_room(facts, self._opened.cell.limits.memory_bytes, workers=len(cells))
+
+    @property
     def is_closed(self) -> bool:
         return self._is_closed or self._is_foreign
 
@@ -160,6 +168,7 @@ class Opened:
         request: ParsedRequest,
         on_ready: Callable[[], None] | None = None,
         correlation_id: str | None = None,
+        entrance: Entrance | None = None,
     ) -> AnswerInFlight:
         """As `walks.request_walk.ask_model`; Misuse(CELL_CLOSED) before that where the model is closed."""
         self._check_open()
@@ -175,6 +184,7 @@ class Opened:
             request,
             on_ready=on_ready,
             correlation_id=correlation_id,
+            entrance=entrance,
         )
 
     def ask_function(
@@ -182,6 +192,7 @@ class Opened:
         request: ParsedTensors,
         on_ready: Callable[[], None] | None = None,
         correlation_id: str | None = None,
+        entrance: Entrance | None = None,
     ) -> TensorsInFlight:
         """As `walks.tensor_walk.ask_function`; Misuse before that where it is closed, or no function."""
         self._check_open()
@@ -194,6 +205,7 @@ class Opened:
             request,
             on_ready=on_ready,
             correlation_id=correlation_id,
+            entrance=entrance,
         )
 
     def _check_open(self) -> None:

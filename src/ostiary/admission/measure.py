@@ -1,0 +1,91 @@
+"""What a checked request wants, as a claim: from its own fields, within what its model's tokens cost. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ostiary.admission.claims import Claim
+from ostiary.admission.room import Room
+from ostiary.core.json_text import JsonValue
+from ostiary.core.requests import Operation
+from ostiary.core.tickets import CheckedRequest, CheckedTensors
+
+_TEXTS: Final = ("prompt", "text", "messages", "tools", "documents", "template_options", "response_format")
+_CHARACTERS_PER_TOKEN: Final = 3
+"""Of ASCII; people's prose has four. Of all else, a character counts as a token."""
+_TOKENS_PER_MESSAGE: Final = 8
+_USUAL_ANSWER: Final = 256
+"""What an answer is expected to be at most, for whose turn it is: many say nothing of its length."""
+_COPIES: Final = 4
+"""Inputs lie in the process as they came and as arrays, and results beside them."""
+_BYTES_PER_TOKEN: Final = 1 << 12
+"""Of tensors, for quotas and turns, which count in tokens."""
+
+
+def measure_request(checked: CheckedRequest, tenant: str, room: Room) -> Claim:
+    exact = _count_ids(checked.body)
+    prompt = _estimate(checked.body) if exact is None else exact
+    if room.costs.context_tokens is not None:
+        prompt = min(prompt, room.costs.context_tokens)
+    rows = max(1, checked.choices)
+    said = checked.body.get("max_tokens")
+    certain = said if isinstance(said, int) else 0
+    expected = rows * min(checked.most_tokens, _USUAL_ANSWER)
+    least_prompt = 1 if exact is None else exact
+    return Claim(
+        tenant=tenant,
+        rows=rows,
+        prompt_tokens=prompt,
+        tokens=prompt + (rows * certain or expected),
+        work=prompt + expected,
+        bytes=0
+        if checked.operation is Operation.RENDER
+        else room.costs.most_bytes(prompt + checked.most_tokens, rows),
+        least_bytes=room.costs.least_bytes(least_prompt + certain, rows),
+        field="max_tokens" if certain > least_prompt else "prompt",
+        is_serial=checked.operation is Operation.EMBED,
+    )
+
+
+def measure_tensors(checked: CheckedTensors, tenant: str) -> Claim:
+    work = 1 + checked.bytes // _BYTES_PER_TOKEN
+    return Claim(
+        tenant=tenant,
+        rows=1,
+        prompt_tokens=work,
+        tokens=work,
+        work=work,
+        bytes=_COPIES * checked.bytes,
+        least_bytes=checked.bytes,
+        field="inputs",
+    )
+
+
+def _count_ids(body: Mapping[str, JsonValue]) -> int | None:
+    for name in ("prompt", "text"):
+        value = body.get(name)
+        if isinstance(value, list):
+            return len(value)
+    return None
+
+
+def _estimate(body: Mapping[str, JsonValue]) -> int:
+    tokens = 1
+    for text in _find_texts([body[name] for name in _TEXTS if name in body]):
+        tokens += len(text) // _CHARACTERS_PER_TOKEN + 1 if text.isascii() else len(text)
+    messages = body.get("messages")
+    return tokens + (_TOKENS_PER_MESSAGE * len(messages) if isinstance(messages, list) else 0)
+
+
+def _find_texts(values: list[JsonValue]) -> Iterator[str]:
+    """Of any depth, without recursion."""
+    rest = list(values)
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            rest.extend(value)
+        elif isinstance(value, Mapping):
+            rest.extend(value.values())
