@@ -369,7 +369,7 @@ class EmbedOutOfMemory(EmbedFailed):
 class ServerFailed(Fault):
     """The server could not be started, or not go on."""
 
-    codes = "SERVER_NOT_LISTENING"
+    codes = "SERVER_NOT_LISTENING SERVER_STATE_IN_USE"
 
 
 class QuotaFailed(Fault):
