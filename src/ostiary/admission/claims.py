@@ -34,8 +34,11 @@ class Claim:
 class Reservation(Protocol):
     """What one request holds of its tenant's quotas."""
 
-    def settle(self, used: int) -> None:
-        """It is over, and used so many tokens. The first time counts. Never raises."""
+    def settle(self, used: int, answer: int = 0) -> None:
+        """It is over, and used so many tokens, of which so many were the answer's. The first time counts.
+
+        Never raises.
+        """
 
 
 class Quotas(Protocol):

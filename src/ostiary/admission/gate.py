@@ -119,9 +119,12 @@ class Place:
             raise self.error
         return self.ticket
 
-    def leave(self, used: int = 0) -> None:
-        """It is over, and used so many tokens: its room is somebody else's at once. The first time counts."""
-        self._gate.leave(self, used)
+    def leave(self, used: int = 0, answer: int = 0) -> None:
+        """It is over, and used so many tokens, of which so many were the answer's. The first time counts.
+
+        Its room is somebody else's at once.
+        """
+        self._gate.leave(self, used, answer)
 
     def abandon(self) -> None:
         """From inside the garbage collector: takes no lock."""
@@ -212,7 +215,7 @@ class Gate:
             told += self._let_in()
         _tell(told)
 
-    def leave(self, place: Place, used: int) -> None:
+    def leave(self, place: Place, used: int, answer: int = 0) -> None:
         with self._lock:
             if place.is_over:
                 return
@@ -227,7 +230,7 @@ class Gate:
         _tell(told)
         place.told.set()
         if place.reservation is not None:
-            place.reservation.settle(used)
+            place.reservation.settle(used, answer)
 
     def abandon(self, place: Place) -> None:
         """From inside the garbage collector: takes no lock."""

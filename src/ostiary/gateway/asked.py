@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ostiary.admission import Entrance
 from ostiary.core.callers import Way
 from ostiary.core.values import dataclass
 from ostiary.library.async_model import AsyncStream, ask_tensors
 
 if TYPE_CHECKING:
+    from ostiary.admission import Quotas
     from ostiary.core.callers import Caller
     from ostiary.core.requests import ParsedRequest
     from ostiary.core.tensors import ParsedTensors
@@ -37,6 +39,8 @@ class Asked:
     models: ServedModels
     holding: Holding
     """Lets go of the models that were chosen for it when its answer is over."""
+    quotas: Quotas | None = None
+    """Of all tenants; None: nobody has any."""
 
     @property
     def tenant(self) -> str | None:
@@ -46,15 +50,19 @@ class Asked:
     def ask(self, model: ServedModel, request: ParsedRequest) -> AsyncStream:
         """Its answer, in pieces as they come:
 
-            async with asked.ask(model, parsed) as stream:  # on its way; a refusal of the contract is raised here
+            async with asked.ask(model, parsed) as stream:  # on its way, once its turn came; or a refusal
                 async for piece in stream: ...              # takes the next when it is wanted: that is backpressure
                 result = stream.result                      # finish reasons, usage, seed
 
         Leaving the `async with` early, or being cancelled, cancels it.
         """
-        return AsyncStream(model.opened, model.threads, request, self.correlation_id)
+        return AsyncStream(model.opened, model.threads, request, self.correlation_id, self._enter(model))
 
     async def ask_function(self, model: ServedModel, request: ParsedTensors) -> AnsweredTensors:
         """Its outputs. Being cancelled cancels it."""
-        answer, _ = await ask_tensors(model.opened, model.threads, request, self.correlation_id)
+        entrance = self._enter(model)
+        answer, _ = await ask_tensors(model.opened, model.threads, request, self.correlation_id, entrance)
         return answer
+
+    def _enter(self, model: ServedModel) -> Entrance:
+        return Entrance(model.gate, self.caller, self.quotas)

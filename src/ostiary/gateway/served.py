@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from ostiary.admission import Gate
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import GATEWAY_MODEL_UNKNOWN, GatewayRefused
 
 if TYPE_CHECKING:
+    from ostiary.admission import QueueBounds
     from ostiary.contract import TextContract
     from ostiary.core.callers import Caller
     from ostiary.library.opening import Opened
@@ -27,12 +29,24 @@ _SHOWN_CHARACTERS: Final = 80
 class ServedModel:
     """One version of a model, at work under a name."""
 
-    def __init__(self, name: str, opened: Opened, created: int, threads: ThreadPoolExecutor) -> None:
-        """`created`: when it was opened, in seconds since 1970. `threads`: a few, for what has to be waited for."""
+    def __init__(
+        self,
+        name: str,
+        opened: Opened,
+        created: int,
+        threads: ThreadPoolExecutor,
+        bounds: QueueBounds | None = None,
+    ) -> None:
+        """`created`: when it was opened, in seconds since 1970. `threads`: a few, for what has to be waited for.
+
+        `bounds`: of the queue in front of it.
+        """
         self.name: Final = name
         self.opened: Final = opened
         self.created: Final = created
         self.threads: Final = threads
+        self.gate: Final = Gate(opened.room, bounds)
+        """All requests to its processes go through it."""
         self.holders = 0
         """How many requests hold it."""
 

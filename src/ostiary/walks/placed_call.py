@@ -19,9 +19,9 @@ class PlacedCall:
         self,
         place: Place,
         begin: Callable[[AdmittedRequest], CallInFlight],
-        count_used: Callable[[], int],
+        count_used: Callable[[], tuple[int, int]],
     ) -> None:
-        """`begin` asks the process. `count_used`: tokens, so far."""
+        """`begin` asks the process. `count_used`: tokens so far, and how many of them are the answer's."""
         self.call: CallInFlight | None = None
         """There once it was started."""
         self._place: Final = place
@@ -92,7 +92,7 @@ class PlacedCall:
             if call is not None:
                 call.close()
         finally:
-            self._place.leave(0 if call is None else self._count_used())
+            self._place.leave(*((0, 0) if call is None else self._count_used()))
 
     def abandon(self) -> None:
         """From inside the garbage collector: takes no lock."""

@@ -210,8 +210,8 @@ class AnswerInFlight:
             raise
         return None
 
-    def _count_used(self, prompt_tokens: int) -> int:
+    def _count_used(self, prompt_tokens: int) -> tuple[int, int]:
         """As the answer says; where there is none, the prompt as it was estimated and what came."""
         if self._answer is not None:
-            return self._answer.usage.total_tokens
-        return prompt_tokens + self._gathering.completion_tokens
+            return self._answer.usage.total_tokens, self._answer.usage.completion_tokens
+        return prompt_tokens + self._gathering.completion_tokens, self._gathering.completion_tokens

@@ -74,7 +74,7 @@ class TensorsInFlight:
         ending: RequestEnding,
     ) -> None:
         self._cell: Final = cell
-        self._placed: Final = PlacedCall(place, begin, lambda: place.claim.work)
+        self._placed: Final = PlacedCall(place, begin, lambda: (place.claim.work, 0))
         self._checked: Final = checked
         self._gathering: Final = TensorGathering(checked, ending.started)
         self._ending: Final = ending
