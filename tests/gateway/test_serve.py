@@ -147,7 +147,7 @@ def test_from_the_first_start_to_the_second(house: Path, state_directory: Path) 
         program.stop()
     entries = read_record(state_directory)
     kinds = [entry.kind for entry in entries]
-    assert (kinds.count("server.started"), kinds.count("server.stopped"), kinds.count("access.granted")) == (
+    assert (kinds.count("server.started"), kinds.count("server.stopped"), kinds.count("keys.created")) == (
         2,
         2,
         1,

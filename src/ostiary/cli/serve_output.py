@@ -38,7 +38,12 @@ class Output:
         from ostiary.gateway.serving import Told
 
         return Told(
-            self._tell_opened, self._tell_first_key, self._tell_listening, self._tell_grpc, self._tell_failure
+            self._tell_opened,
+            self._tell_first_key,
+            self._tell_listening,
+            self._tell_grpc,
+            self._tell_failure,
+            self._tell_note,
         )
 
     def tell_progress(self, told: OpenProgress) -> None:
@@ -82,6 +87,10 @@ class Output:
             f"ostiary: up to {connections:,} connections; SIGTERM or Ctrl-C stops it when every request had its end"
         )
         ui.out(f"listening at {address}")
+
+    @staticmethod
+    def _tell_note(line: str) -> None:
+        ui.note(f"ostiary: {line}")
 
     def _tell_failure(self, error: BaseException) -> None:
         """Where it happened; never its text, which could have parts of a request in it."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final
 
 from ostiary.core.values import dataclass
+
+DEFAULT_TENANT: Final = "default"
+"""What the settings call whoever has no table of its own; nobody may have it as a name."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 
 
 class Scope(Enum):
@@ -47,6 +52,11 @@ class Caller:
 
     def may_ask(self, model: str) -> bool:
         return Scope.INFER in self.scopes and (self.models is None or model in self.models)
+
+
+def is_tenant_name(text: str) -> bool:
+    """Whether a tenant, or a key, may be called so: a word, or an address of mail, that any terminal can show."""
+    return _NAME.fullmatch(text) is not None and text != DEFAULT_TENANT
 
 
 NOBODY: Final = Caller(id="nobody", tenant="nobody", scopes=frozenset(), models=frozenset(), way=Way.NONE)

@@ -4,5 +4,5 @@ In: bytes from the network
 Out: ParsedRequest, and what becomes of it as bytes
 Trusts: the settings of its operator; of what clients send, nothing
 Refuses: AdmissionRefused, AnswerRefused, ContractRefused, GatewayRefused
-Emits: access.granted, client.refused, server.started, server.stopped
+Emits: client.refused, keys.created, keys.reread, keys.unusable, server.started, server.stopped
 """

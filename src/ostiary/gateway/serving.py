@@ -15,6 +15,7 @@ from ostiary.core.values import dataclass
 from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
+from ostiary.gateway.key_news import KeyNews, describe_created
 from ostiary.gateway.keys import open_keys
 from ostiary.gateway.listen import (
     allow_descriptors,
@@ -33,7 +34,7 @@ from ostiary.library.opening import open_here
 from ostiary.record.begin import open_log
 from ostiary.record.events import Emit
 from ostiary.record.place import find_state_directory
-from ostiary.record.server_events import AccessGranted, ServerStarted, ServerStopped
+from ostiary.record.server_events import ServerStarted, ServerStopped
 
 if TYPE_CHECKING:
     from ostiary.library.opening import Opened
@@ -65,6 +66,8 @@ class Told:
     """The address for gRPC, where it is offered."""
     on_failure: Callable[[BaseException], None]
     """Of a request, that nobody foresaw."""
+    on_note: Callable[[str], None]
+    """While it runs: what changed, in a line."""
 
 
 def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, told: Told) -> None:
@@ -78,10 +81,11 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
         served = tuple(_open_model(stack, model, told) for model in models)
-        keys, first_key = open_keys(place) if server.keys else (None, None)  # last: a key is shown once
+        keys, first_key = None, None
+        if server.keys:  # last: a key is shown once
+            keys, first_key = open_keys(place, lambda key: log.emit(describe_created(key, correlation_id)))
         if first_key is not None:
             told.on_first_key(first_key)
-            log.emit(AccessGranted(correlation_id=correlation_id, key=first_key.split("_")[1]))
         started = time.monotonic()
         log.emit(
             ServerStarted(
@@ -93,7 +97,15 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
             )
         )
         tally = RefusalTally(log.emit, correlation_id)
+        news = KeyNews(log.emit, correlation_id, told.on_note)
+        if keys is not None:
+            keys.on_change = news.hear
         authenticators = None if keys is None else Authenticators([keys])
+
+        def flush() -> None:
+            tally.tell()
+            news.tell()
+
         door = make_door(ServedModels(served), server, authenticators, tally, on_failure=told.on_failure)
         connections = allow_descriptors(server.connections)
 
@@ -111,7 +123,7 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
                         told.on_grpc(at)
                     told.on_listening(render_address(bound), connections)
 
-                await run_server(door, bound, server, bounds, on_listening=tell_listening, flush=tally.tell)
+                await run_server(door, bound, server, bounds, on_listening=tell_listening, flush=flush)
 
         bounds = make_bounds(server, connections, tally)
         try:

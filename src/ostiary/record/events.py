@@ -17,6 +17,14 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
 from ostiary.core.values import dataclass
+from ostiary.record.access_events import (
+    KeysCreated,
+    KeysExpirySet,
+    KeysForgotten,
+    KeysReread,
+    KeysRevoked,
+    KeysUnusable,
+)
 from ostiary.record.embed_events import ModelEmbedded, WorkFailed, WorkRefused
 from ostiary.record.event import Content as Content  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
@@ -28,7 +36,7 @@ from ostiary.record.request_events import (
     RequestFailed,
     RequestRefused,
 )
-from ostiary.record.server_events import AccessGranted, ClientRefused, ServerStarted, ServerStopped
+from ostiary.record.server_events import ClientRefused, ServerStarted, ServerStopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,7 +379,12 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RequestCancelled,
             ServerStarted,
             ServerStopped,
-            AccessGranted,
+            KeysCreated,
+            KeysRevoked,
+            KeysExpirySet,
+            KeysForgotten,
+            KeysReread,
+            KeysUnusable,
             ClientRefused,
             ModelEmbedded,
             WorkFailed,
