@@ -17,7 +17,7 @@ from typing import Final
 from ostiary.admission.usage_lines import OtherSchema, UsageRead, read_usage_lines
 from ostiary.core.limits import MAX_USAGE_LINE_BYTES
 from ostiary.core.text import explain_os_error
-from ostiary.errors import QUOTA_LOCKED, QUOTA_UNUSABLE, QUOTA_UNWRITABLE, Misuse, QuotaFailed
+from ostiary.errors import QUOTA_UNUSABLE, QUOTA_UNWRITABLE, SERVER_STATE_IN_USE, Misuse, QuotaFailed, ServerFailed
 from ostiary.record.durable import sync_directory
 
 USAGE_FILE: Final = "usage.journal"
@@ -119,7 +119,7 @@ class UsageFile:
 def open_usage_file(state: Path) -> tuple[UsageFile, UsageRead, str | None]:
     """What is counted so far, and where something was wrong with it, what. It can be added to after `write_anew`.
 
-    Raises Misuse, and QuotaFailed.
+    Raises Misuse, ServerFailed and QuotaFailed.
     """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def open_usage_file(state: Path) -> tuple[UsageFile, UsageRead, str | None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Misuse(QUOTA_LOCKED, "another server counts usage in this state directory") from error
+            raise ServerFailed(SERVER_STATE_IN_USE, "another server counts what is used in it") from error
         read = read_usage(state)
         notice = None
         if read.damaged:

@@ -24,9 +24,3 @@ QUOTA_UNUSABLE: Final = declare(
     "Give `usage.journal` in the state directory back to its owner, or restore it from a backup.",
     500,
 )
-QUOTA_LOCKED: Final = declare(
-    "QUOTA_LOCKED",
-    "Another server counts in this state directory.",
-    "Stop that one, or give each its own with OSTIARY_STATE_DIR.",
-    500,
-)

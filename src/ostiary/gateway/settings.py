@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ostiary.admission.tenants import NO_LIMITS, TenantTable
 from ostiary.core.values import dataclass
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ class ServerFile:
     clients: Mapping[str, ClientEntry] = field(default_factory=dict)
     """By the names in their certificates."""
     token: TokenSettings | None = None
+    tenants: TenantTable = NO_LIMITS
 
 
 NO_SERVER_FILE: Final = ServerFile(Server(), frozenset(), {})

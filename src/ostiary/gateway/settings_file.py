@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from ostiary.admission.tenants import NO_LIMITS
 from ostiary.cell.read_settings import find_settings_path, read_settings_bytes
 from ostiary.core.limits import (
     MAX_SERVED_MODELS,
@@ -27,6 +28,7 @@ from ostiary.gateway.settings import (
     ServerFile,
 )
 from ostiary.gateway.take_setting import take_setting, take_settings
+from ostiary.gateway.tenant_settings import take_tenants
 from ostiary.gateway.tls_settings import take_clients, take_tls
 from ostiary.gateway.token_settings import TokenSettings, take_token
 
@@ -73,8 +75,9 @@ def parse_server_file(data: bytes, name: str, directory: Path) -> ServerFile:
     models = _take_models(top.take_table("models"), directory) if "models" in top else {}
     clients = take_clients(top.take_table("clients")) if "clients" in top else {}
     token = _take_auth(top.take_table("auth"), directory) if "auth" in top else None
+    tenants = take_tenants(top.take_table("tenants")) if "tenants" in top else NO_LIMITS
     top.finish()
-    return ServerFile(server, said, models, tls=tls, clients=clients, token=token)
+    return ServerFile(server, said, models, tls=tls, clients=clients, token=token, tenants=tenants)
 
 
 def is_served_name(name: str) -> bool:

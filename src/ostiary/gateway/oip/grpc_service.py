@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc  # type: ignore[import-untyped]
@@ -33,10 +34,12 @@ from ostiary.gateway.oip.metadata import SERVER, describe_model, judge_version, 
 from ostiary.gateway.oip.rest import is_server_ready
 from ostiary.gateway.oip.wire import malformed
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
+from ostiary.gateway.route import Dialect
 from ostiary.gateway.served import Holding
 
 if TYPE_CHECKING:
     from ostiary.gateway.app import Door
+    from ostiary.gateway.reply import Headers
     from ostiary.gateway.served import ServedModel
 
 SERVICE: Final = "inference.GRPCInferenceService"
@@ -76,13 +79,17 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             headers = _read_metadata(context.invocation_metadata())
             ids = read_request_ids(headers)
             context.set_trailing_metadata(ids.headers())
+            caller = NOBODY
             try:
                 with Holding(self._door.models) as holding:
                     if is_open:  # of whoever shows no key, nothing is received
                         return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
-                    with self._door.admit(headers) as caller:
-                        asked = self._make_asked(ids, headers, caller, holding)
-                        return await self._answer(answer, asked, messages)
+                    caller = self._door.admit(headers)
+                    asked = self._make_asked(ids, headers, caller, holding)
+                    with self._door.count(caller) if answer is _infer else nullcontext():
+                        answered = await self._answer(answer, asked, messages)
+                    context.set_trailing_metadata((*ids.headers(), *self._tell_limits(caller)))
+                    return answered
             except asyncio.CancelledError:
                 if not self._door.is_draining:
                     raise
@@ -93,20 +100,26 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 if not isinstance(raised, Exception):
                     raise
             told = render_error_status(error, ids.correlation_id)
-            await context.abort(_CODES[told.status], told.message, (*ids.headers(), *told.metadata))
+            await context.abort(
+                _CODES[told.status], told.message, (*ids.headers(), *self._tell_limits(caller), *told.metadata)
+            )
             raise error  # not reached: abort raises
 
         return handle
 
+    def _tell_limits(self, caller: Caller) -> Headers:
+        return () if caller is NOBODY else self._door.tell_limits(caller, Dialect.INFERENCE)
+
     async def _answer(self, answer: _Answer, asked: Asked, messages: AsyncIterator[bytes]) -> bytes:
-        with self._door.hold_body() as held:
+        with self._door.hold_body(asked.caller) as held:
             try:
                 async with asyncio.timeout(self._body_time), self._turn:
                     message = await _take_only(messages)
             except TimeoutError as error:
                 raise GatewayRefused(GATEWAY_TOO_SLOW, "the message did not arrive in time") from error
             held.grow(len(message))
-            return await answer(asked, message)
+            with self._door.hold_place(asked.caller):
+                return await answer(asked, message)
 
     def _make_asked(self, ids: RequestIds, headers: Mapping[str, str], caller: Caller, holding: Holding) -> Asked:
         return Asked(
@@ -119,6 +132,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             headers=headers,
             models=self._door.models,
             holding=holding,
+            quotas=self._door.quotas,
         )
 
     async def _tell_ready(self, asked: Asked, _message: bytes) -> bytes:
