@@ -17,7 +17,7 @@ from ostiary.admission.accounts import SECONDS_OF_DAY, Account, Accounts, TooMan
 from ostiary.admission.standing import Standing, list_token_limits, tell_standing
 from ostiary.admission.steady_clock import SteadyClock
 from ostiary.admission.tenants import TenantTable
-from ostiary.admission.usage_file import UsageFile, open_usage_file
+from ostiary.admission.usage_file import Damage, UsageFile, open_usage_file
 from ostiary.admission.usage_lines import take_snapshot, write_line
 from ostiary.core.callers import Caller
 from ostiary.core.limits import MAX_JOURNAL_BYTES
@@ -35,10 +35,15 @@ class TenantQuotas:
     """Of one server. Any number of threads may use it."""
 
     def __init__(
-        self, table: TenantTable, file: UsageFile, accounts: Accounts, clock: SteadyClock, notice: str | None = None
+        self,
+        table: TenantTable,
+        file: UsageFile,
+        accounts: Accounts,
+        clock: SteadyClock,
+        damage: Damage | None = None,
     ) -> None:
         """Use `open_quotas`."""
-        self.notice: Final = notice
+        self.damage: Final = damage
         """What was wrong with the file when it was opened."""
         self._table = table
         self._file: Final = file
@@ -230,10 +235,10 @@ class TokenReservation:
 
 
 def open_quotas(table: TenantTable, state: Path, clock: SteadyClock | None = None) -> TenantQuotas:
-    """With all that was counted before. Raises Misuse where the file cannot be used, and QuotaFailed."""
+    """With all that was counted before. Raises Misuse, ServerFailed and QuotaFailed where the file cannot be used."""
     timing = SteadyClock() if clock is None else clock
-    file, read, notice = open_usage_file(state)
-    quotas = TenantQuotas(table, file, read.make_accounts(timing.read()), timing, notice)
+    file, read, damage = open_usage_file(state)
+    quotas = TenantQuotas(table, file, read.make_accounts(timing.read()), timing, damage)
     try:
         quotas.flush()
     except BaseException:

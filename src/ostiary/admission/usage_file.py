@@ -17,6 +17,7 @@ from typing import Final
 from ostiary.admission.usage_lines import OtherSchema, UsageRead, read_usage_lines
 from ostiary.core.limits import MAX_USAGE_LINE_BYTES
 from ostiary.core.text import explain_os_error
+from ostiary.core.values import dataclass
 from ostiary.errors import QUOTA_UNUSABLE, QUOTA_UNWRITABLE, SERVER_STATE_IN_USE, Misuse, QuotaFailed, ServerFailed
 from ostiary.record.durable import sync_directory
 
@@ -26,6 +27,16 @@ _SET_ASIDE: Final = "usage.journal.damaged"
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What was wrong with the file."""
+
+    lines: int
+    """That could not be read."""
+    kept: str
+    """The name of the copy that was kept, in the state directory."""
 
 
 class UsageFile:
@@ -116,7 +127,7 @@ class UsageFile:
         os.close(self._lock)
 
 
-def open_usage_file(state: Path) -> tuple[UsageFile, UsageRead, str | None]:
+def open_usage_file(state: Path) -> tuple[UsageFile, UsageRead, Damage | None]:
     """What is counted so far, and where something was wrong with it, what. It can be added to after `write_anew`.
 
     Raises Misuse, ServerFailed and QuotaFailed.
@@ -132,14 +143,11 @@ def open_usage_file(state: Path) -> tuple[UsageFile, UsageRead, str | None]:
         except OSError as error:
             raise ServerFailed(SERVER_STATE_IN_USE, "another server counts what is used in it") from error
         read = read_usage(state)
-        notice = None
-        if read.damaged:
-            kept = _set_aside(state)
-            notice = f"{read.damaged} lines of {USAGE_FILE} could not be read; it was kept as {kept}"
+        damage = Damage(read.damaged, _set_aside(state)) if read.damaged else None
     except BaseException:
         os.close(lock)
         raise
-    return UsageFile(state, lock), read, notice
+    return UsageFile(state, lock), read, damage
 
 
 def read_usage(state: Path) -> UsageRead:

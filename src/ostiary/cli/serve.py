@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace) -> None:
         base = read_opening_options(options, output.tell_progress)
         models = [*_named_models(options, base), *_listed_models(file, base)]
         _check_models(models)
-        serve_models(models, server, options.state, output.told())
+        serve_models(models, server, options.state, output.told(), tenants=file.tenants)
     output.tell_end()
 
 

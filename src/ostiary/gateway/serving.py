@@ -11,7 +11,11 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ostiary.admission.quotas import TenantQuotas, open_quotas
+from ostiary.admission.tenants import NO_LIMITS, TenantTable
+from ostiary.admission.usage_file import Damage
 from ostiary.core.values import dataclass
+from ostiary.errors import QuotaFailed
 from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
@@ -34,6 +38,7 @@ from ostiary.library.opening import open_here
 from ostiary.record.begin import open_log
 from ostiary.record.events import Emit
 from ostiary.record.place import find_state_directory
+from ostiary.record.quota_events import UsageDamaged
 from ostiary.record.server_events import ServerStarted, ServerStopped
 
 if TYPE_CHECKING:
@@ -70,7 +75,14 @@ class Told:
     """While it runs: what changed, in a line."""
 
 
-def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, told: Told) -> None:
+def serve_models(
+    models: Sequence[ToServe],
+    server: Server,
+    state: Path | None,
+    told: Told,
+    *,
+    tenants: TenantTable = NO_LIMITS,
+) -> None:
     """Until SIGTERM or SIGINT. Raises what keeps it from starting; nothing listens then."""
     check_protection(server)
     place = find_state_directory() if state is None else state
@@ -80,6 +92,10 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
         if server.grpc_port:  # that it can be had shows before a model is loaded, too
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
+        quotas = open_quotas(tenants, place)
+        stack.callback(quotas.close)
+        if quotas.damage is not None:
+            _tell_damage(quotas.damage, log.emit, correlation_id, told)
         served = tuple(_open_model(stack, model, told) for model in models)
         keys, first_key = None, None
         if server.keys:  # last: a key is shown once
@@ -103,10 +119,16 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
         authenticators = None if keys is None else Authenticators([keys])
 
         def flush() -> None:
+            try:
+                quotas.flush()
+            except QuotaFailed as error:  # requests are told so, too
+                tally.note(error)
             tally.tell()
             news.tell()
 
-        door = make_door(ServedModels(served), server, authenticators, tally, on_failure=told.on_failure)
+        door = make_door(
+            ServedModels(served), server, authenticators, tally, quotas=quotas, on_failure=told.on_failure
+        )
         connections = allow_descriptors(server.connections)
 
         async def run() -> None:
@@ -139,6 +161,7 @@ def make_door(
     authenticators: Authenticators | None,
     tally: RefusalTally,
     *,
+    quotas: TenantQuotas | None = None,
     on_failure: Callable[[BaseException], None] = lambda _: None,
 ) -> Door:
     """All routes, and who may ask."""
@@ -153,6 +176,7 @@ def make_door(
             origins=origins,
             authenticators=authenticators,
             tally=tally,
+            quotas=quotas,
             on_failure=on_failure,
         )
     )
@@ -161,6 +185,11 @@ def make_door(
 
 def make_bounds(server: Server, connections: int, tally: RefusalTally) -> ConnectionBounds:
     return ConnectionBounds(connections, server.head_time, server.body_time, server.write_time, tally.note)
+
+
+def _tell_damage(damage: Damage, emit: Emit, correlation_id: str, told: Told) -> None:
+    emit(UsageDamaged(correlation_id=correlation_id, lines=damage.lines, kept=damage.kept))
+    told.on_note(f"{damage.lines} lines of the file of usage could not be read; it was kept as {damage.kept}")
 
 
 def _open_model(stack: ExitStack, model: ToServe, told: Told) -> ServedModel:

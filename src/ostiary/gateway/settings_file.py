@@ -64,9 +64,9 @@ def load_server_file(chosen: Path | None = None) -> ServerFile:
 def parse_server_file(data: bytes, name: str, directory: Path) -> ServerFile:
     """`directory`: where relative paths in it begin. Raises Misuse(SETTINGS_MALFORMED)."""
     top = read_toml(data, quote_untrusted(name), SETTINGS)
-    for table in OTHER_TABLES:
-        if table in top:
-            top.take_table(table)
+    for other in OTHER_TABLES:
+        if other in top:
+            top.take_table(other)
     server, said, tls = Server(), frozenset[str](), None
     if "server" in top:
         table = top.take_table("server")

@@ -29,6 +29,7 @@ from ostiary.record.embed_events import ModelEmbedded, WorkFailed, WorkRefused
 from ostiary.record.event import Content as Content  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Event as Event  # noqa: PLC0414  every room has it from here
+from ostiary.record.quota_events import UsageDamaged
 from ostiary.record.request_events import (
     RequestAnswered,
     RequestCancelled,
@@ -386,6 +387,7 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             KeysReread,
             KeysUnusable,
             ClientRefused,
+            UsageDamaged,
             ModelEmbedded,
             WorkFailed,
             WorkRefused,
