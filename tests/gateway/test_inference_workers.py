@@ -105,7 +105,7 @@ def test_over_grpc_a_worker_that_dies_is_an_internal_error(served: Served) -> No
         call = infer.future(message, timeout=PATIENCE)
         wait_until(lambda: count_calls(served) == 1)
         call.cancel()
-        wait_until(lambda: served.door.door._in_flight == 0)
+        wait_until(lambda: served.door.door._places.taken == 0)
         signal_worker(find_cell(served), signal.SIGCONT)
         assert infer(message, timeout=PATIENCE).endswith(struct.pack("<3f", 1, 2, 3))
 
@@ -116,6 +116,6 @@ def test_who_goes_away_is_forgotten(served: Served) -> None:
     with served.door.connect() as connection:
         connection.sendall(head("POST", "/v2/models/scaled/infer", f"content-length: {len(body)}") + body)
         wait_until(lambda: count_calls(served) == 1)
-    wait_until(lambda: served.door.door._in_flight == 0)
+    wait_until(lambda: served.door.door._places.taken == 0)
     signal_worker(find_cell(served), signal.SIGCONT)
     assert ask_row(served, 1).status == 200
