@@ -18,13 +18,15 @@ class Claim:
     prompt_tokens: int
     """Exact where the prompt came as token ids, else estimated."""
     tokens: int
-    """Of prompt and answers together, as many as were asked for: for quotas, until it is over."""
+    """Of prompt and answers together, as many as were asked for: for quotas, until it is over. 0: none count."""
     work: int
     """As many as are expected, in tokens: for whose turn it is. What it really was is told when it is over."""
     bytes: int
     """That it may come to need in the model's process."""
     least_bytes: int
     """That it needs for certain if it gets all it asks for: what is beyond the room can never be let in."""
+    most_tokens: int = 0
+    """As many as there may be where nobody said how many: what its tenant has left bounds the answer then."""
     field: str = ""
     """What would have to be less for it to fit."""
     is_serial: bool = False
@@ -33,6 +35,10 @@ class Claim:
 
 class Reservation(Protocol):
     """What one request holds of its tenant's quotas."""
+
+    @property
+    def tokens(self) -> int:
+        """So many it may come to."""
 
     def settle(self, used: int, answer: int = 0) -> None:
         """It is over, and used so many tokens, of which so many were the answer's. The first time counts.
@@ -44,8 +50,8 @@ class Reservation(Protocol):
 class Quotas(Protocol):
     """How much each tenant may ask. Any number of threads may use it; it never calls back."""
 
-    def reserve(self, caller: Caller, tokens: int) -> Reservation:
-        """Raises AdmissionRefused."""
+    def reserve(self, caller: Caller, tokens: int, most: int = 0) -> Reservation:
+        """`tokens`, or more of what is left, up to `most`. Raises AdmissionRefused, and QuotaFailed."""
 
     def weight_of(self, tenant: str) -> int:
         """Its priority: of two tenants that wait, one with twice the weight gets twice the work done."""

@@ -38,7 +38,7 @@ def enter(entrance: Entrance | None, checked: Checked, on_change: Callable[[], N
         checked,
         claim,
         weight=1 if quotas is None else quotas.weight_of(caller.tenant),
-        reserve=None if quotas is None else lambda: quotas.reserve(caller, claim.tokens),
+        reserve=None if quotas is None else lambda: quotas.reserve(caller, claim.tokens, claim.most_tokens),
         on_change=on_change,
     )
 

@@ -230,7 +230,8 @@ class Gate:
         _tell(told)
         place.told.set()
         if place.reservation is not None:
-            place.reservation.settle(used, answer)
+            is_counted = place.claim.tokens > 0
+            place.reservation.settle(used if is_counted else 0, answer if is_counted else 0)
 
     def abandon(self, place: Place) -> None:
         """From inside the garbage collector: takes no lock."""
@@ -324,6 +325,7 @@ class Gate:
                 tenant=found.claim.tenant,
                 reserved_bytes=found.claim.bytes,
                 timeout_seconds=None if found.deadline is None else max(0.0, found.deadline - now),
+                answer_limit=_limit_answer(found.claim, found.reservation),
             )
             told.append(found)
 
@@ -366,6 +368,13 @@ def _fit(claim: Claim, room: Room) -> Claim:
     if claim.rows <= room.rows and claim.bytes <= room.bytes:
         return claim
     return replace(claim, rows=min(claim.rows, room.rows), bytes=min(claim.bytes, room.bytes))
+
+
+def _limit_answer(claim: Claim, reservation: Reservation | None) -> int | None:
+    """In tokens, where its tenant has less left than there may be."""
+    if reservation is None or reservation.tokens >= claim.most_tokens:
+        return None
+    return max(1, (reservation.tokens - claim.prompt_tokens) // claim.rows)
 
 
 def _too_large(claim: Claim, room: Room) -> AdmissionRefused:

@@ -20,7 +20,7 @@ _USUAL_ANSWER: Final = 256
 _COPIES: Final = 4
 """Inputs lie in the process as they came and as arrays, and results beside them."""
 _BYTES_PER_TOKEN: Final = 1 << 12
-"""Of tensors, for quotas and turns, which count in tokens."""
+"""Of tensors, for turns, which count in tokens."""
 
 
 def measure_request(checked: CheckedRequest, tenant: str, room: Room) -> Claim:
@@ -32,16 +32,16 @@ def measure_request(checked: CheckedRequest, tenant: str, room: Room) -> Claim:
     said = checked.body.get("max_tokens")
     certain = said if isinstance(said, int) else 0
     expected = rows * min(checked.most_tokens, _USUAL_ANSWER)
+    is_free = checked.operation is Operation.RENDER  # nothing is computed
     least_prompt = 1 if exact is None else exact
     return Claim(
         tenant=tenant,
         rows=rows,
         prompt_tokens=prompt,
-        tokens=prompt + (rows * certain or expected),
+        tokens=0 if is_free else prompt + (rows * certain or expected),
+        most_tokens=0 if is_free or certain else prompt + rows * checked.most_tokens,
         work=prompt + expected,
-        bytes=0
-        if checked.operation is Operation.RENDER
-        else room.costs.most_bytes(prompt + checked.most_tokens, rows),
+        bytes=0 if is_free else room.costs.most_bytes(prompt + checked.most_tokens, rows),
         least_bytes=room.costs.least_bytes(least_prompt + certain, rows),
         field="max_tokens" if certain > least_prompt else "prompt",
         is_serial=checked.operation is Operation.EMBED,
@@ -53,8 +53,8 @@ def measure_tensors(checked: CheckedTensors, tenant: str) -> Claim:
     return Claim(
         tenant=tenant,
         rows=1,
-        prompt_tokens=work,
-        tokens=work,
+        prompt_tokens=0,
+        tokens=0,
         work=work,
         bytes=_COPIES * checked.bytes,
         least_bytes=checked.bytes,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.admission.accounts import SECONDS_OF_DAY, Account, Accounts, TooManyTenants
-from ostiary.admission.standing import Standing, list_token_limits, tell_standing
+from ostiary.admission.standing import SOON_SECONDS, Standing, list_token_limits, tell_standing
 from ostiary.admission.steady_clock import SteadyClock
-from ostiary.admission.tenants import TenantTable
+from ostiary.admission.tenants import TenantLimits, TenantTable
 from ostiary.admission.usage_file import Damage, UsageFile, open_usage_file
 from ostiary.admission.usage_lines import take_snapshot, write_line
 from ostiary.core.callers import Caller
@@ -24,8 +24,6 @@ from ostiary.core.limits import MAX_JOURNAL_BYTES
 from ostiary.core.text import explain_os_error
 from ostiary.errors import ADMISSION_QUOTA, QUOTA_UNWRITABLE, AdmissionRefused, QuotaFailed
 
-_SOON_SECONDS: Final = 1.0
-"""When others may be over: nobody knows."""
 _LEAST_SHIFT_SECONDS: Final = 1.0
 _MOST_WAITING: Final = 65_536
 """Lines that the disk does not take: beyond, nothing more is counted, and so nothing done."""
@@ -59,12 +57,15 @@ class TenantQuotas:
     # --- what a request goes through ---
 
     @contextmanager
-    def counting(self, caller: Caller) -> Iterator[None]:
+    def counting(self, caller: Caller, *, takes_tokens: bool = True) -> Iterator[None]:
         """One request, while it is answered. Raises AdmissionRefused, before anything of it is read."""
         with self._lock:
             now = self._clock.read()
             account = self._find(caller.tenant, now)
-            self._judge_request(caller.tenant, account, now)
+            limits = self._table.find(caller.tenant)
+            _judge_request(limits, account, now)
+            if takes_tokens:
+                _judge_rest(limits, account, now)
             if len(self._waiting) >= _MOST_WAITING:
                 self._write()
             self._accounts.count(caller.tenant, now, self._read_day(now))
@@ -76,20 +77,22 @@ class TenantQuotas:
             with self._lock:
                 account.in_flight -= 1
 
-    def reserve(self, caller: Caller, tokens: int) -> TokenReservation:
-        """`tokens`: as many as it may come to use. Raises AdmissionRefused, and QuotaFailed where it cannot be
-        written down.
+    def reserve(self, caller: Caller, tokens: int, most: int = 0) -> TokenReservation:
+        """`tokens`: as many as it may come to use; where nobody said how many, and it could be `most`, also half of
+        what is left beyond. Raises AdmissionRefused, and QuotaFailed where it cannot be written down.
         """
         tenant = caller.tenant
         with self._lock:
             now = self._clock.read()
             account = self._find(tenant, now)
-            self._judge_tokens(tenant, account, tokens, now)
+            left = _judge_tokens(self._table.find(tenant), account, tokens, now)
+            granted = max(tokens, most if left is None else min(most, left // 2))
+            held = tokens if left is None else granted
             number = self._last_number + 1
-            self._write(write_line("hold", number, round(now, 3), tenant, tokens))
+            self._write(write_line("hold", number, round(now, 3), tenant, held))
             self._last_number = number
-            self._accounts.reserve(number, tenant, tokens, now)
-        return TokenReservation(self._settle, number)
+            self._accounts.reserve(number, tenant, held, now)
+        return TokenReservation(self._settle, number, granted)
 
     def weight_of(self, tenant: str) -> int:
         return self._table.find(tenant).priority
@@ -144,36 +147,6 @@ class TenantQuotas:
                 public_detail="there are more tenants than can be counted",
             ) from None
 
-    def _judge_request(self, tenant: str, account: Account, now: float) -> None:
-        limits = self._table.find(tenant)
-        most = limits.requests_per_minute
-        if most is not None and account.requests.count(now) >= most:
-            wait = account.requests.wait_until(now, most - 1)
-            raise _refuse(f"{most:,} requests in a minute are yours, and they were made", wait)
-        if limits.concurrent is not None and account.in_flight >= limits.concurrent:
-            detail = f"{limits.concurrent:,} requests at once are yours, and they are being answered"
-            raise _refuse(detail, _SOON_SECONDS)
-        for limit in list_token_limits(limits, account):
-            if limit.count(now) >= limit.most:
-                raise _refuse(
-                    f"{limit.most:,} tokens in {limit.span} are yours, and they are used", limit.wait_for(1, now)
-                )
-
-    def _judge_tokens(self, tenant: str, account: Account, tokens: int, now: float) -> None:
-        limits = self._table.find(tenant)
-        for limit in list_token_limits(limits, account):
-            if tokens > limit.most:
-                raise _refuse(
-                    f"this request may come to {tokens:,} tokens; {limit.most:,} in {limit.span} are yours", None
-                )
-            used = limit.count(now)
-            if used + tokens > limit.most:
-                detail = (
-                    f"this request may come to {tokens:,} tokens; of the {limit.most:,} in {limit.span} that are "
-                    f"yours, {min(used, limit.most):,} are used, or held for other requests"
-                )
-                raise _refuse(detail, limit.wait_for(tokens, now))
-
     def _settle(self, number: int, used: int, answer: int) -> None:
         """Never raises: what cannot be written now is written before anything else is."""
         with self._lock:
@@ -223,9 +196,11 @@ class TenantQuotas:
 class TokenReservation:
     """What one request holds of its tenant's tokens."""
 
-    __slots__ = ("_number", "_settle")
+    __slots__ = ("_number", "_settle", "tokens")
 
-    def __init__(self, settle: Callable[[int, int, int], None], number: int) -> None:
+    def __init__(self, settle: Callable[[int, int, int], None], number: int, tokens: int) -> None:
+        self.tokens: Final = tokens
+        """So many it may come to."""
         self._settle: Final = settle
         self._number: Final = number
 
@@ -235,7 +210,7 @@ class TokenReservation:
 
 
 def open_quotas(table: TenantTable, state: Path, clock: SteadyClock | None = None) -> TenantQuotas:
-    """With all that was counted before. Raises Misuse, ServerFailed and QuotaFailed where the file cannot be used."""
+    """With all that was counted before. Raises where the file cannot be used: Misuse, ServerFailed, QuotaFailed."""
     timing = SteadyClock() if clock is None else clock
     file, read, damage = open_usage_file(state)
     quotas = TenantQuotas(table, file, read.make_accounts(timing.read()), timing, damage)
@@ -245,6 +220,45 @@ def open_quotas(table: TenantTable, state: Path, clock: SteadyClock | None = Non
         file.close()
         raise
     return quotas
+
+
+def _judge_request(limits: TenantLimits, account: Account, now: float) -> None:
+    most = limits.requests_per_minute
+    if most is not None and account.requests.count(now) >= most:
+        wait = account.requests.wait_until(now, most - 1)
+        raise _refuse(f"{most:,} requests in a minute are yours, and they were made", wait)
+    if limits.concurrent is not None and account.in_flight >= limits.concurrent:
+        detail = f"{limits.concurrent:,} requests at once are yours, and they are being answered"
+        raise _refuse(detail, SOON_SECONDS)
+
+
+def _judge_rest(limits: TenantLimits, account: Account, now: float) -> None:
+    """Whether any tokens are left: who has none is told before anything is read."""
+    for limit in list_token_limits(limits, account):
+        if limit.count(now) >= limit.most:
+            detail = (
+                f"{limit.most:,} tokens in {limit.span} are yours, and they are used or held for other requests"
+            )
+            raise _refuse(detail, limit.wait_for(1, now))
+
+
+def _judge_tokens(limits: TenantLimits, account: Account, tokens: int, now: float) -> int | None:
+    """How many are left; None: no limit. Raises AdmissionRefused where they are less than `tokens`."""
+    left = None
+    for limit in list_token_limits(limits, account):
+        if tokens > limit.most:
+            raise _refuse(
+                f"this request may come to {tokens:,} tokens; {limit.most:,} in {limit.span} are yours", None
+            )
+        used = limit.count(now)
+        if used + tokens > limit.most:
+            detail = (
+                f"this request may come to {tokens:,} tokens; of the {limit.most:,} in {limit.span} that are "
+                f"yours, {min(used, limit.most):,} are used, or held for other requests"
+            )
+            raise _refuse(detail, limit.wait_for(tokens, now))
+        left = limit.most - used if left is None else min(left, limit.most - used)
+    return left
 
 
 def _refuse(detail: str, wait: float | None) -> AdmissionRefused:

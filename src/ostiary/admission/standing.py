@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ostiary.admission.accounts import Account
 from ostiary.admission.tenants import TenantLimits
 from ostiary.admission.windows import DAY_SECONDS, MINUTE_SECONDS, RollingWindow
 from ostiary.core.values import dataclass
 
-_SOON_SECONDS = 1.0
+SOON_SECONDS: Final = 1.0
+"""When others may be over: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class TokenLimit:
     def wait_for(self, tokens: int, now: float) -> float:
         """Seconds until so many may fit; where those that are held are in the way, a guess."""
         room = self.most - tokens - self.held
-        return _SOON_SECONDS if room < 0 else self.window.wait_until(now, room)
+        return SOON_SECONDS if room < 0 else self.window.wait_until(now, room)
 
     def tell(self, now: float) -> Allowance:
         reset = self.span_seconds if self.held else self.window.wait_until(now, 0)

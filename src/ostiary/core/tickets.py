@@ -304,6 +304,8 @@ class AdmittedRequest:
     """Of the memory of the model's processes."""
     timeout_seconds: float | None
     """What is left of the time that it has."""
+    answer_limit: int | None = None
+    """In tokens, where nobody said how long an answer may be and its tenant has not more left."""
 
 
 @dataclass(frozen=True, slots=True)

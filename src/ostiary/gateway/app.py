@@ -40,7 +40,7 @@ from ostiary.gateway.asked import Asked
 from ostiary.gateway.authenticators import NO_PEER, Authenticators, Peer
 from ostiary.gateway.body import parse_body
 from ostiary.gateway.dialects import choose_dialect
-from ostiary.gateway.origins import Origins
+from ostiary.gateway.origins import Origins, choose_origins
 from ostiary.gateway.places import Places
 from ostiary.gateway.rate_limits import render_rate_limits
 from ostiary.gateway.receive import BodyBudget, ClientGone, Held, Receive, receive_body
@@ -86,8 +86,8 @@ class Door:
         """That came so far."""
         self.models: Final = models
         self.quotas: Final = quotas
-        self._server: Final = server
-        self._origins: Final = origins
+        self._server = server
+        self._origins = origins
         self._authenticators: Final = authenticators
         self._tally: Final = tally
         self._on_failure: Final = on_failure
@@ -133,6 +133,12 @@ class Door:
             cors = self._origins.preflight_headers if is_preflight else self._origins.cors_headers
             answering.extra = cors(origin)
 
+    def change(self, server: Server) -> None:
+        """What of the settings may change while it runs."""
+        self._server = server
+        self._origins = choose_origins(server.host, server.hosts, server.origins)
+        self._places.change(server.requests)
+
     # --- for every protocol ---
 
     def admit(self, headers: _Headers, peer: Peer = NO_PEER, *, right: Right | None = Right.INFER) -> Caller:
@@ -151,9 +157,11 @@ class Door:
         """
         return self._places.take(caller.tenant)
 
-    def count(self, caller: Caller) -> AbstractContextManager[None]:
+    def count(self, caller: Caller, dialect: Dialect) -> AbstractContextManager[None]:
         """One request to a model, while it is answered. Raises AdmissionRefused, and QuotaFailed."""
-        return nullcontext() if self.quotas is None else self.quotas.counting(caller)
+        if self.quotas is None:
+            return nullcontext()
+        return self.quotas.counting(caller, takes_tokens=dialect is not Dialect.INFERENCE)
 
     def tell_limits(self, caller: Caller, dialect: Dialect) -> Headers:
         """What is left of what whoever asks may use."""
@@ -195,7 +203,7 @@ class Door:
         caller = self.admit(visit.headers, _find_peer(scope), right=route.right)
         answering.tell_limits = lambda: self.tell_limits(caller, route.dialect)
         is_counted = route.method == "POST" and route.right is Right.INFER
-        with self.count(caller) if is_counted else nullcontext():
+        with self.count(caller, route.dialect) if is_counted else nullcontext():
             await self._handle(route, scope, receive, caller)
 
     async def _handle(self, route: Route, scope: Scope, receive: Receive, caller: Caller) -> None:

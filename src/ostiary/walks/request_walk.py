@@ -15,7 +15,7 @@ from ostiary.contract import TextContract, check_request, name_limit
 from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import ParsedRequest, Piece
 from ostiary.core.tickets import AdmittedRequest, Answer
-from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
+from ostiary.errors import HOUSE_INTERNAL, CallRefused, ContractRefused, InternalFault, SandboxViolation
 from ostiary.walks.placed_call import PlacedCall
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ def ask_model(
         raise
 
     def begin(admitted: AdmittedRequest) -> CallInFlight:
+        body = checked.body
+        if admitted.answer_limit is not None:
+            body = {**body, "answer_limit": min(checked.most_tokens, admitted.answer_limit)}
         return cell.call(
-            checked.operation.value, checked.body, deadline_seconds=admitted.timeout_seconds, on_ready=on_ready
+            checked.operation.value, body, deadline_seconds=admitted.timeout_seconds, on_ready=on_ready
         )
 
     asked = AnswerInFlight(cell, place, begin, gathering, ending)
@@ -211,7 +214,11 @@ class AnswerInFlight:
         return None
 
     def _count_used(self, prompt_tokens: int) -> tuple[int, int]:
-        """As the answer says; where there is none, the prompt as it was estimated and what came."""
+        """As the answer says; where there is none, the prompt as it was estimated and what came. What the engine
+        itself refuses costs nothing: nothing was computed.
+        """
         if self._answer is not None:
             return self._answer.usage.total_tokens, self._answer.usage.completion_tokens
+        if isinstance(self._error, ContractRefused | CallRefused):
+            return 0, 0
         return prompt_tokens + self._gathering.completion_tokens, self._gathering.completion_tokens

@@ -19,6 +19,7 @@ from ostiary.errors import GATEWAY_DRAINING, GATEWAY_TOO_SLOW, GatewayRefused
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.choose_model import choose_function
 from ostiary.gateway.errors import render_error_status
+from ostiary.gateway.oip.grpc_peer import find_peer
 from ostiary.gateway.oip.messages import (
     NamedModel,
     parse_infer_message,
@@ -84,9 +85,9 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 with Holding(self._door.models) as holding:
                     if is_open:  # of whoever shows no key, nothing is received
                         return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
-                    caller = self._door.admit(headers)
+                    caller = self._door.admit(headers, find_peer(context))
                     asked = self._make_asked(ids, headers, caller, holding)
-                    with self._door.count(caller) if answer is _infer else nullcontext():
+                    with self._door.count(caller, Dialect.INFERENCE) if answer is _infer else nullcontext():
                         answered = await self._answer(answer, asked, messages)
                     context.set_trailing_metadata((*ids.headers(), *self._tell_limits(caller)))
                     return answered
