@@ -41,9 +41,11 @@ def render_request(body: Mapping[str, Any], key: str = "", path: str = "/v1/comp
     return f"{head}content-length: {len(data)}\r\nconnection: close\r\n\r\n".encode() + data
 
 
-async def ask(port: int, body: Mapping[str, Any], key: str = "", *, seconds: float = 600) -> Heard:
-    """One request over a connection of its own. Raises nothing but being cancelled."""
-    heard = Heard()
+async def ask(
+    port: int, body: Mapping[str, Any], key: str = "", *, seconds: float = 600, heard: Heard | None = None
+) -> Heard:
+    """One request over a connection of its own. Raises nothing but being cancelled. `heard`: to look at meanwhile."""
+    heard = heard or Heard()
     started = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):

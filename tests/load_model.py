@@ -22,7 +22,6 @@ def write_load_model(folder: Path, size: str = "usual", words: int = 8_192) -> i
     """How many weights it has. In float32, which both servers compute with as it is."""
     import mlx.core as mx
     from mlx.utils import tree_flatten
-
     from models.tiny import build, dump_tensors
 
     width, layers, heads, inner = SIZES[size]
