@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.cli import ui
+from ostiary.cli.keys_when import WORDS
 from ostiary.cli.options import add_debug_option, add_state_option
 from ostiary.errors import USAGE, Misuse, OutputUnwritable
 
@@ -27,7 +28,6 @@ A key is shown once, when it is made; its hash is kept. Running servers go by ev
 docs/admission.md explains it. (`ostiary key`, without the s, is about keys that sign models.)"""
 
 _SCOPES: Final = ("infer", "admin", "metrics")
-_WHEN: Final = "30d, 12h, 90min, a date in UTC as 2030-01-31 or 2030-01-31T12:00Z, or never"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +46,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a model that it may ask, as requests name it (all); repeatable",
     )
-    create.add_argument("--expires", metavar="WHEN", default="never", help=f"{_WHEN} (never)")
+    create.add_argument("--expires", metavar="WHEN", default="never", help=f"{WORDS} (never)")
     listing = _add(verbs, "list", _run_list, "show every key: whose it is, what it may do, until when")
     show = _add(verbs, "show", _run_show, "show all that is kept of one key")
     show.add_argument("id", metavar="ID", help="the id of the key; the whole key does as well")
     for one in (listing, show):
         one.add_argument("--json", action="store_true", help="for machines")
     expire = _add(verbs, "expire", _run_expire, "set when keys expire")
-    expire.add_argument("--at", metavar="WHEN", required=True, help=_WHEN)
+    expire.add_argument("--at", metavar="WHEN", required=True, help=WORDS)
     revoke = _add(verbs, "revoke", _run_revoke, "let nobody in with these keys any more, from now on and for ever")
     forget = _add(verbs, "forget", _run_forget, "take keys that have expired or were revoked out of the list")
     for one in (expire, revoke, forget):

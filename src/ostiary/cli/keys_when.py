@@ -10,14 +10,16 @@ from ostiary.core.limits import MAX_KEY_DAYS
 from ostiary.core.text import quote_untrusted
 from ostiary.errors import USAGE, Misuse
 
-_UNITS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
-_SPAN: Final = re.compile(r"(\d{1,9}) ?(s|min|h|d|w)", re.ASCII)
+_UNITS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+_SPAN: Final = re.compile(r"(\d{1,9}) ?(s|min|h|d|w|y)", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?", re.ASCII)
-_HINT: Final = "Write 30d, 12h, 90min, a date in UTC as 2030-01-31 or 2030-01-31T12:00Z, or never."
+WORDS: Final = "30d, 12h or 1y, the end of a day in UTC as 2030-01-31, a moment as 2030-01-31T12:00:00Z, or never"
+_HINT: Final = f"Write {WORDS}."
+_END_OF_DAY: Final = "T23:59:59"
 
 
 def parse_when(text: str, now: int) -> int | None:
-    """In seconds since 1970; None: never. A date is its beginning, in UTC. Raises Misuse(USAGE)."""
+    """In seconds since 1970; None: never. A day is meant to its end, as in `ostiary sign`. Raises Misuse(USAGE)."""
     if text == "never":
         return None
     when = _parse(text, now)
@@ -39,6 +41,7 @@ def _parse(text: str, now: int) -> int | None:
     if not _DATE.fullmatch(text):
         return None
     try:
-        return int(datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC).timestamp())
+        moment = text.removesuffix("Z") if "T" in text else f"{text}{_END_OF_DAY}"
+        return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())
     except ValueError:
         return None

@@ -6,6 +6,7 @@ The first key is made when a server first starts; `ostiary keys` makes, limits a
 from __future__ import annotations
 
 import hmac
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -68,12 +69,13 @@ class WatchedKeys:
     """The keys of a state directory, as its file has them at each request.
 
     A file that is gone lets nobody in. One that cannot be used changes nothing: whoever has a key goes on, and the
-    operator is told. Looking costs three microseconds.
+    operator is told. Looking costs ten microseconds.
     """
 
     def __init__(self, path: Path, *, clock: Clock = time.time, on_change: OnChange | None = None) -> None:
         """Raises Misuse(KEY_UNUSABLE). `on_change` is told on the thread that asks, and must not wait."""
         self._path: Final = path
+        self._name: Final = os.fspath(path)
         self._clock: Final = clock
         self.on_change = on_change
         keys, stamp = read_keys(path)
@@ -94,7 +96,7 @@ class WatchedKeys:
 
     def _look(self) -> None:
         try:
-            stamp = read_stamp(self._path)
+            stamp = read_stamp(self._name)
         except OSError:  # a disk that does not answer: the next request looks again
             return
         if stamp == self._stamp:

@@ -18,7 +18,6 @@ from typing import Final, TypeAlias
 
 from ostiary.core.limits import MAX_CLIENT_KEYS_BYTES
 from ostiary.core.text import explain_os_error
-from ostiary.core.values import dataclass
 from ostiary.errors import KEY_UNUSABLE, OUTPUT_UNWRITABLE, Misuse, OutputUnwritable
 from ostiary.gateway.client_key import KEYS_FILE, ClientKey, make_key, parse_keys, render_keys, unusable
 from ostiary.record.durable import replace_file
@@ -30,20 +29,11 @@ _LOCK_SECONDS: Final = 10.0
 _LOCK_PAUSE_SECONDS: Final = 0.02
 
 Keys: TypeAlias = tuple[ClientKey, ...]
+Stamp: TypeAlias = tuple[int, ...]
+"""What a file looks like from outside: another one after every change. One is made for each request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a file looks like from outside: another one after every change."""
-
-    device: int
-    inode: int
-    bytes: int
-    modified_ns: int
-    changed_ns: int
-
-
-def read_stamp(path: Path) -> Stamp | None:
+def read_stamp(path: str) -> Stamp | None:
     """None where there is no file. Raises OSError."""
     try:
         return _stamp(os.lstat(path))
@@ -138,7 +128,7 @@ def _judge_file(found: os.stat_result) -> None:
 
 
 def _stamp(found: os.stat_result) -> Stamp:
-    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 @contextmanager

@@ -89,12 +89,12 @@ def test_what_a_key_may_do_is_what_was_said(desk: Desk, state_directory: Path) -
     assert (key.tenant, key.scopes, key.models) == ("acme", {Scope.ADMIN, Scope.INFER}, {"llama", "acme/qwen"})
     ((_, data),) = read_events(state_directory)
     assert (data["expires"], data["models"], data["scopes"]) == (
-        "2090-01-31T00:00:00Z",
+        "2090-01-31T23:59:59Z",
         ["acme/qwen", "llama"],
         ["admin", "infer"],
     )
     out, _ = desk.do("list")
-    assert re.search(r"bob +acme +infer,admin +acme/qwen,llama +2090-01-31 00:00:00Z$", out, re.MULTILINE)
+    assert re.search(r"bob +acme +infer,admin +acme/qwen,llama +2090-01-31 23:59:59Z$", out, re.MULTILINE)
 
 
 def test_keys_made_before_the_first_server_are_those_it_goes_by(desk: Desk, state_directory: Path) -> None:
@@ -268,7 +268,8 @@ def test_a_full_disk_makes_no_key_and_shows_none(
         ("12 h", NOW + 43_200),
         ("30d", NOW + 30 * DAY),
         ("2w", NOW + 14 * DAY),
-        ("2030-01-31", 1_896_048_000),
+        ("1y", NOW + 365 * DAY),
+        ("2030-01-31", 1_896_048_000 + DAY - 1),
         ("2030-01-31T12:00Z", 1_896_091_200),
         ("2030-01-31T12:00:07Z", 1_896_091_207),
     ],

@@ -278,7 +278,7 @@ def test_where_the_system_cannot_open_it_now_the_next_request_tries_again(
 def test_a_disk_that_does_not_answer_changes_nothing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     keys, first, heard = watched
 
-    def fail(_path: Path) -> None:
+    def fail(_path: str) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(keys_module, "read_stamp", fail)
