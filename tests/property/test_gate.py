@@ -24,7 +24,6 @@ class GateMachine(RuleBasedStateMachine):
         self.hall = Hall(rows, size, QueueBounds(places=places, seconds=50))
         self.places: list[Place] = []
         self.told: set[int] = set()
-        self.refused = 0
 
     @rule(
         tenant=TENANTS,
@@ -48,8 +47,11 @@ class GateMachine(RuleBasedStateMachine):
                 reserve=hall.ledger.reserve,
                 on_change=lambda: self.told.add(number),
             )
-        except AdmissionRefused as refused:
-            self.refused += 1
+        except AdmissionRefused as error:
+            refused = error
+        else:
+            refused = None
+        if refused is not None:
             assert (refused.code == "ADMISSION_TOO_LARGE") == (wanted["least"] > self.room.largest_bytes)
             assert refused.retry_after_seconds is None or 1 <= refused.retry_after_seconds <= 600
             return

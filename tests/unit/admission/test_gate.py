@@ -125,7 +125,10 @@ def test_what_can_never_fit_is_refused_at_once_and_says_which_field() -> None:
     with pytest.raises(AdmissionRefused) as refused:
         hall.enter(make_claim(need=300 << 20, least=200 << 20))
     assert (refused.value.code, refused.value.field) == ("ADMISSION_TOO_LARGE", "max_tokens")
-    assert refused.value.public_detail == "max_tokens makes it need 200 MiB at least; there are 100 MiB for all requests"
+    assert (
+        refused.value.public_detail
+        == "max_tokens makes it need 200 MiB at least; there are 100 MiB for all requests"
+    )
     assert hall.ledger.taken == 0
 
 
