@@ -20,6 +20,7 @@ from ostiary.gateway.served import ServedModel, ServedModels
 from ostiary.gateway.server import run_server
 from ostiary.gateway.settings import Server
 from ostiary.gateway.tally import RefusalTally
+from ostiary.gateway.tls import Tls
 from ostiary.record.events import Event
 
 QUICK = Server(head_time=5, body_time=5, write_time=5, idle_time=5, drain_time=5)
@@ -132,6 +133,7 @@ def running_door(
     keys: Authenticator | None = None,
     connections: int = 100,
     has_grpc: bool = False,
+    tls: Tls | None = None,
 ) -> Iterator[RunningDoor]:
     """In a thread; stopped, and every request at its end, when the block is left."""
     events: list[Event] = []
@@ -166,9 +168,17 @@ def running_door(
             if has_grpc:
                 from ostiary.gateway.oip.grpc_server import serving_grpc
 
-                ports.append(await stack.enter_async_context(serving_grpc(door, server)))
+                ports.append(await stack.enter_async_context(serving_grpc(door, server, tls)))
             await run_server(
-                door, bound, server, bounds, on_listening=tell, flush=tally.tell, is_main=False, stop=stops[0]
+                door,
+                bound,
+                server,
+                bounds,
+                on_listening=tell,
+                flush=tally.tell,
+                is_main=False,
+                stop=stops[0],
+                tls=tls,
             )
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), name="door")

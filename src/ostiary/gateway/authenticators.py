@@ -20,6 +20,8 @@ class Peer:
 
     certificate: bytes | None = None
     """DER, of a client whose chain was verified while the connection was made."""
+    issuers: int | None = 0
+    """How often the list of those who issue certificates had been changed by then; None where nobody knows."""
 
 
 NO_PEER: Final = Peer()
