@@ -9,6 +9,14 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+from ostiary.cell.limits import share_of
+from ostiary.cell.machine import read_machine
+
+
+def derive_budget() -> int:
+    """Where nobody says how much: as much as one model may have by itself."""
+    return share_of(read_machine().memory_bytes)
+
 
 class MemoryBudget:
     """In bytes."""

@@ -13,13 +13,18 @@ class Places:
     """Whoever has more than half of them leaves the last eighth to others."""
 
     def __init__(self, most: int) -> None:
-        self._most: Final = most
+        self._most = most
         self._left = most
         self._by_tenant: Final[dict[str, int]] = {}
 
     @property
     def taken(self) -> int:
         return self._most - self._left
+
+    def change(self, most: int) -> None:
+        """Nobody who has one loses it."""
+        self._left += most - self._most
+        self._most = most
 
     def judge(self, tenant: str) -> None:
         """Raises GatewayRefused(GATEWAY_BUSY) where there is none now."""

@@ -49,6 +49,8 @@ class ServedModel:
         """All requests to its processes go through it."""
         self.holders = 0
         """How many requests hold it."""
+        self.leaves_as = ""
+        """Why it goes, where it does."""
 
     @property
     def verdict(self) -> Verdict:
@@ -68,11 +70,15 @@ class ServedName:
         self.created: Final = created
         self.current = current
         """None: it is loaded when somebody asks it."""
+        self.is_failing = False
+        """Whether it could not be loaded when somebody last asked it."""
 
     @property
     def standing(self) -> str:
-        """As `Opened.standing`, or `waiting` for somebody to ask."""
-        return "waiting" if self.current is None else self.current.opened.standing
+        """As `Opened.standing`; `waiting` for somebody to ask, or `failing` where that was in vain."""
+        if self.current is None:
+            return "failing" if self.is_failing else "waiting"
+        return self.current.opened.standing
 
 
 Load = Callable[[ServedName], Awaitable[None]]
@@ -98,6 +104,12 @@ class ServedModels:
     def by_name(self) -> Mapping[str, ServedName]:
         return MappingProxyType(self._names)
 
+    def add(self, served: ServedName) -> None:
+        self._names[served.name] = served
+
+    def remove(self, name: str) -> None:
+        self._names.pop(name, None)
+
     def list_for(self, caller: Caller) -> tuple[ServedName, ...]:
         """Those that this caller may ask."""
         return tuple(served for name, served in self._names.items() if caller.may_ask(name))
@@ -106,7 +118,7 @@ class ServedModels:
         """Raises GatewayRefused(GATEWAY_MODEL_UNKNOWN); of a model that this caller may not ask, the very same."""
         served = self._names.get(name)
         if served is None or not caller.may_ask(name):
-            raise _unknown(name)
+            raise unknown_model(name)
         return served
 
     async def hold(self, served: ServedName) -> ServedModel:
@@ -115,7 +127,7 @@ class ServedModels:
             await self._load(served)
         model = served.current
         if model is None:
-            raise _unknown(served.name)
+            raise unknown_model(served.name)
         model.holders += 1
         return model
 
@@ -147,6 +159,6 @@ class Holding:
             self._models.let_go(self._held.pop())
 
 
-def _unknown(name: str) -> GatewayRefused:
+def unknown_model(name: str) -> GatewayRefused:
     shown = quote_untrusted(name, _SHOWN_CHARACTERS)
     return GatewayRefused(GATEWAY_MODEL_UNKNOWN, f"model: no model '{shown}' is served here", field="model")

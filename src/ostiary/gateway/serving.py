@@ -1,24 +1,25 @@
-"""The life of a server, top to bottom: address, record, models, keys; then requests until it is stopped."""
+"""The life of a server, top to bottom: lock, address, record, models, keys; then requests until it is stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ostiary.admission.quotas import TenantQuotas, open_quotas
-from ostiary.admission.tenants import NO_LIMITS, TenantTable
 from ostiary.admission.usage_file import Damage
 from ostiary.core.values import dataclass
 from ostiary.errors import QuotaFailed
+from ostiary.gateway.admin import Reload
 from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
+from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.key_news import KeyNews, describe_created
 from ostiary.gateway.keys import open_keys
 from ostiary.gateway.listen import (
@@ -28,13 +29,16 @@ from ostiary.gateway.listen import (
     render_address,
     render_authority,
 )
+from ostiary.gateway.memory_budget import MemoryBudget, derive_budget
 from ostiary.gateway.origins import choose_origins, is_loopback
+from ostiary.gateway.reread import Configured, Rereader
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel, ServedModels
 from ostiary.gateway.server import run_server
 from ostiary.gateway.settings import Server
+from ostiary.gateway.state_lock import locked_state
 from ostiary.gateway.tally import RefusalTally
-from ostiary.library.opening import open_here
+from ostiary.gateway.versions import Versions
 from ostiary.record.begin import open_log
 from ostiary.record.events import Emit
 from ostiary.record.place import find_state_directory
@@ -43,19 +47,6 @@ from ostiary.record.server_events import ServerStarted, ServerStopped
 
 if TYPE_CHECKING:
     from ostiary.library.opening import Opened
-    from ostiary.library.options import OpenOptions
-
-_THREADS: Final = 16
-"""Of each model, for what has to wait: a disk that takes an entry of the record, a worker that starts again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToServe:
-    """A model, and how it is to be opened."""
-
-    name: str
-    path: Path
-    options: OpenOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +54,9 @@ class Told:
     """What the operator hears."""
 
     on_opened: Callable[[str, Opened], None]
+    on_closed: Callable[[str, Opened], None]
+    on_waiting: Callable[[str], None]
+    """A model that is loaded when somebody asks it."""
     on_first_key: Callable[[str], None]
     """The one time that it is shown."""
     on_listening: Callable[[str, int], None]
@@ -75,28 +69,27 @@ class Told:
     """While it runs: what changed, in a line."""
 
 
-def serve_models(
-    models: Sequence[ToServe],
-    server: Server,
-    state: Path | None,
-    told: Told,
-    *,
-    tenants: TenantTable = NO_LIMITS,
-) -> None:
-    """Until SIGTERM or SIGINT. Raises what keeps it from starting; nothing listens then."""
+def serve_models(configured: Configured, state: Path | None, told: Told, read: Callable[[], Configured]) -> None:
+    """Until SIGTERM or SIGINT; on SIGHUP, what `read` gives then. Raises what keeps it from starting."""
+    server = configured.server
     check_protection(server)
     place = find_state_directory() if state is None else state
     correlation_id = secrets.token_hex(8)
     with ExitStack() as stack:
+        stack.enter_context(locked_state(place))
         bound = stack.enter_context(bind_socket(server.host, server.port))
         if server.grpc_port:  # that it can be had shows before a model is loaded, too
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
-        quotas = open_quotas(tenants, place)
+        quotas = open_quotas(configured.tenants, place)
         stack.callback(quotas.close)
         if quotas.damage is not None:
             _tell_damage(quotas.damage, log.emit, correlation_id, told)
-        served = tuple(_open_model(stack, model, told) for model in models)
+        versions = Versions(log.emit, correlation_id, on_opened=told.on_opened, on_closed=told.on_closed)
+        budget = MemoryBudget(server.memory or derive_budget())
+        keeper = ModelKeeper(versions, budget, server, on_failure=told.on_failure)
+        stack.callback(keeper.close)
+        served = _open_models(keeper, configured, told)
         keys, first_key = None, None
         if server.keys:  # last: a key is shown once
             keys, first_key = open_keys(place, lambda key: log.emit(describe_created(key, correlation_id)))
@@ -127,7 +120,13 @@ def serve_models(
             news.tell()
 
         door = make_door(
-            ServedModels(served), server, authenticators, tally, quotas=quotas, on_failure=told.on_failure
+            keeper.models,
+            server,
+            authenticators,
+            tally,
+            quotas=quotas,
+            reload=keeper.reload,
+            on_failure=told.on_failure,
         )
         connections = allow_descriptors(server.connections)
 
@@ -145,6 +144,17 @@ def serve_models(
                         told.on_grpc(at)
                     told.on_listening(render_address(bound), connections)
 
+                rereader = Rereader(
+                    configured,
+                    read,
+                    keeper,
+                    door,
+                    emit=log.emit,
+                    correlation_id=correlation_id,
+                    on_note=told.on_note,
+                    quotas=quotas,
+                )
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rereader.reread_soon)
                 await run_server(door, bound, server, bounds, on_listening=tell_listening, flush=flush)
 
         bounds = make_bounds(server, connections, tally)
@@ -162,11 +172,12 @@ def make_door(
     tally: RefusalTally,
     *,
     quotas: TenantQuotas | None = None,
+    reload: Reload | None = None,
     on_failure: Callable[[BaseException], None] = lambda _: None,
 ) -> Door:
     """All routes, and who may ask."""
     doors: list[Door] = []
-    routes = gather_routes(lambda: doors[0].is_draining)
+    routes = gather_routes(lambda: doors[0].is_draining, reload)
     origins = choose_origins(server.host, server.hosts, server.origins)
     doors.append(
         Door(
@@ -192,13 +203,16 @@ def _tell_damage(damage: Damage, emit: Emit, correlation_id: str, told: Told) ->
     told.on_note(f"{damage.lines} lines of the file of usage could not be read; it was kept as {damage.kept}")
 
 
-def _open_model(stack: ExitStack, model: ToServe, told: Told) -> ServedModel:
-    opened = open_here(model.path, model.options)
-    stack.callback(opened.close)
-    threads = ThreadPoolExecutor(_THREADS, f"ostiary-{model.name}")
-    stack.callback(threads.shutdown, wait=False)
-    told.on_opened(model.name, opened)
-    return ServedModel(model.name, opened, int(time.time()), threads)
+def _open_models(keeper: ModelKeeper, configured: Configured, told: Told) -> tuple[ServedModel, ...]:
+    """Those that do not wait for somebody to ask them."""
+    served = []
+    for model in configured.models:
+        opened = keeper.open_at_start(model, may_exceed=configured.server.memory is None)
+        if opened is None:
+            told.on_waiting(model.name)
+        else:
+            served.append(opened)
+    return tuple(served)
 
 
 def _tell_stopped(emit: Emit, correlation_id: str, door: Door, started: float) -> None:

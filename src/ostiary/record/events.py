@@ -38,6 +38,14 @@ from ostiary.record.request_events import (
     RequestRefused,
 )
 from ostiary.record.server_events import ClientRefused, ServerStarted, ServerStopped
+from ostiary.record.serving_events import (
+    ModelKept,
+    ModelLoaded,
+    ModelNotLoaded,
+    ModelUnloaded,
+    SettingsRefused,
+    SettingsReloaded,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,6 +388,12 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RequestCancelled,
             ServerStarted,
             ServerStopped,
+            ModelLoaded,
+            ModelUnloaded,
+            ModelKept,
+            ModelNotLoaded,
+            SettingsReloaded,
+            SettingsRefused,
             KeysCreated,
             KeysRevoked,
             KeysExpirySet,
