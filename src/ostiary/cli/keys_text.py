@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary._version import __version__
 from ostiary.core.callers import Scope
@@ -12,7 +12,9 @@ from ostiary.gateway.client_key import render_time
 if TYPE_CHECKING:
     from ostiary.gateway.client_key import ClientKey
 
-_HEAD = ("ID", "NAME", "TENANT", "MAY", "MODELS", "UNTIL")
+_HEAD: Final = ("ID", "NAME", "TENANT", "MAY", "UNTIL", "MODELS")
+_MOST_SHOWN: Final = 3
+"""Models of a key in the list; `show` has them all."""
 
 
 def render_list(keys: Sequence[ClientKey], now: float) -> str:
@@ -29,7 +31,7 @@ def render_key(key: ClientKey, now: float) -> str:
         ("name", key.name),
         ("tenant", key.tenant),
         ("may", _render_scopes(key)),
-        ("models", "all" if key.models is None else ", ".join(sorted(key.models))),
+        ("models", ", ".join(_list_models(key))),
         ("created", _spell(key.created)),
         ("until", _render_end(key, now)),
     ]
@@ -39,8 +41,8 @@ def render_key(key: ClientKey, now: float) -> str:
 def render_rights(key: ClientKey) -> str:
     """On one line, in the words of the list."""
     end = "for ever" if key.expires is None else f"until {_spell(key.expires)}"
-    models = "all" if key.models is None else ", ".join(sorted(key.models))
-    return f"of {key.name}: tenant {key.tenant}, may {_render_scopes(key)}, models {models}, {end}"
+    models = f", models {', '.join(_list_models(key))}" if Scope.INFER in key.scopes else ""
+    return f"of {key.name}: tenant {key.tenant}, may {_render_scopes(key)}{models}, {end}"
 
 
 def describe_list(keys: Sequence[ClientKey], now: float) -> dict[str, object]:
@@ -67,8 +69,16 @@ def describe_list(keys: Sequence[ClientKey], now: float) -> dict[str, object]:
 
 
 def _render_row(key: ClientKey, now: float) -> tuple[str, ...]:
-    models = "all" if key.models is None else ",".join(sorted(key.models))
-    return (key.id, key.name, key.tenant, _render_scopes(key), models, _render_end(key, now))
+    models = _list_models(key)
+    more = f" and {len(models) - _MOST_SHOWN} more" if len(models) > _MOST_SHOWN else ""
+    shown = f"{','.join(models[:_MOST_SHOWN])}{more}"
+    return (key.id, key.name, key.tenant, _render_scopes(key), _render_end(key, now), shown)
+
+
+def _list_models(key: ClientKey) -> list[str]:
+    if Scope.INFER not in key.scopes:
+        return ["-"]
+    return ["all"] if key.models is None else sorted(key.models) or ["-"]
 
 
 def _render_scopes(key: ClientKey) -> str:

@@ -94,7 +94,7 @@ def test_what_a_key_may_do_is_what_was_said(desk: Desk, state_directory: Path) -
         ["admin", "infer"],
     )
     out, _ = desk.do("list")
-    assert re.search(r"bob +acme +infer,admin +acme/qwen,llama +2090-01-31 23:59:59Z$", out, re.MULTILINE)
+    assert re.search(r"bob +acme +infer,admin +2090-01-31 23:59:59Z +acme/qwen,llama$", out, re.MULTILINE)
 
 
 def test_keys_made_before_the_first_server_are_those_it_goes_by(desk: Desk, state_directory: Path) -> None:
@@ -115,8 +115,8 @@ def test_the_list_says_of_each_whether_it_lets_in(
     later = time.time() + 3_600
     monkeypatch.setattr("time.time", lambda: later)
     lines = desk.do("list")[0].splitlines()
-    assert lines[0].split() == ["ID", "NAME", "TENANT", "MAY", "MODELS", "UNTIL"]
-    assert [re.split(r"  +", line)[5].split()[0] for line in lines[1:]] == ["revoked", "expired", "for"]
+    assert lines[0].split() == ["ID", "NAME", "TENANT", "MAY", "UNTIL", "MODELS"]
+    assert [re.split(r"  +", line)[4].split()[0] for line in lines[1:]] == ["revoked", "expired", "for"]
     told = json.loads(desk.do("list", "--json")[0])
     jsonschema.Draft202012Validator(SCHEMA).validate(told)
     assert [key["state"] for key in told["keys"]] == ["revoked", "expired", "valid"]
@@ -287,3 +287,12 @@ def test_what_is_no_time_to_expire_at_is_refused(text: str) -> None:
     with pytest.raises(Misuse) as caught:
         parse_when(text, NOW)
     assert caught.value.code == "USAGE"
+
+
+def test_a_list_stays_a_list_where_a_key_names_many_models(desk: Desk) -> None:
+    words = [word for number in range(9) for word in ("--model", f"m{number}")]
+    key = desk.create("alice", *words)
+    assert desk.do("list")[0].splitlines()[1].endswith("m0,m1,m2 and 6 more")
+    assert "m0, m1, m2, m3, m4, m5, m6, m7, m8" in desk.do("show", key)[0]
+    desk.create("ops", "--scope", "admin")
+    assert desk.do("list")[0].splitlines()[2].endswith(" -"), "who may not infer may ask no model"
