@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ostiary.cli import ui
 from ostiary.cli.run_text import render_opened, render_warnings
+from ostiary.cli.supervisor import tell_supervisor
 from ostiary.core.text import quote_untrusted
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Output:
             f"ostiary: up to {connections:,} connections; SIGTERM or Ctrl-C stops it when every request had its end"
         )
         ui.out(f"listening at {address}")
+        tell_supervisor("READY=1")
 
     @staticmethod
     def _tell_note(line: str) -> None:
