@@ -1,4 +1,4 @@
-"""Tells whoever started the program how far it is, in systemd's way (sd_notify). Where nobody asked, nothing happens."""
+"""Tells whoever started the program how far it is, as systemd asks. Where nobody does, nothing happens."""
 
 from __future__ import annotations
 
