@@ -115,17 +115,23 @@ def _run_create(options: argparse.Namespace) -> int:
 
 def _check_names(options: argparse.Namespace) -> None:
     from ostiary.core.callers import is_tenant_name
-    from ostiary.core.limits import MAX_SERVED_MODELS
+    from ostiary.core.limits import MAX_SERVED_MODELS, MAX_TENANT_CHARACTERS
     from ostiary.core.text import quote_untrusted
+    from ostiary.gateway.client_key import is_key_name
     from ostiary.gateway.settings_file import is_served_name
 
-    for what, name in (("NAME", options.name), ("--tenant", options.tenant)):
-        if name is not None and not is_tenant_name(name):
-            raise Misuse(
-                USAGE,
-                f"'{quote_untrusted(name, 80)}' is no {what}",
-                hint="Up to 64 letters, digits and . _ @ + -, and not 'default'.",
-            )
+    if not is_key_name(options.name):
+        raise Misuse(
+            USAGE,
+            f"'{quote_untrusted(options.name, 80)}' is no name for a key",
+            hint="Up to 64 letters, digits and . _ @ + -, and not 'default'.",
+        )
+    if options.tenant is not None and not is_tenant_name(options.tenant):
+        raise Misuse(
+            USAGE,
+            f"'{quote_untrusted(options.tenant, 80)}' is no name of a tenant",
+            hint=f"Up to {int(MAX_TENANT_CHARACTERS)} letters, digits and signs, and not 'default'.",
+        )
     for model in options.model:
         if not is_served_name(model):
             raise Misuse(USAGE, f"'{quote_untrusted(model, 80)}' is no name that a model can be served under")

@@ -6,11 +6,14 @@ import re
 from enum import Enum
 from typing import Final
 
+from ostiary.core.limits import MAX_TENANT_CHARACTERS
 from ostiary.core.values import dataclass
 
 DEFAULT_TENANT: Final = "default"
 """What the settings call whoever has no table of its own; nobody may have it as a name."""
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
+_NAME: Final = re.compile(
+    rf"[A-Za-z0-9](?:[A-Za-z0-9._:@=,/+ -]{{0,{MAX_TENANT_CHARACTERS - 2}}}[A-Za-z0-9._:@=,/+-])?", re.ASCII
+)
 
 
 class Scope(Enum):
@@ -55,7 +58,7 @@ class Caller:
 
 
 def is_tenant_name(text: str) -> bool:
-    """Whether a tenant, or a key, may be called so: a word, or an address of mail, that any terminal can show."""
+    """Whether a tenant may be called so: what keys, certificates and tokens name, and any terminal can show."""
     return _NAME.fullmatch(text) is not None and text != DEFAULT_TENANT
 
 

@@ -26,6 +26,7 @@ BEGINNING: Final = "ost_"
 KEY_TEXT: Final = re.compile(rf"{BEGINNING}([0-9a-f]{{12}})_[A-Za-z0-9_-]{{43}}", re.ASCII)
 KEY_ID: Final = re.compile(r"[0-9a-f]{12}", re.ASCII)
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 _OLD_SCHEMA: Final = 1
 _SCHEMA: Final = 2
 _OLD_FIELDS: Final = frozenset({"id", "name", "sha256", "created"})
@@ -86,6 +87,11 @@ def make_key(
         expires=expires,
     )
     return kept, text
+
+
+def is_key_name(text: str) -> bool:
+    """Whether a key may be called so: a word, or an address of mail. It is a name for a tenant as well."""
+    return _NAME.fullmatch(text) is not None and is_tenant_name(text)
 
 
 def compute_hash(key: str) -> str:
@@ -161,7 +167,7 @@ def _parse_old_entry(entry: object) -> ClientKey:
     if not isinstance(created, str):
         raise _Unfit
     name = entry["name"]
-    if not isinstance(name, str) or not is_tenant_name(name):
+    if not isinstance(name, str) or not is_key_name(name):
         name = entry["id"]
     return _make(
         entry,
@@ -199,7 +205,9 @@ def _make(entry: dict[str, Any], *, name: Any, tenant: Any, created: int, **more
         raise _Unfit
     if not isinstance(digest, str) or not _HASH.fullmatch(digest):
         raise _Unfit
-    if not all(isinstance(text, str) and is_tenant_name(text) for text in (name, tenant)):
+    if not isinstance(name, str) or not is_key_name(name):
+        raise _Unfit
+    if not isinstance(tenant, str) or not is_tenant_name(tenant):
         raise _Unfit
     return ClientKey(id=key_id, name=name, sha256=digest, created=created, tenant=tenant, **more)
 

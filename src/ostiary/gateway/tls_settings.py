@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ostiary.core.callers import Scope
+from ostiary.core.callers import Scope, is_tenant_name
 from ostiary.core.limits import MAX_CERTIFIED_CLIENTS, MAX_TENANT_CHARACTERS
 from ostiary.core.text import quote_untrusted
 from ostiary.core.toml_fields import Table
@@ -50,7 +50,6 @@ CLIENT_SETTINGS: Final = (
     ModelSetting("models", Kind.TEXTS, "the models that it may ask; else all"),
 )
 
-_TENANT: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:@=,/+ -]{{0,{MAX_TENANT_CHARACTERS - 1}}}", re.ASCII)
 _NAME: Final = re.compile(r"(dns:[^\s]+|uri:[^\s]+|email:[^\s]+|subject:.+|sha256:[0-9a-f]{64})", re.ASCII)
 _SCOPES: Final = {scope.value: scope for scope in Scope}
 _VERSIONS: Final = ("1.2", "1.3")
@@ -111,7 +110,7 @@ def take_clients(table: Table) -> Mapping[str, ClientEntry]:
 
 def is_tenant(text: str) -> bool:
     """Whether something that was not written by us may be the name of a tenant."""
-    return _TENANT.fullmatch(text) is not None
+    return is_tenant_name(text)
 
 
 def parse_tenant(text: str) -> str:
