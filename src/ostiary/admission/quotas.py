@@ -25,8 +25,6 @@ from ostiary.core.text import explain_os_error
 from ostiary.errors import ADMISSION_QUOTA, QUOTA_UNWRITABLE, AdmissionRefused, QuotaFailed
 
 _LEAST_SHIFT_SECONDS: Final = 1.0
-_MOST_WAITING: Final = 65_536
-"""Lines that the disk does not take: beyond, nothing more is counted, and so nothing done."""
 
 
 class TenantQuotas:
@@ -52,13 +50,13 @@ class TenantQuotas:
         self._last_number = 0
         self._shift = 0.0
         self._waiting: Final[list[bytes]] = []
-        """Lines that go to the file with the next reservation."""
+        """Lines that the disk did not take: of requests that are over, so not many. They go before all others."""
 
     # --- what a request goes through ---
 
     @contextmanager
     def counting(self, caller: Caller, *, takes_tokens: bool = True) -> Iterator[None]:
-        """One request, while it is answered. Raises AdmissionRefused, before anything of it is read."""
+        """One request, while it is answered. Raises AdmissionRefused and QuotaFailed, before anything is read."""
         with self._lock:
             now = self._clock.read()
             account = self._find(caller.tenant, now)
@@ -66,10 +64,8 @@ class TenantQuotas:
             _judge_request(limits, account, now)
             if takes_tokens:
                 _judge_rest(limits, account, now)
-            if len(self._waiting) >= _MOST_WAITING:
-                self._write()
+            self._write(write_line("count", round(now, 3), caller.tenant))
             self._accounts.count(caller.tenant, now, self._read_day(now))
-            self._waiting.append(write_line("count", round(now, 3), caller.tenant))
             account.in_flight += 1
         try:
             yield
@@ -118,7 +114,7 @@ class TenantQuotas:
             with self._flushing:
                 with self._lock:
                     is_good = self._file.is_in_place() and self._file.added <= MAX_JOURNAL_BYTES
-                    if is_good and self._waiting:
+                    if is_good and (self._waiting or self._is_shifted()):
                         self._write()
                 if is_good:
                     self._file.sync()
@@ -160,16 +156,18 @@ class TenantQuotas:
 
     def _write(self, line: bytes = b"") -> None:
         """What waits, and this line. Raises QuotaFailed; then the line is not there, and the rest waits on."""
-        shift = self._clock.read_shift()
-        is_shifted = abs(shift - self._shift) >= _LEAST_SHIFT_SECONDS
-        told = write_line("shift", round(shift, 3)) if is_shifted else b""
+        shift = self._clock.read_shift() if self._is_shifted() else self._shift
+        told = b"" if shift == self._shift else write_line("shift", round(shift, 3))
         try:
             self._file.add(b"".join((*self._waiting, told, line)))
         except OSError as error:
             raise _unwritable(error) from error
         self._waiting.clear()
-        if is_shifted:
-            self._shift = shift
+        self._shift = shift
+
+    def _is_shifted(self) -> bool:
+        """Whether somebody set the clock of the machine, or it drifted away, since that was last written down."""
+        return abs(self._clock.read_shift() - self._shift) >= _LEAST_SHIFT_SECONDS
 
     def _read_day(self, now: float) -> int:
         """As whoever reads the file finds it."""
@@ -234,31 +232,31 @@ def _judge_request(limits: TenantLimits, account: Account, now: float) -> None:
 
 def _judge_rest(limits: TenantLimits, account: Account, now: float) -> None:
     """Whether any tokens are left: who has none is told before anything is read."""
-    for limit in list_token_limits(limits, account):
-        if limit.count(now) >= limit.most:
-            detail = (
-                f"{limit.most:,} tokens in {limit.span} are yours, and they are used or held for other requests"
-            )
-            raise _refuse(detail, limit.wait_for(1, now))
+    full = [limit for limit in list_token_limits(limits, account) if limit.count(now) >= limit.most]
+    if full:
+        worst = max(full, key=lambda limit: limit.wait_for(1, now))
+        detail = f"{worst.most:,} tokens in {worst.span} are yours, and they are used or held for other requests"
+        raise _refuse(detail, worst.wait_for(1, now))
 
 
 def _judge_tokens(limits: TenantLimits, account: Account, tokens: int, now: float) -> int | None:
     """How many are left; None: no limit. Raises AdmissionRefused where they are less than `tokens`."""
-    left = None
-    for limit in list_token_limits(limits, account):
-        if tokens > limit.most:
-            raise _refuse(
-                f"this request may come to {tokens:,} tokens; {limit.most:,} in {limit.span} are yours", None
-            )
-        used = limit.count(now)
-        if used + tokens > limit.most:
-            detail = (
-                f"this request may come to {tokens:,} tokens; of the {limit.most:,} in {limit.span} that are "
-                f"yours, {min(used, limit.most):,} are used, or held for other requests"
-            )
-            raise _refuse(detail, limit.wait_for(tokens, now))
-        left = limit.most - used if left is None else min(left, limit.most - used)
-    return left
+    found = list_token_limits(limits, account)
+    least = min(found, key=lambda limit: limit.most, default=None)
+    if least is None:
+        return None
+    if tokens > least.most:
+        detail = f"this request may come to {tokens:,} tokens; {least.most:,} in {least.span} are yours"
+        raise _refuse(detail, None)
+    full = [limit for limit in found if limit.count(now) + tokens > limit.most]
+    if full:
+        worst = max(full, key=lambda limit: limit.wait_for(tokens, now))
+        detail = (
+            f"this request may come to {tokens:,} tokens; of the {worst.most:,} in {worst.span} that are yours, "
+            f"{min(worst.count(now), worst.most):,} are used, or held for other requests"
+        )
+        raise _refuse(detail, worst.wait_for(tokens, now))
+    return min(limit.most - limit.count(now) for limit in found)
 
 
 def _refuse(detail: str, wait: float | None) -> AdmissionRefused:

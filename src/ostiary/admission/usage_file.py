@@ -93,7 +93,7 @@ class UsageFile:
 
         `adding`: what keeps others from adding; taken for the last step only.
         """
-        prepared = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
+        prepared = self._path.with_name(f".{self._path.name}.new")
         with suppress(OSError):
             prepared.unlink()
         descriptor = os.open(prepared, _NEW, 0o600)
@@ -158,18 +158,25 @@ def read_usage(state: Path) -> UsageRead:
         return read_usage_lines(())
     except OSError as error:
         raise _unusable(f"cannot be opened: {explain_os_error(error)}") from error
+    try:
+        _check_owner(os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise _unusable("is not a regular file")
-        if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o022:
-            raise _unusable("can be written by others")
         try:
             return read_usage_lines(iter(lambda: file.readline(MAX_USAGE_LINE_BYTES + 1), b""))
         except OtherSchema as error:
             raise _unusable("was written by another version") from error
         except OSError as error:
             raise _unusable(f"cannot be read: {explain_os_error(error)}") from error
+
+
+def _check_owner(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _unusable("is not a regular file")
+    if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o022:
+        raise _unusable("can be written by others")
 
 
 def _set_aside(state: Path) -> str:

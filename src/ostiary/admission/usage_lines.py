@@ -83,7 +83,9 @@ class UsageRead:
 
     days: Mapping[tuple[int, str], DayUsage]
     windows: Mapping[str, Mapping[str, _Amounts]]
-    """By tenant and name, in times of the wall clock."""
+    """By tenant and name, in times of the clock of the machine as it was set last: all are of one server, whose own
+    clock nobody sets.
+    """
     open: Mapping[int, tuple[str, int]]
     damaged: int
     """Lines that cannot be read, before others that can: somebody or something changed the file."""
@@ -144,7 +146,10 @@ class UsageReader:
 
     def finish(self) -> UsageRead:
         windows = {
-            tenant: {name: sorted(amounts.items()) for name, amounts in named.items()}
+            tenant: {
+                name: [(time + self._shift, amounts[time]) for time in sorted(amounts)]
+                for name, amounts in named.items()
+            }
             for tenant, named in self._windows.items()
         }
         more = max(0, self._suspect - 1)  # one may be unfinished at the end, not several
@@ -154,44 +159,41 @@ class UsageReader:
         self._shift = _check_time(shift)
 
     def _take_count(self, time: float, tenant: str) -> None:
-        at = self._place(time)
-        self._add(_check_tenant(tenant), "requests", at, 1)
-        self._add_to_day(at, tenant, requests=1)
+        self._add(_check_tenant(tenant), "requests", _check_time(time), 1)
+        self._add_to_day(time, tenant, requests=1)
 
     def _take_hold(self, number: int, time: float, tenant: str, tokens: int) -> None:
-        self._place(time)
+        _check_time(time)
         self._open[_check_count(number)] = (_check_tenant(tenant), _check_count(tokens))
 
     def _take_settle(self, number: int, time: float, used: int, answer: int) -> None:
-        at = self._place(time)
+        _check_time(time)
         if number not in self._open or _check_count(answer) > _check_count(used):
             raise LineMalformed
         tenant, _ = self._open.pop(number)
         for name in ("minute", "day"):
-            self._add(tenant, name, at, used)
-        self._add_to_day(at, tenant, prompt=used - answer, answer=answer)
+            self._add(tenant, name, time, used)
+        self._add_to_day(time, tenant, prompt=used - answer, answer=answer)
 
     def _take_window(self, tenant: str, name: str, amounts: list[list[float]]) -> None:
         if name not in _WINDOWS:
             raise LineMalformed
-        placed = [(self._place(time), _check_count(amount)) for time, amount in amounts]
-        for at, amount in placed:
-            self._add(_check_tenant(tenant), name, at, amount)
+        checked = [(_check_time(time), _check_count(amount)) for time, amount in amounts]
+        for time, amount in checked:
+            self._add(_check_tenant(tenant), name, time, amount)
 
     def _take_day(self, day: int, tenant: str, *numbers: int) -> None:
         requests, prompt, answer, cut = map(_check_count, numbers)
+        _check_time(day * SECONDS_OF_DAY)
         self._days[_check_count(day), _check_tenant(tenant)] = DayUsage(requests, prompt, answer, cut)
 
-    def _place(self, time: float) -> float:
-        """In times of the wall clock."""
-        return max(0.0, _check_time(time) + self._shift)
-
-    def _add(self, tenant: str, name: str, at: float, amount: int) -> None:
+    def _add(self, tenant: str, name: str, time: float, amount: int) -> None:
         amounts = self._windows.setdefault(tenant, {}).setdefault(name, {})
-        amounts[at] = amounts.get(at, 0) + amount
+        amounts[time] = amounts.get(time, 0) + amount
 
-    def _add_to_day(self, at: float, tenant: str, **amounts: int) -> None:
-        key = (int(at // SECONDS_OF_DAY), tenant)
+    def _add_to_day(self, time: float, tenant: str, **amounts: int) -> None:
+        """Of the calendar, as the clock of the machine was set then."""
+        key = (max(0, int((time + self._shift) // SECONDS_OF_DAY)), tenant)
         self._days[key] = self._days.get(key, NO_USAGE).add(**amounts)
 
 

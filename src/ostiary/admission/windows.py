@@ -6,7 +6,6 @@ lets in no more than what is left never lets in more than the limit in any span 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -15,6 +14,7 @@ MINUTE_SECONDS: Final = 60
 DAY_SECONDS: Final = 86_400
 _MINUTE_STEP: Final = 1
 _DAY_STEP: Final = 600
+_INSTANT: Final = 0.001
 
 
 class RollingWindow:
@@ -57,14 +57,14 @@ class RollingWindow:
     def list_amounts(self, now: float) -> list[tuple[float, int]]:
         """Each with the last moment of its step, the earliest first."""
         self._move_to(now)
-        return [((step + 1) * self.step_seconds, amount) for step, amount in self._amounts]
+        return [((step + 1) * self.step_seconds - _INSTANT, amount) for step, amount in self._amounts]
 
     def restore(self, amounts: Iterable[tuple[float, int]], now: float) -> None:
         """What `list_amounts` gave, perhaps of another clock: what would be to come counts as of now."""
         latest = int(now // self.step_seconds)
         steps: dict[int, int] = {}
-        for until, amount in amounts:
-            step = min(math.ceil(until / self.step_seconds) - 1, latest)
+        for time, amount in amounts:
+            step = min(int(time // self.step_seconds), latest)
             steps[step] = steps.get(step, 0) + amount
         for step in sorted(steps):
             self.add(step * self.step_seconds, steps[step])
