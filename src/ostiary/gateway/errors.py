@@ -101,9 +101,7 @@ class RenderedError:
 def render_error(error: BaseException, dialect: Dialect, correlation_id: str) -> RenderedError:
     public = render_public(error, correlation_id)
     headers = [("content-type", "application/problem+json" if dialect in _PROBLEMS else "application/json")]
-    seconds = _RETRY_AFTER_SECONDS.get(public.code)
-    if seconds is not None:
-        headers.append(("retry-after", str(seconds)))
+    headers += _tell_when(error, public)
     if public.http == 401:
         headers.append(("www-authenticate", _CHALLENGE))
     if isinstance(error, GatewayRefused) and error.allow:
