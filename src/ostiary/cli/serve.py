@@ -120,7 +120,7 @@ def _read_all(options: argparse.Namespace, output: Output, file: ServerFile) -> 
     base = read_opening_options(options, output.tell_progress)
     models = [*_named_models(options, base), *_listed_models(file, base)]
     _check_models(models)
-    return Configured(tuple(models), _choose_server(options, file), file.tenants)
+    return Configured(tuple(models), _choose_server(options, file), file.tenants, file.credentials)
 
 
 def _check_extra() -> None:

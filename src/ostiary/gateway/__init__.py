@@ -4,5 +4,5 @@ In: bytes from the network
 Out: ParsedRequest, and what becomes of it as bytes
 Trusts: the settings of its operator; of what clients send, nothing
 Refuses: AdmissionRefused, AnswerRefused, CellRefused, ContractRefused, GatewayRefused
-Emits: client.refused, keys.created, keys.reread, keys.unusable, model.kept, model.loaded, model.not_loaded, model.unloaded, server.started, server.stopped, settings.refused, settings.reloaded, usage.damaged
+Emits: certificate.expiring, certificate.refused, certificate.renewed, client.refused, keys.created, keys.reread, keys.unusable, model.kept, model.loaded, model.not_loaded, model.unloaded, server.started, server.stopped, settings.refused, settings.reloaded, token_keys.refused, token_keys.renewed, usage.damaged
 """  # noqa: E501  # each line of a card is one line

@@ -78,7 +78,8 @@ class CertifiedClients:
         now: Callable[[], float] = time.time,
     ) -> None:
         """`current`: counts how often those who issue certificates were changed, as `Peer.issuers` did then."""
-        self._entries: Final = entries
+        self.entries = entries
+        """Replaced as a whole where the settings are read anew."""
         self._current: Final = current
         self._now: Final = now
 
@@ -95,7 +96,7 @@ class CertifiedClients:
             raise AdmissionRefused(ADMISSION_EXPIRED, "the certificate has expired since the connection was made")
         if now < certificate.not_before:
             raise _refuse("the certificate is not good yet")
-        entries = [entry for name, entry in self._entries.items() if name in certificate.names]
+        entries = [entry for name, entry in self.entries.items() if name in certificate.names]
         if not entries:
             raise _refuse("the certificate is none that is known here")
         if any(entry != entries[0] for entry in entries):

@@ -31,9 +31,8 @@ class EncryptedConnection(DoorConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         found = transport.get_extra_info("ssl_object")
-        self.peer = Peer(
-            found.getpeercert(binary_form=True), self._issuers
-        )  # of a chain that was verified, or None
+        # Of a chain that was verified: else the connection would not have come so far.
+        self.peer = Peer(found.getpeercert(binary_form=True), self._issuers)
         super().connection_made(transport)
 
 

@@ -11,6 +11,7 @@ from ostiary.admission.tenants import NO_LIMITS, TenantTable
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
 from ostiary.errors import HOUSE_INTERNAL, GatewayRefused, InternalFault, OstiaryError
+from ostiary.gateway.credential_settings import NO_CREDENTIALS, CredentialSettings
 from ostiary.gateway.listen import check_protection
 from ostiary.gateway.memory_budget import derive_budget
 from ostiary.gateway.settings import SERVER_SETTINGS, Server
@@ -20,6 +21,7 @@ from ostiary.record.serving_events import SettingsRefused, SettingsReloaded
 if TYPE_CHECKING:
     from ostiary.admission.quotas import TenantQuotas
     from ostiary.gateway.app import Door
+    from ostiary.gateway.credentials import Credentials
     from ostiary.gateway.keeper import ModelKeeper
     from ostiary.record.events import Emit
 
@@ -35,6 +37,7 @@ class Configured:
     models: tuple[ToServe, ...]
     server: Server
     tenants: TenantTable = NO_LIMITS
+    credentials: CredentialSettings = NO_CREDENTIALS
 
 
 class Rereader:
@@ -51,6 +54,7 @@ class Rereader:
         correlation_id: str,
         on_note: Callable[[str], None],
         quotas: TenantQuotas | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         """`read`: in a thread; raises Misuse. `correlation_id`: of the server."""
         self._now = before
@@ -61,6 +65,7 @@ class Rereader:
         self._correlation_id: Final = correlation_id
         self._on_note: Final = on_note
         self._quotas: Final = quotas
+        self._credentials: Final = credentials
         self._is_wanted = False
         self._task: asyncio.Task[None] | None = None
 
@@ -92,7 +97,7 @@ class Rereader:
 
     def _read_all(self) -> Configured:
         after = self._read()
-        check_protection(after.server)
+        check_protection(after.server, after.credentials)
         return after
 
     async def _take(self, after: Configured) -> None:
@@ -106,6 +111,9 @@ class Rereader:
         if before.tenants != after.tenants:
             taken = (*taken, "tenants")
         waiting = tuple(name for name in differing if name not in CHANGEABLE)
+        if self._credentials is not None:
+            at_once, later = self._credentials.compare(after.credentials)
+            taken, waiting = (*taken, *at_once), (*waiting, *later)
         event = SettingsReloaded(
             correlation_id=self._correlation_id,
             added=added,
@@ -119,6 +127,8 @@ class Rereader:
         self._change_server(server)
         if self._quotas is not None:
             self._quotas.set_limits(after.tenants)
+        if self._credentials is not None:
+            self._credentials.change(after.credentials)
         for name in removed:
             self._keeper.remove(name)
         for name in added:
@@ -130,7 +140,7 @@ class Rereader:
             if is_taken:
                 kept[name] = new[name]
         models = tuple(kept.get(name, model) for name, model in new.items())
-        self._now = Configured(models, server, after.tenants)
+        self._now = Configured(models, server, after.tenants, after.credentials)
 
     def _find_changed(self, old: Mapping[str, ToServe], new: Mapping[str, ToServe]) -> tuple[str, ...]:
         """Named in both, and said otherwise or made of other files."""

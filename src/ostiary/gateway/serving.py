@@ -19,6 +19,7 @@ from ostiary.gateway.admin import Reload
 from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
+from ostiary.gateway.credentials import Credentials
 from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.key_news import KeyNews, describe_created
 from ostiary.gateway.keys import open_keys
@@ -72,7 +73,7 @@ class Told:
 def serve_models(configured: Configured, state: Path | None, told: Told, read: Callable[[], Configured]) -> None:
     """Until SIGTERM or SIGINT; on SIGHUP, what `read` gives then. Raises what keeps it from starting."""
     server = configured.server
-    check_protection(server)
+    check_protection(server, configured.credentials)
     place = find_state_directory() if state is None else state
     correlation_id = secrets.token_hex(8)
     with ExitStack() as stack:
@@ -81,6 +82,7 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
         if server.grpc_port:  # that it can be had shows before a model is loaded, too
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
+        credentials = Credentials(configured.credentials, log.emit, correlation_id, told.on_note)
         quotas = open_quotas(configured.tenants, place)
         stack.callback(quotas.close)
         if quotas.damage is not None:
@@ -109,7 +111,7 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
         news = KeyNews(log.emit, correlation_id, told.on_note)
         if keys is not None:
             keys.on_change = news.hear
-        authenticators = None if keys is None else Authenticators([keys])
+        authenticators = credentials.gather(keys)
 
         def flush() -> None:
             try:
@@ -128,7 +130,8 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
             reload=keeper.reload,
             on_failure=told.on_failure,
         )
-        connections = allow_descriptors(server.connections)
+        tls = credentials.tls
+        connections = allow_descriptors(server.connections, 0 if tls is None else tls.settings.handshakes)
 
         async def run() -> None:
             async with AsyncExitStack() as also:
@@ -136,13 +139,15 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
                 if server.grpc_port:
                     from ostiary.gateway.oip.grpc_server import serving_grpc  # noqa: PLC0415  an extra of its own
 
-                    await also.enter_async_context(serving_grpc(door, server))
+                    await also.enter_async_context(serving_grpc(door, server, tls))
                     at = render_authority(server.host, server.grpc_port)
 
                 async def tell_listening() -> None:
                     if at:
                         told.on_grpc(at)
-                    told.on_listening(render_address(bound), connections)
+                    if tls is None and not is_loopback(server.host):
+                        told.on_note("connections are not encrypted: whoever is in between reads keys and answers")
+                    told.on_listening(render_address(bound, is_encrypted=tls is not None), connections)
 
                 rereader = Rereader(
                     configured,
@@ -153,9 +158,19 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
                     correlation_id=correlation_id,
                     on_note=told.on_note,
                     quotas=quotas,
+                    credentials=credentials,
                 )
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rereader.reread_soon)
-                await run_server(door, bound, server, bounds, on_listening=tell_listening, flush=flush)
+                await run_server(
+                    door,
+                    bound,
+                    server,
+                    bounds,
+                    on_listening=tell_listening,
+                    flush=flush,
+                    tls=tls,
+                    looks=(credentials.look,),
+                )
 
         bounds = make_bounds(server, connections, tally)
         try:

@@ -7,17 +7,13 @@ config.schema.json are made of this.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ostiary.admission.tenants import NO_LIMITS, TenantTable
 from ostiary.core.values import dataclass
-
-if TYPE_CHECKING:
-    from ostiary.gateway.tls_settings import ClientEntry, TlsSettings
-    from ostiary.gateway.token_settings import TokenSettings
+from ostiary.gateway.credential_settings import NO_CREDENTIALS, CredentialSettings
 
 
 class Kind(Enum):
@@ -149,10 +145,7 @@ class ServerFile:
     said: frozenset[str]
     """The settings of the server that stand in the file."""
     models: Mapping[str, ModelEntry]
-    tls: TlsSettings | None = None
-    clients: Mapping[str, ClientEntry] = field(default_factory=dict)
-    """By the names in their certificates."""
-    token: TokenSettings | None = None
+    credentials: CredentialSettings = NO_CREDENTIALS
     tenants: TenantTable = NO_LIMITS
 
 

@@ -18,6 +18,7 @@ from ostiary.core.limits import (
 from ostiary.core.text import quote_untrusted
 from ostiary.core.toml_fields import Table, TomlKind, read_toml
 from ostiary.errors import SETTINGS_MALFORMED, Misuse
+from ostiary.gateway.credential_settings import CredentialSettings
 from ostiary.gateway.origins import is_host_name, is_origin
 from ostiary.gateway.settings import (
     MODEL_SETTINGS,
@@ -72,12 +73,14 @@ def parse_server_file(data: bytes, name: str, directory: Path) -> ServerFile:
         table = top.take_table("server")
         tls = take_tls(table.take_table("tls"), directory) if "tls" in table else None
         server, said = _take_server(table)
+    if "clients" in top and (tls is None or tls.client_ca is None):
+        top.fail("clients", "there is no server.tls.client_ca that could issue their certificates")
     models = _take_models(top.take_table("models"), directory) if "models" in top else {}
     clients = take_clients(top.take_table("clients")) if "clients" in top else {}
     token = _take_auth(top.take_table("auth"), directory) if "auth" in top else None
     tenants = take_tenants(top.take_table("tenants")) if "tenants" in top else NO_LIMITS
     top.finish()
-    return ServerFile(server, said, models, tls=tls, clients=clients, token=token, tenants=tenants)
+    return ServerFile(server, said, models, CredentialSettings(tls, clients, token), tenants=tenants)
 
 
 def is_served_name(name: str) -> bool:

@@ -10,7 +10,6 @@ import os
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,6 @@ from ostiary.gateway.tls_settings import TlsSettings
 
 _SOON_SECONDS: Final = 7 * 86_400
 _DAY_SECONDS: Final = 86_400
-_MOST_UNRECORDED: Final = 64
 Stamp = tuple[tuple[int, ...] | None, ...]
 
 
@@ -54,17 +52,11 @@ class Tls:
         self,
         settings: TlsSettings,
         tell: Callable[[TlsTold], None],
-        record: Callable[[TlsTold], None] = lambda _: None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`record` may raise: then it hears of the same at the next look.
-
-        Raises Misuse(TLS_UNUSABLE) where the files are no good to begin with.
-        """
+        """Raises Misuse(TLS_UNUSABLE) where the files are no good to begin with."""
         self.settings: Final = settings
-        self._tell_person: Final = tell
-        self._record: Final = record
-        self._unrecorded: deque[TlsTold] = deque(maxlen=_MOST_UNRECORDED)
+        self._tell: Final = tell
         self._now: Final = now
         self._lock: Final = threading.Lock()
         self._stamp = self._look_at_files()
@@ -88,13 +80,6 @@ class Tls:
             if stamp != self._stamp:
                 self._take(stamp)
             self._warn()
-            while self._unrecorded:
-                self._record(self._unrecorded[0])
-                self._unrecorded.popleft()
-
-    def _tell(self, told: TlsTold) -> None:
-        self._unrecorded.append(told)
-        self._tell_person(told)
 
     def _take(self, stamp: Stamp) -> None:
         try:

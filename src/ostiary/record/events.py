@@ -25,6 +25,13 @@ from ostiary.record.access_events import (
     KeysRevoked,
     KeysUnusable,
 )
+from ostiary.record.credential_events import (
+    CertificateExpiring,
+    CertificateRefused,
+    CertificateRenewed,
+    TokenKeysRefused,
+    TokenKeysRenewed,
+)
 from ostiary.record.embed_events import ModelEmbedded, WorkFailed, WorkRefused
 from ostiary.record.event import Content as Content  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
@@ -400,6 +407,11 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             KeysForgotten,
             KeysReread,
             KeysUnusable,
+            CertificateRenewed,
+            CertificateRefused,
+            CertificateExpiring,
+            TokenKeysRenewed,
+            TokenKeysRefused,
             ClientRefused,
             UsageDamaged,
             ModelEmbedded,

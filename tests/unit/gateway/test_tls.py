@@ -30,18 +30,11 @@ class Watched:
 
     def __init__(self, settings: TlsSettings) -> None:
         self.told: list[str] = []
-        self.recorded: list[str] = []
-        self.is_broken = False
         self.now = datetime.now(UTC).timestamp()
-        self.tls = Tls(settings, self._tell, self._record, lambda: self.now)
+        self.tls = Tls(settings, self._tell, lambda: self.now)
 
     def _tell(self, told: TlsTold) -> None:
         self.told.append(_name(told))
-
-    def _record(self, told: TlsTold) -> None:
-        if self.is_broken:
-            raise OSError
-        self.recorded.append(_name(told))
 
 
 def _name(told: TlsTold) -> str:
@@ -180,7 +173,6 @@ def test_files_that_go_bad_while_the_server_runs_change_nothing(settings: TlsSet
         watched.tls.look()
     assert len(watched.told) == 1
     assert expected in watched.told[0]
-    assert watched.recorded == watched.told
     assert watched.tls.current is before
 
 
@@ -195,7 +187,7 @@ def test_a_renewed_certificate_is_taken_at_the_next_look(settings: TlsSettings) 
     assert watched.tls.current is before, "its key is not there yet"
     new.write(settings.certificate, settings.key)
     watched.tls.look()
-    assert watched.told == watched.recorded == ["renewed"]
+    assert watched.told == ["renewed"]
     assert watched.tls.current.facts.sha256 == new.sha256
     assert watched.tls.current.context is not before.context
     assert watched.tls.current.issuers == 0
@@ -255,16 +247,3 @@ def test_it_is_told_once_a_day_that_a_certificate_is_about_to_expire(settings: T
     watched.now += timedelta(days=1).total_seconds()
     watched.tls.look()
     assert watched.told == ["soon", "soon"]
-
-
-def test_a_record_that_cannot_be_written_hears_it_later(settings: TlsSettings) -> None:
-    watched = Watched(settings)
-    watched.is_broken = True
-    make_certificate("server").write(settings.certificate, settings.key)
-    with pytest.raises(OSError):  # noqa: PT011  the very one
-        watched.tls.look()
-    assert watched.told == ["renewed"]
-    watched.is_broken = False
-    watched.tls.look()
-    assert watched.recorded == ["renewed"]
-    assert watched.told == ["renewed"]
