@@ -126,6 +126,8 @@ def parse_keys(data: bytes) -> tuple[ClientKey, ...]:
 
 def render_keys(keys: Sequence[ClientKey]) -> bytes:
     """Raises Misuse(KEY_UNUSABLE) where there is no room for all of them."""
+    if len({key.id for key in keys}) != len(keys):  # by chance once in as many keys as nobody makes
+        raise Misuse(KEY_UNUSABLE, "a key has this id already", hint="Try again: another one gets another id.")
     text = json.dumps({"schema": _SCHEMA, "keys": [_describe(key) for key in keys]}, indent=1)
     data = f"{text}\n".encode()
     if len(keys) > MAX_CLIENT_KEYS or len(data) > MAX_CLIENT_KEYS_BYTES:
@@ -137,8 +139,8 @@ def render_keys(keys: Sequence[ClientKey]) -> bytes:
     return data
 
 
-def unusable(what: str) -> Misuse:
-    return Misuse(KEY_UNUSABLE, f"{KEYS_FILE} {what}", hint=_HINT)
+def unusable(what: str, *, hint: str = _HINT) -> Misuse:
+    return Misuse(KEY_UNUSABLE, f"{KEYS_FILE} {what}", hint=hint)
 
 
 class _Unfit(Exception):

@@ -27,26 +27,31 @@ def describe_created(key: ClientKey, correlation_id: str) -> KeysCreated:
 
 
 class KeyNews:
-    """Heard while a request waits, so the record is told later, by whoever may wait for a disk."""
+    """Heard while a request waits, so it is told later, by whoever may wait for a disk or a terminal."""
 
     def __init__(self, emit: Emit, server: str, say: Callable[[str], None]) -> None:
         """`server`: the correlation id of the running server. `say`: to its operator."""
         self._emit: Final = emit
         self._server: Final = server
         self._say: Final = say
+        self._unsaid: Final[deque[str]] = deque(maxlen=_MOST_UNTOLD)
         self._untold: Final[deque[KeysReread | KeysUnusable]] = deque(maxlen=_MOST_UNTOLD)
 
     def hear(self, count: int, problem: str) -> None:
         """As `keys.OnChange` has it."""
         if problem:
             self._untold.append(KeysUnusable(correlation_id=self._server, reason=problem))
-            self._say(f"the keys stay as they were: {problem}")
+            self._unsaid.append(f"the keys stay as they were: {problem}")
         else:
             self._untold.append(KeysReread(correlation_id=self._server, keys=count))
-            self._say(f"the keys have changed; {count:,} {'lets' if count == 1 else 'let'} somebody in now")
+            self._unsaid.append(
+                f"the keys have changed; {count:,} {'lets' if count == 1 else 'let'} somebody in now"
+            )
 
     def tell(self) -> None:
-        """To the record: what came since the last time. Raises what the record says; nothing is lost then."""
+        """What came since the last time. Raises what the record says; nothing is lost then."""
+        while self._unsaid:
+            self._say(self._unsaid.popleft())
         while self._untold:
             event = self._untold.popleft()
             try:

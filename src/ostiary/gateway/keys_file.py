@@ -27,6 +27,8 @@ LOCK_FILE: Final = "server-keys.lock"
 FIRST_NAME: Final = "first"
 _LOCK_SECONDS: Final = 10.0
 _LOCK_PAUSE_SECONDS: Final = 0.02
+_AS_ITS_USER: Final = "Run this as the user that the server runs as: sudo -u USER ostiary ..."
+_ALONE: Final = "Take that away (chmod 600), once you are sure that nobody changed it."
 
 Keys: TypeAlias = tuple[ClientKey, ...]
 Stamp: TypeAlias = tuple[int, ...]
@@ -53,7 +55,8 @@ def read_keys(path: Path) -> tuple[Keys, Stamp]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise unusable(f"cannot be read: {explain_os_error(error)}") from error
+        hint = {"hint": _AS_ITS_USER} if isinstance(error, PermissionError) else {}
+        raise unusable(f"cannot be read: {explain_os_error(error)}", **hint) from error
     return parse_keys(data), _stamp(found)
 
 
@@ -78,6 +81,7 @@ def change_keys(state: Path, change: Callable[[Keys], Keys], announce: Callable[
                 return after
             data = render_keys(after)
             announce()
+            _clear_leftovers(state)
             replace_file(state / KEYS_FILE, data, mode=0o600)
             return after
     except OSError as error:
@@ -95,7 +99,7 @@ def check_owner(state: Path) -> None:
             raise Misuse(
                 KEY_UNUSABLE,
                 "the state directory is another user's",
-                hint="Run this as the user that the server runs as: sudo -u USER ostiary keys ...",
+                hint=_AS_ITS_USER,
             )
         return
 
@@ -118,13 +122,19 @@ def make_first_key(
     return (kept, text) if is_made else None
 
 
+def _clear_leftovers(state: Path) -> None:
+    """Of programs that were killed while they wrote: nobody else writes now."""
+    for path in state.glob(f".{KEYS_FILE}.*.new"):
+        path.unlink(missing_ok=True)
+
+
 def _judge_file(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise unusable("is not a regular file")
     if found.st_uid not in (os.geteuid(), 0):
-        raise unusable("belongs to another user")
+        raise unusable("belongs to another user", hint=_AS_ITS_USER)
     if found.st_mode & 0o077:
-        raise unusable("can be read or written by others")
+        raise unusable("can be read or written by others", hint=_ALONE)
 
 
 def _stamp(found: os.stat_result) -> Stamp:
@@ -149,7 +159,11 @@ def _take_lock(descriptor: int) -> None:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() > until:
-                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY)) from error
+                raise OutputUnwritable(
+                    OUTPUT_UNWRITABLE,
+                    f"{KEYS_FILE} is being changed by another program",
+                    hint="Try again when that has ended. The keys are as they were.",
+                ) from error
         time.sleep(_LOCK_PAUSE_SECONDS)
 
 
@@ -157,8 +171,6 @@ def _unwritable(error: OSError) -> OutputUnwritable:
     hint = None
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "Make room on the disk, then try again. The keys are as they were."
-    elif error.errno == errno.EBUSY:
-        hint = "Another program is changing the keys: try again when it has ended."
     return OutputUnwritable(
         OUTPUT_UNWRITABLE, f"{KEYS_FILE} cannot be written: {explain_os_error(error)}", hint=hint
     )

@@ -203,8 +203,9 @@ def test_what_belongs_to_another_user_is_neither_used_nor_written(
     check_owner(tmp_path / "none")
     monkeypatch.setattr(os, "geteuid", lambda: other)
     if other != 1:
-        with pytest.raises(Misuse, match="belongs to another user"):
+        with pytest.raises(Misuse, match="belongs to another user") as refused:
             read_kept_keys(tmp_path)
+        assert "sudo -u" in (refused.value.hint or "")
     for place in (tmp_path, tmp_path / "bare"):
         place.mkdir(exist_ok=True)
         with pytest.raises(Misuse, match="another user's") as caught:
@@ -308,6 +309,20 @@ def test_a_lock_that_somebody_keeps_is_not_waited_for_without_end(
         add(make_key("alice", NOW)[0], tmp_path)
         return before
 
-    with pytest.raises(OutputUnwritable) as caught:
+    with pytest.raises(OutputUnwritable, match="by another program"):
         change_keys(tmp_path, change_again)
-    assert "Another program" in (caught.value.hint or "")
+
+
+def test_an_id_that_comes_twice_is_not_written(tmp_path: Path) -> None:
+    kept = make_key("alice", NOW)[0]
+    add(kept, tmp_path)
+    with pytest.raises(Misuse, match="this id already"):
+        add(kept, tmp_path)
+    assert read_kept_keys(tmp_path) == (kept,)
+
+
+def test_what_a_killed_program_left_is_cleared_away(tmp_path: Path) -> None:
+    left = tmp_path / f".{KEYS_FILE}.1.abcd.new"
+    left.write_text("half")
+    add(make_key("alice", NOW)[0], tmp_path)
+    assert list_files(tmp_path) == {KEYS_FILE, LOCK_FILE}
