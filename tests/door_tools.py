@@ -6,9 +6,10 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticator, Authenticators
@@ -23,6 +24,7 @@ from ostiary.gateway.tally import RefusalTally
 from ostiary.gateway.tls import Tls
 from ostiary.record.events import Event
 
+T = TypeVar("T")
 QUICK = Server(head_time=5, body_time=5, write_time=5, idle_time=5, drain_time=5)
 
 
@@ -35,6 +37,12 @@ class RunningDoor:
     events: list[Event]
     failures: list[BaseException] = field(default_factory=list)
     grpc_port: int = 0
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 60) -> T:
+        """On its event loop."""
+        assert self.loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds)
 
     def connect(self, seconds: float = 10) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
@@ -129,7 +137,7 @@ def running_door(
     routes: Sequence[Route],
     *,
     server: Server = QUICK,
-    models: Sequence[ServedModel] = (),
+    models: Sequence[ServedModel] | ServedModels = (),
     keys: Authenticator | None = None,
     connections: int = 100,
     has_grpc: bool = False,
@@ -144,7 +152,7 @@ def running_door(
     origins = choose_origins(server.host, server.hosts, server.origins)
     door = Door(
         routes,
-        ServedModels(models),
+        models if isinstance(models, ServedModels) else ServedModels(models),
         server=server,
         origins=origins,
         authenticators=None if keys is None else Authenticators([keys]),
@@ -185,7 +193,7 @@ def running_door(
     thread.start()
     try:
         assert started.wait(10)
-        yield RunningDoor(server.port, door, events, failures, ports[0] if ports else 0)
+        yield RunningDoor(server.port, door, events, failures, ports[0] if ports else 0, loops[0])
     finally:
         if loops:
             loops[0].call_soon_threadsafe(stops[0].set)

@@ -55,12 +55,17 @@ class CellGroup:
     @property
     def standing(self) -> str:
         """Of the process that does best, as `RunningCell.standing`."""
-        return min(self.standings, key=_STANDINGS.index)
+        return find_best(self.standings)
 
     @property
     def standings(self) -> tuple[str, ...]:
         """Of each process."""
         return tuple(cell.standing for cell in self.cells)
+
+    @property
+    def last_standings(self) -> tuple[str, ...]:
+        """Of each process, without a look at any disk."""
+        return tuple(cell.last_standing for cell in self.cells)
 
     def call(
         self,
@@ -126,6 +131,11 @@ class CellGroup:
             return self.cells[0]
         running = [cell for cell in self.cells if cell.is_running]
         return min(running or self.cells, key=lambda cell: cell.in_flight)
+
+
+def find_best(standings: Sequence[str]) -> str:
+    """Of processes that share their work."""
+    return min(standings, key=_STANDINGS.index)
 
 
 def _add(numbers: Sequence[int | None]) -> int | None:

@@ -98,6 +98,8 @@ class RunningCell(Closing):
         self._starting: Final = threading.Lock()
         self._closing: Final = threading.Event()
         self._restart = 0
+        self._is_refused = False
+        """Whether the last start was refused, as by the quarantine."""
         self._facts: JsonObject = {}
         lifetime.register(self)  # before it has a process: another thread may fork this one while it starts
         self._find_process(time.monotonic() + plan.limits.load_seconds)
@@ -144,6 +146,15 @@ class RunningCell(Closing):
         except CellRefused:
             return "quarantined"
         return "resting"
+
+    @property
+    def last_standing(self) -> str:
+        """As `standing`, of when somebody last tried to start it: looks at no disk. For health checks."""
+        if self._is_closed or self._is_foreign:
+            return "closed"
+        if self.is_running:
+            return "running"
+        return "quarantined" if self._is_refused else "resting"
 
     def call(
         self,
@@ -266,7 +277,9 @@ class RunningCell(Closing):
             young = self._young
             if young is None or young is before or not young.is_told:  # else it has an end
                 self._tell_refused(error)
+            self._is_refused = isinstance(error, CellRefused)
             raise
+        self._is_refused = False
         self._restart += 1
         if self._is_closed:
             self._process.close()

@@ -54,6 +54,8 @@ class Kept:
         self.leaving: Final[set[ServedModel]] = set()
         """Versions that are replaced or removed, and that somebody still holds, or that are being closed."""
         self.loading: asyncio.Task[OstiaryError | None] | None = None
+        self.lacks_room = False
+        """Whether all memory is in use, so that it waits to be loaded."""
         self.waiting = 0
         """Requests that wait for it to be loaded: it does not go before they had it."""
         self.turn: Final = asyncio.Lock()
@@ -264,6 +266,8 @@ class ModelKeeper:
         loading = kept.loading or self._begin_loading(kept)
         await asyncio.wait({loading}, timeout=max(0.0, until - self._clock()))
         if not loading.done():
+            if kept.lacks_room:
+                raise GatewayRefused(GATEWAY_NO_ROOM, "all models at work are in use")
             raise GatewayRefused(GATEWAY_MODEL_LOADING, "it takes longer than a request may wait")
         error = None if loading.cancelled() else loading.result()
         if error is not None and kept.served.current is None:
@@ -334,12 +338,16 @@ class ModelKeeper:
                 while not share.take(more):
                     self._changed.clear()
                     idle = self._find_idle(kept)
-                    if idle is None:
-                        await self._changed.wait()
-                    else:
+                    kept.lacks_room = idle is None
+                    if idle is not None:
                         await self._unload(idle)
+                    else:
+                        _check_wanted(kept, beside)
+                        await self._changed.wait()
         except TimeoutError:
             raise GatewayRefused(GATEWAY_NO_ROOM, "all models at work are in use") from None
+        finally:
+            kept.lacks_room = False
 
     def _find_idle(self, wanted: Kept) -> Kept | None:
         """The one that was used longest ago."""
@@ -417,6 +425,12 @@ class ModelKeeper:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # whoever wants it has it
+
+
+def _check_wanted(kept: Kept, beside: Share | None) -> None:
+    """Raises TimeoutError where nobody waits any more for a model that is for demand."""
+    if kept.to_serve.is_on_demand and beside is None and not kept.waiting:
+        raise TimeoutError
 
 
 def _close_late(done: Future[ServedModel]) -> None:

@@ -13,6 +13,7 @@ from ostiary.admission import Entrance, Room, derive_room
 from ostiary.answer import RequestEndings
 from ostiary.cell import lifetime
 from ostiary.cell.ending import Cause
+from ostiary.cell.group import find_best
 from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
 from ostiary.contract import TextContract, derive_contract
@@ -102,6 +103,7 @@ class Opened:
         self._endings: Final = RequestEndings(
             watcher.emit, opened.correlation_id, opened.cell.root, has_content=options.records_content
         )
+        self._starts_again: Final = options.starts_again
         if options.starts_again:
             watcher.on_ended = opened.group.revive_soon
         self._closing: Final = threading.Lock()
@@ -130,13 +132,15 @@ class Opened:
     @property
     def standing(self) -> str:
         """Of the best of its processes: `running`, `resting` until the next request, `quarantined`, `closed`."""
-        return "closed" if self.is_closed else self._opened.group.standing
+        return find_best(self.standings)
 
     @property
     def standings(self) -> tuple[str, ...]:
-        """Of each of its processes."""
-        standings = self._opened.group.standings
-        return ("closed",) * len(standings) if self.is_closed else standings
+        """Of each of its processes. Looks at no disk where one that ended is started again by itself."""
+        group = self._opened.group
+        if self.is_closed:
+            return ("closed",) * len(group.cells)
+        return group.last_standings if self._starts_again else group.standings
 
     @property
     def memory_bytes(self) -> int:

@@ -19,6 +19,7 @@ from ostiary.errors import GATEWAY_DRAINING, GATEWAY_TOO_SLOW, GatewayRefused
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.choose_model import choose_function
 from ostiary.gateway.errors import render_error_status
+from ostiary.gateway.health import could_answer, is_live, is_ready
 from ostiary.gateway.oip.grpc_peer import find_peer
 from ostiary.gateway.oip.messages import (
     NamedModel,
@@ -32,7 +33,6 @@ from ostiary.gateway.oip.messages import (
     write_server,
 )
 from ostiary.gateway.oip.metadata import SERVER, describe_model, judge_version, name_version
-from ostiary.gateway.oip.rest import is_server_ready
 from ostiary.gateway.oip.wire import malformed
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
 from ostiary.gateway.route import Dialect
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "inference.GRPCInferenceService"
 _SHORT_BYTES: Final = 65_536
-_AT_WORK: Final = ("running", "resting", "waiting")
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {code.value[0]: code for code in grpc.StatusCode}
 _Answer: TypeAlias = Callable[[Asked, bytes], Awaitable[bytes]]
 
@@ -137,7 +136,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
         )
 
     async def _tell_ready(self, asked: Asked, _message: bytes) -> bytes:
-        return write_flag(not self._door.is_draining and is_server_ready(asked))
+        return write_flag(not self._door.is_draining and is_ready(asked.models))
 
 
 async def _infer(asked: Asked, data: bytes) -> bytes:
@@ -156,7 +155,7 @@ async def _infer(asked: Asked, data: bytes) -> bytes:
 
 
 async def _tell_live(asked: Asked, _message: bytes) -> bytes:
-    return write_flag(any(model.standing in _AT_WORK for model in asked.models.by_name.values()))
+    return write_flag(is_live(asked.models))
 
 
 async def _tell_server(_asked: Asked, message: bytes) -> bytes:
@@ -176,7 +175,7 @@ async def _tell_model_ready(asked: Asked, message: bytes) -> bytes:
     model = asked.models.find(named.name, asked.caller)
     if model.current is not None:
         _judge_version(model.current, named)
-    return write_flag(model.standing in _AT_WORK)
+    return write_flag(could_answer(model))
 
 
 def _judge_version(model: ServedModel, named: NamedModel) -> None:

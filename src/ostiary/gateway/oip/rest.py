@@ -10,6 +10,7 @@ from ostiary.core.tensors import ParsedTensors
 from ostiary.errors import GATEWAY_MEDIA_TYPE, GatewayRefused
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.choose_model import choose_function
+from ostiary.gateway.health import could_answer, is_live, is_ready
 from ostiary.gateway.oip.forms import (
     InferAnswer,
     InferBody,
@@ -32,7 +33,6 @@ _SHORT_BYTES: Final = 65_536
 """Of JSON: read in a millisecond or two."""
 _MANY_NUMBERS: Final = 4_096
 """Written in JSON in a millisecond or two."""
-_AT_WORK: Final = ("running", "resting", "waiting")
 
 
 async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
@@ -64,8 +64,8 @@ async def tell_model_ready(asked: Asked, _body: object) -> Reply:
     model = asked.models.find(asked.path["model"], asked.caller)
     if model.current is not None:
         _judge_version(asked, model.current)
-    is_ready = model.standing in _AT_WORK
-    return JsonReply(ModelReady(model.name, is_ready), status=200 if is_ready else 503)
+    could = could_answer(model)
+    return JsonReply(ModelReady(model.name, could), status=200 if could else 503)
 
 
 async def tell_server(_asked: Asked, _body: object) -> Reply:
@@ -76,12 +76,12 @@ def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
     """Those with more fixed parts come first: a model's name may have slashes in it."""
 
     async def tell_live(asked: Asked, _body: object) -> Reply:
-        is_live = any(model.standing in _AT_WORK for model in asked.models.by_name.values())
-        return JsonReply(ServerLive(is_live), status=200 if is_live else 503)
+        is_alive = is_live(asked.models)
+        return JsonReply(ServerLive(is_alive), status=200 if is_alive else 503)
 
     async def tell_ready(asked: Asked, _body: object) -> Reply:
-        is_ready = not is_draining() and is_server_ready(asked)
-        return JsonReply(ServerReady(is_ready), status=200 if is_ready else 503)
+        is_all_ready = not is_draining() and is_ready(asked.models)
+        return JsonReply(ServerReady(is_all_ready), status=200 if is_all_ready else 503)
 
     named, versioned = "/v2/models/{model:path}", "/v2/models/{model:path}/versions/{version}"
     return (
@@ -95,10 +95,6 @@ def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
         _get(versioned, tell_model, "What this version of a function takes and gives", ModelMetadata),
         _get(named, tell_model, "What a function takes and gives", ModelMetadata),
     )
-
-
-def is_server_ready(asked: Asked) -> bool:
-    return all(model.standing in _AT_WORK for model in asked.models.by_name.values())
 
 
 def _get(path: str, handle: Handler, summary: str, gives: Any, *, is_open: bool = False) -> Route:
