@@ -17,6 +17,8 @@ class Claim:
     """Answers that are written at once."""
     prompt_tokens: int
     """Exact where the prompt came as token ids, else estimated."""
+    characters: int = 0
+    """From which they were estimated; 0: they are exact."""
     tokens: int
     """Of prompt and answers together, as many as were asked for: for quotas, until it is over. 0: none count."""
     work: int

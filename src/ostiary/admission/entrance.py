@@ -31,9 +31,10 @@ class Entrance:
 def enter(entrance: Entrance | None, checked: Checked, on_change: Callable[[], None] | None = None) -> Place:
     """Its place. Raises AdmissionRefused. Without an entrance nobody shares the model: it goes straight on."""
     if entrance is None:
-        return Gate(_ENDLESS).enter(checked, _measure(checked, "", _ENDLESS))
+        gate = Gate(_ENDLESS)
+        return gate.enter(checked, _measure(checked, "", gate))
     caller, quotas = entrance.caller, entrance.quotas
-    claim = _measure(checked, caller.tenant, entrance.gate.room)
+    claim = _measure(checked, caller.tenant, entrance.gate)
     return entrance.gate.enter(
         checked,
         claim,
@@ -43,7 +44,7 @@ def enter(entrance: Entrance | None, checked: Checked, on_change: Callable[[], N
     )
 
 
-def _measure(checked: Checked, tenant: str, room: Room) -> Claim:
+def _measure(checked: Checked, tenant: str, gate: Gate) -> Claim:
     if isinstance(checked, CheckedRequest):
-        return measure_request(checked, tenant, room)
+        return measure_request(checked, tenant, gate.room, gate.density)
     return measure_tensors(checked, tenant)

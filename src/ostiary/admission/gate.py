@@ -17,6 +17,7 @@ from typing import Final
 
 from ostiary.admission.claims import Claim, Reservation
 from ostiary.admission.fair_queue import FairQueue
+from ostiary.admission.measure import Density
 from ostiary.admission.pace import Pace
 from ostiary.admission.room import Room
 from ostiary.core.limits import MAX_OVERTAKEN
@@ -126,6 +127,10 @@ class Place:
         """
         self._gate.leave(self, used, answer)
 
+    def note_prompt(self, tokens: int) -> None:
+        """So many the prompt had, as the engine counts."""
+        self._gate.density.note(self.claim.characters, tokens)
+
     def abandon(self) -> None:
         """From inside the garbage collector: takes no lock."""
         self._gate.abandon(self)
@@ -150,6 +155,7 @@ class Gate:
         self._queue: Final[FairQueue[Place]] = FairQueue()
         self._pace: Final = Pace()
         self._abandoned: Final[deque[Place]] = deque()
+        self.density: Final = Density()
         self._look_at = math.inf
         """Nobody's time is over before."""
 

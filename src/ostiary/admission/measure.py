@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -12,9 +13,15 @@ from ostiary.core.requests import Operation
 from ostiary.core.tickets import CheckedRequest, CheckedTensors
 
 _TEXTS: Final = ("prompt", "text", "messages", "tools", "documents", "template_options", "response_format")
-_CHARACTERS_PER_TOKEN: Final = 3
-"""Of ASCII; people's prose has four. Of all else, a character counts as a token."""
-_TOKENS_PER_MESSAGE: Final = 8
+_UNUSUAL: Final = 3
+_CHARACTERS_PER_MESSAGE: Final = 24
+"""That the template puts around it."""
+_USUAL_DENSITY: Final = 1 / 3
+"""Tokens for each character, before anything is known of a model; people's prose in English has a quarter."""
+_LEAST_DENSITY: Final = 0.1
+_MARGIN: Final = 1.2
+_SHARE: Final = 0.1
+"""How much the newest prompt counts."""
 _USUAL_ANSWER: Final = 256
 """What an answer is expected to be at most, for whose turn it is: many say nothing of its length."""
 _COPIES: Final = 4
@@ -23,9 +30,29 @@ _BYTES_PER_TOKEN: Final = 1 << 12
 """Of tensors, for turns, which count in tokens."""
 
 
-def measure_request(checked: CheckedRequest, tenant: str, room: Room) -> Claim:
+class Density:
+    """How many tokens a character of a prompt makes, as answers tell. Of one gate.
+
+    They come from behind the wall: a worker that lies makes requests of its own model wait longer, or leaves it to
+    the engine to hold the budget.
+    """
+
+    def __init__(self) -> None:
+        self._value = _USUAL_DENSITY
+
+    def note(self, characters: int, tokens: int) -> None:
+        if characters > 0:
+            seen = min(max(tokens / characters, _LEAST_DENSITY), 1.0)
+            self._value += _SHARE * (seen - self._value)
+
+    def estimate(self, characters: int) -> int:
+        return max(1, min(characters, math.ceil(_MARGIN * self._value * characters)))
+
+
+def measure_request(checked: CheckedRequest, tenant: str, room: Room, density: Density) -> Claim:
     exact = _count_ids(checked.body)
-    prompt = _estimate(checked.body) if exact is None else exact
+    characters = _count_characters(checked.body) if exact is None else 0
+    prompt = density.estimate(characters) if exact is None else exact
     if room.costs.context_tokens is not None:
         prompt = min(prompt, room.costs.context_tokens)
     rows = max(1, checked.choices)
@@ -38,6 +65,7 @@ def measure_request(checked: CheckedRequest, tenant: str, room: Room) -> Claim:
         tenant=tenant,
         rows=rows,
         prompt_tokens=prompt,
+        characters=characters,
         tokens=0 if is_free else prompt + (rows * certain or expected),
         most_tokens=0 if is_free or certain else prompt + rows * checked.most_tokens,
         work=prompt + expected,
@@ -70,12 +98,13 @@ def _count_ids(body: Mapping[str, JsonValue]) -> int | None:
     return None
 
 
-def _estimate(body: Mapping[str, JsonValue]) -> int:
-    tokens = 1
+def _count_characters(body: Mapping[str, JsonValue]) -> int:
+    """What is no ASCII counts thrice: most vocabularies have more tokens for it."""
+    count = 1
     for text in _find_texts([body[name] for name in _TEXTS if name in body]):
-        tokens += len(text) // _CHARACTERS_PER_TOKEN + 1 if text.isascii() else len(text)
+        count += len(text) if text.isascii() else _UNUSUAL * len(text)
     messages = body.get("messages")
-    return tokens + (_TOKENS_PER_MESSAGE * len(messages) if isinstance(messages, list) else 0)
+    return count + (_CHARACTERS_PER_MESSAGE * len(messages) if isinstance(messages, list) else 0)
 
 
 def _find_texts(values: list[JsonValue]) -> Iterator[str]:

@@ -79,6 +79,10 @@ class PlacedCall:
                 return None
         return self.call.take(seconds)
 
+    def note_prompt(self, tokens: int) -> None:
+        """So many the prompt had, as the engine counts."""
+        self._place.note_prompt(tokens)
+
     def let_go(self) -> None:
         """Over, or not wanted any more: the process hears of it, and the place is somebody else's. Any number of
         times; quick.

@@ -207,6 +207,7 @@ class AnswerInFlight:
             if reply.kind is ReplyKind.PIECE:
                 return self._gathering.take_piece(reply.body, reply.tail)
             self._answer = self._gathering.take_result(reply.body, reply.tail)
+            self._placed.note_prompt(self._answer.usage.prompt_tokens)
         except SandboxViolation as violation:
             if self._placed.call is not None:
                 self._cell.object_to(violation.message, self._placed.call)
