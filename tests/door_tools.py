@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from ostiary.admission.quotas import TenantQuotas
 from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticator, Authenticators
 from ostiary.gateway.connection import ConnectionBounds
@@ -142,6 +143,7 @@ def running_door(
     connections: int = 100,
     has_grpc: bool = False,
     tls: Tls | None = None,
+    quotas: TenantQuotas | None = None,
 ) -> Iterator[RunningDoor]:
     """In a thread; stopped, and every request at its end, when the block is left."""
     events: list[Event] = []
@@ -157,6 +159,7 @@ def running_door(
         origins=origins,
         authenticators=None if keys is None else Authenticators([keys]),
         tally=tally,
+        quotas=quotas,
         on_failure=failures.append,
     )
     bounds = ConnectionBounds(connections, server.head_time, server.body_time, server.write_time, tally.note)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from door_tools import QUICK, RunningDoor, running_door
 
+from ostiary.admission.quotas import TenantQuotas
 from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel
@@ -92,6 +93,7 @@ def serve(
     has_grpc: bool = False,
     keys: ClientKeys | None = None,
     server: Server = QUICK,
+    quotas: TenantQuotas | None = None,
     **arguments: Any,
 ) -> Iterator[Served]:
     """Name, directory and public key of each."""
@@ -104,16 +106,18 @@ def serve(
             stack.callback(threads.shutdown, wait=False)
             served.append(ServedModel(name, opened, int(time.time()), threads))
         routes = gather_routes(lambda: False)
-        door = stack.enter_context(running_door(routes, models=served, has_grpc=has_grpc, keys=keys, server=server))
+        door = stack.enter_context(
+            running_door(routes, models=served, has_grpc=has_grpc, keys=keys, server=server, quotas=quotas)
+        )
         yield Served(door, tuple(model.name for model in served))
 
 
 @contextmanager
-def serve_fake(folder: Path, *names: str) -> Iterator[Served]:
+def serve_fake(folder: Path, *names: str, quotas: TenantQuotas | None = None) -> Iterator[Served]:
     """Within a `FakeEngine`: the honest model under these names."""
     model = HostilePublisher(folder).publish_honest()
     key = sign_model(model)
     honest = ((name, model, key) for name in names or ("honest",))
-    with only_loopback() as tried, serve(folder / "state", *honest) as served:
+    with only_loopback() as tried, serve(folder / "state", *honest, quotas=quotas) as served:
         yield served
     assert tried == []

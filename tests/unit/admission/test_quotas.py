@@ -80,6 +80,9 @@ def test_tokens_in_a_minute_are_held_while_a_request_runs_and_counted_as_used(
     assert _refused(error) == 1, "nobody knows when the other is over"
     first.settle(50, 30)
     second = quotas.reserve(ANNA, 50)
+    with pytest.raises(AdmissionRefused) as error:
+        quotas.reserve(ANNA, 60)
+    assert _refused(error) == 1, "what is held may be free before what was used is"
     second.settle(50, 50)
     assert (told := quotas.tell("anna").tokens) is not None
     assert (told.limit, told.remaining) == (100, 0)
@@ -202,7 +205,7 @@ def test_a_restart_remembers(tmp_path: Path, clocks: HandClocks) -> None:
 
 
 def test_what_was_running_when_the_server_was_killed_counts_as_reserved(tmp_path: Path, clocks: HandClocks) -> None:
-    usual = TenantLimits(tokens_per_minute=100)
+    usual = TenantLimits(tokens_per_minute=100, tokens_per_day=165)
     quotas = begin_server(tmp_path, clocks, usual=usual)
     quotas.reserve(ANNA, 10).settle(10)
     quotas.reserve(ANNA, 60)
@@ -214,7 +217,10 @@ def test_what_was_running_when_the_server_was_killed_counts_as_reserved(tmp_path
     again.close()
     assert sum_usage(tmp_path) == (0, 40, 0, 60)
     clocks.wait(61)
-    begin_server(tmp_path, clocks, usual=usual).reserve(ANNA, 100)
+    last = begin_server(tmp_path, clocks, usual=usual)
+    with pytest.raises(AdmissionRefused):
+        last.reserve(ANNA, 66)
+    last.reserve(ANNA, 65)
 
 
 @pytest.mark.parametrize("step", [-7 * 86_400.0, -3_600.0, 3_600.0, 7 * 86_400.0])

@@ -82,6 +82,21 @@ def test_a_server_that_dies_on_a_full_disk_leaves_what_was_running_counted_in_fu
     assert sum_usage(tmp_path) == (0, 0, 0, 100)
 
 
+def test_what_waits_for_the_disk_is_not_forgotten_where_writing_anew_fails(
+    quotas: TenantQuotas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = quotas.reserve(ANNA, 100)
+    with monkeypatch.context() as patch:
+        FullDisk(patch, 0)
+        running.settle(60, 20)
+        patch.setattr("ostiary.admission.quotas.MAX_JOURNAL_BYTES", 0)
+        with pytest.raises(QuotaFailed):
+            quotas.flush()
+    quotas.reserve(ANNA, 1).settle(1)
+    kill(quotas)
+    assert sum_usage(tmp_path) == (0, 41, 20, 0)
+
+
 def test_a_line_that_could_not_be_taken_back_lets_nothing_follow_it(
     quotas: TenantQuotas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
