@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from ostiary.cell.limits_file import SETTINGS, render_amount
 from ostiary.cli.config import render_value
 from ostiary.core.limits import MAX_SERVED_NAME_CHARACTERS, MAX_SERVER_TEXT_CHARACTERS, MAX_TOML_LIST_ITEMS
 from ostiary.gateway.settings import MODEL_SETTINGS, SERVER_SETTINGS, Kind, ModelSetting, ServerSetting
+from ostiary.gateway.tls_settings import CLIENT_NAME, CLIENT_SETTINGS, TLS_SETTINGS
+from ostiary.gateway.token_settings import TOKEN_SETTINGS
 
 SCHEMA: Final = Path(__file__).resolve().parent.parent / "docs" / "reference" / "config.schema.json"
 _NAME: Final = f"^[A-Za-z0-9][A-Za-z0-9._:/-]{{0,{MAX_SERVED_NAME_CHARACTERS - 1}}}$"
@@ -34,6 +37,30 @@ def render_settings(header: str) -> str:
     for setting in SERVER_SETTINGS:
         default = render_value(setting, setting.default)
         lines.append(f"| `{setting.name}` | `{default}` | {setting.meaning} | {_render_bounds(setting)} |")
+    lines += [
+        "",
+        "## [server.tls]",
+        "",
+        "Encrypted connections, for HTTP and gRPC ([admission.md](../admission.md#tls-and-certificates)). The",
+        "files are looked at every second: new ones that are good are taken, with others the old are kept.",
+        "",
+        *_render_settings(TLS_SETTINGS),
+        "",
+        '## [clients."NAME"]',
+        "",
+        "Whom a client's certificate is for. NAME is one that it has: `dns:`, `uri:`, `email:`, `subject:` with",
+        "the whole subject as RFC 4514 writes it, or `sha256:` with its fingerprint.",
+        "",
+        "| setting | what it is | how it is written |",
+        "| --- | --- | --- |",
+        *(f"| `{one.name}` | {one.meaning} | {one.kind.value} |" for one in CLIENT_SETTINGS),
+        "",
+        "## [auth.token]",
+        "",
+        "Signed tokens (JWT) of an identity provider ([admission.md](../admission.md#tokens)).",
+        "",
+        *_render_settings(TOKEN_SETTINGS),
+    ]
     lines += [
         "",
         '## [models."NAME"]',
@@ -63,6 +90,26 @@ def render_settings(header: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _render_settings(settings: Iterable[ServerSetting]) -> list[str]:
+    lines = ["| setting | default | what it is | bounds |", "| --- | --- | --- | --- |"]
+    for setting in settings:
+        default = "-" if setting.default is None else f"`{render_value(setting, setting.default)}`"
+        lines.append(f"| `{setting.name}` | {default} | {setting.meaning} | {_render_bounds(setting)} |")
+    return lines
+
+
+def _describe_table(
+    description: str, settings: Iterable[ServerSetting | ModelSetting], *required: str
+) -> dict[str, Any]:
+    return {
+        "description": description,
+        "type": "object",
+        "additionalProperties": False,
+        **({"required": list(required)} if required else {}),
+        "properties": {setting.name: _describe(setting) for setting in settings},
+    }
+
+
 def render_config_schema() -> str:
     """The part on limits is written by hand, and held by a test; the rest is made anew."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
@@ -72,7 +119,25 @@ def render_config_schema() -> str:
             "description": "how the server is reached, and what a client may cost",
             "type": "object",
             "additionalProperties": False,
-            "properties": {setting.name: _describe(setting) for setting in SERVER_SETTINGS},
+            "properties": {
+                **{setting.name: _describe(setting) for setting in SERVER_SETTINGS},
+                "tls": _describe_table("encrypted connections", TLS_SETTINGS, "certificate", "key"),
+            },
+        },
+        "clients": {
+            "description": "whom the certificates of clients are for, by the names in them",
+            "type": "object",
+            "propertyNames": {"pattern": f"^{CLIENT_NAME.pattern}$"},
+            "additionalProperties": _describe_table("one client", CLIENT_SETTINGS),
+        },
+        "auth": {
+            "description": "ways to show who asks, beside keys",
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "token": _describe_table("signed tokens", TOKEN_SETTINGS, "issuer", "audience")
+                | {"oneOf": [{"required": ["keys"]}, {"required": ["keys_url"]}]}
+            },
         },
         "models": {
             "description": "models to serve, by the names that requests call them",

@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _run_check(options: argparse.Namespace) -> int:
     from ostiary.cell.read_settings import find_settings_path, load_limit_rules, read_settings_bytes
+    from ostiary.cli.config_credentials import render_credentials
     from ostiary.gateway.listen import check_protection
     from ostiary.gateway.settings_file import load_server_file
 
@@ -45,13 +46,14 @@ def _run_check(options: argparse.Namespace) -> int:
         _check_mistakes(data, find_settings_path(options.config))
     rules = load_limit_rules(options.config)
     file = load_server_file(options.config)
-    check_protection(file.server)
+    check_protection(file.server, file.credentials)
+    credentials = render_credentials(file.credentials, _explain)
     name = quote_untrusted(find_settings_path(options.config).name)
     if options.json:
         ui.out(json.dumps(_describe(file, rules), indent=2))
         return 0
     ui.out(f"{name}: good" if is_there else f"there is no {name}: everything is as by default")
-    for line in (*_render_server(file), *_render_models(file), *_render_limits(rules)):
+    for line in (*_render_server(file), *credentials, *_render_models(file), *_render_limits(rules)):
         ui.out(line)
     return 0
 
@@ -152,6 +154,9 @@ def _describe(file: ServerFile, rules: LimitRules) -> dict[str, object]:
         "verdict": "good",
         "server": {setting.name: getattr(file.server, setting.name) for setting in SERVER_SETTINGS},
         "said": sorted(file.said),
+        "tls": file.credentials.tls is not None,
+        "clients": sorted(file.credentials.clients),
+        "tokens": None if file.credentials.token is None else file.credentials.token.issuer,
         "models": sorted(file.models),
         "limits": {"": dict(rules.general)} | {p.text: dict(fields) for p, fields in rules.by_pattern},
     }

@@ -50,7 +50,7 @@ CLIENT_SETTINGS: Final = (
     ModelSetting("models", Kind.TEXTS, "the models that it may ask; else all"),
 )
 
-_NAME: Final = re.compile(r"(dns:[^\s]+|uri:[^\s]+|email:[^\s]+|subject:.+|sha256:[0-9a-f]{64})", re.ASCII)
+CLIENT_NAME: Final = re.compile(r"(dns:[^ ]+|uri:[^ ]+|email:[^ ]+|subject:.+|sha256:[0-9a-f]{64})", re.ASCII)
 _SCOPES: Final = {scope.value: scope for scope in Scope}
 _VERSIONS: Final = ("1.2", "1.3")
 
@@ -95,7 +95,7 @@ def take_clients(table: Table) -> Mapping[str, ClientEntry]:
     """By the names that certificates have. Raises Misuse(SETTINGS_MALFORMED)."""
     clients = {}
     for name, fields in table.take_named_tables(MAX_CERTIFIED_CLIENTS).items():
-        if not _NAME.fullmatch(name):
+        if not CLIENT_NAME.fullmatch(name):
             hint = 'Write "dns:NAME", "uri:URI", "email:ADDRESS", "subject:CN=...,O=..." or "sha256:FINGERPRINT".'
             table.fail(name, "no name that a certificate can have", hint)
         said = take_settings(fields, CLIENT_SETTINGS, {"tenant": parse_tenant, "scopes": parse_scope})

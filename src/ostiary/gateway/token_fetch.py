@@ -89,6 +89,8 @@ def _read_body(data: bytes) -> bytes:
         if answer.status != http.HTTPStatus.OK:
             raise unusable(f"their address answers with status {answer.status}")
         body = answer.read(MAX_JWKS_BYTES + 1)
+        if answer.length and len(body) <= MAX_JWKS_BYTES:
+            raise http.client.IncompleteRead(b"", answer.length)
     finally:
         answer.close()
     if len(body) > MAX_JWKS_BYTES:

@@ -20,6 +20,7 @@ from ostiary.gateway.token_fetch import fetch_keys
 from ostiary.gateway.token_keys import NO_KEYS, TokenKeys, parse_token_keys, unusable
 from ostiary.gateway.token_settings import TokenSettings
 
+_NOTHING: Final = object()
 OnKeys = Callable[[int, Misuse | None], None]
 """How many keys there are now, and why newer ones were not taken."""
 
@@ -43,7 +44,7 @@ class TokenSource:
         self._current = NO_KEYS
         self._data = b""
         self._stamp: object = None
-        self._pending: object = None
+        self._pending: object = _NOTHING
         self._is_wanted = True
         self._asked_at: float | None = None
         self._fetching: threading.Thread | None = None
@@ -100,7 +101,7 @@ class TokenSource:
                 self._pending = stamp  # it may be half written: told where it still is so at the next look
                 return
             self._tell_problem(problem)
-        self._stamp, self._pending = stamp, None
+        self._stamp, self._pending = stamp, _NOTHING
 
     def _take_and_tell(self, data: bytes) -> None:
         is_new = data != self._data
