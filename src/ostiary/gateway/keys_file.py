@@ -170,7 +170,7 @@ def _take_lock(descriptor: int) -> None:
 def _unwritable(error: OSError) -> OutputUnwritable:
     hint = None
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "Make room on the disk, then try again. The keys are as they were."
+        hint = f"Make room on the disk, then try again. To let nobody in until then, move {KEYS_FILE} away."
     return OutputUnwritable(
         OUTPUT_UNWRITABLE, f"{KEYS_FILE} cannot be written: {explain_os_error(error)}", hint=hint
     )

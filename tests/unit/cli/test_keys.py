@@ -296,3 +296,16 @@ def test_a_list_stays_a_list_where_a_key_names_many_models(desk: Desk) -> None:
     assert "m0, m1, m2, m3, m4, m5, m6, m7, m8" in desk.do("show", key)[0]
     desk.create("ops", "--scope", "admin")
     assert desk.do("list")[0].splitlines()[2].endswith(" -"), "who may not infer may ask no model"
+
+
+@pytest.mark.parametrize("words", [["create", "bob"], ["revoke"], ["expire", "--at", "1h"], ["forget"]])
+def test_whoever_is_another_user_is_told_as_whom_to_do_it(
+    desk: Desk, state_directory: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    key = desk.create("alice")
+    before = (state_directory / KEYS_FILE).read_bytes(), len(read_events(state_directory))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 12_345)
+        _, err = desk.do(*words, *(() if words[0] == "create" else (key,)), status=2)
+    assert "sudo -u USER" in err
+    assert ((state_directory / KEYS_FILE).read_bytes(), len(read_events(state_directory))) == before
