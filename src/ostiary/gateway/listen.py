@@ -7,7 +7,7 @@ import socket
 from typing import Final
 
 from ostiary.core.text import explain_os_error, quote_untrusted
-from ostiary.errors import SERVER_NOT_LISTENING, SERVER_UNPROTECTED, Misuse, ServerFailed
+from ostiary.errors import SERVER_NOT_LISTENING, SERVER_UNPROTECTED, TLS_UNUSABLE, Misuse, ServerFailed
 from ostiary.gateway.credential_settings import NO_CREDENTIALS, CredentialSettings
 from ostiary.gateway.origins import is_loopback
 from ostiary.gateway.settings import Server
@@ -17,10 +17,13 @@ _OWN_DESCRIPTORS: Final = 256
 
 
 def check_protection(server: Server, credentials: CredentialSettings = NO_CREDENTIALS) -> None:
-    """Raises Misuse(SERVER_UNPROTECTED) where others could ask and nobody would know who they are."""
+    """Raises Misuse where others could ask and nobody would know who they are, or TLS would not be as it is said."""
     if not server.keys and not credentials.tell_who_asks and not is_loopback(server.host):
         what = "without keys, tokens or certificates of clients"
         raise Misuse(SERVER_UNPROTECTED, f"{what} it may listen on loopback only, not at {_show(server.host)}")
+    if server.grpc_port and credentials.tls is not None and credentials.tls.version != "1.2":
+        hint = "Offer no gRPC, or let it be 1.2."
+        raise Misuse(TLS_UNUSABLE, "TLS: gRPC cannot be held to version 1.3", hint=hint)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
