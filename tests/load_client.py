@@ -1,4 +1,4 @@
-"""A client of completions as raw asyncio streams: the same for whatever server, and it looks whether answers are whole.
+"""A client of completions and chats as raw asyncio streams: the same for whatever server, and it looks whether answers are whole.
 
 Nobody's library: what it costs is the same for each server that it asks, and it sees when each byte comes.
 """
@@ -42,7 +42,13 @@ def render_request(body: Mapping[str, Any], key: str = "", path: str = "/v1/comp
 
 
 async def ask(
-    port: int, body: Mapping[str, Any], key: str = "", *, seconds: float = 600, heard: Heard | None = None
+    port: int,
+    body: Mapping[str, Any],
+    key: str = "",
+    *,
+    path: str = "/v1/completions",
+    seconds: float = 600,
+    heard: Heard | None = None,
 ) -> Heard:
     """One request over a connection of its own. Raises nothing but being cancelled. `heard`: to look at meanwhile."""
     heard = heard or Heard()
@@ -51,7 +57,7 @@ async def ask(
         async with asyncio.timeout(seconds):
             reading, writing = await asyncio.open_connection("127.0.0.1", port, limit=_LINE_BYTES)
             try:
-                writing.write(render_request(body, key))
+                writing.write(render_request(body, key, path))
                 await _hear(reading, heard, started, streams=bool(body.get("stream")))
             finally:
                 writing.transport.abort()
@@ -98,7 +104,7 @@ def _take_whole(heard: Heard, said: dict[str, Any]) -> None:
         _take_error(heard, said)
         return
     choice = said["choices"][0]
-    heard.text, heard.finish = choice["text"], choice["finish_reason"]
+    heard.text, heard.finish = _find_text(choice), choice["finish_reason"]
     _take_usage(heard, said["usage"])
 
 
@@ -117,12 +123,18 @@ def _take_event(heard: Heard, event: bytes, started: float) -> None:
         _take_error(heard, said)
         return
     for choice in said["choices"]:
-        if choice.get("text"):
-            if heard.first_seconds is None:
-                heard.first_seconds = time.perf_counter() - started
-            heard.text += choice["text"]
+        text = _find_text(choice)
+        if text and heard.first_seconds is None:
+            heard.first_seconds = time.perf_counter() - started
+        heard.text += text
     if said.get("usage"):
         _take_usage(heard, said["usage"])
+
+
+def _find_text(choice: dict[str, Any]) -> str:
+    """Of a completion, of a chat, or of a part of either."""
+    said = choice.get("message") or choice.get("delta") or choice
+    return said.get("text") or said.get("content") or ""
 
 
 def _take_usage(heard: Heard, usage: dict[str, int]) -> None:

@@ -29,6 +29,11 @@ def look_at(pid: int) -> Holding:
     return Holding(_read_megabytes(pid), count_descriptors(pid), tasks, len(below), megabytes)
 
 
+def is_running(pid: int) -> bool:
+    state = _read_text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[:1]
+    return bool(state) and state != ["Z"]
+
+
 def count_descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208  one of these may be gone already
 

@@ -16,7 +16,7 @@ import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
 from load_client import Heard, ask, render_request
 from load_servers import RunningServer, serving_ostiary
-from process_looks import count_descriptors, list_below, list_workers
+from process_looks import count_descriptors, is_running, list_below, list_workers
 
 from ostiary.record.begin import open_reader
 from ostiary.record.entry import parse_entry
@@ -205,13 +205,6 @@ def test_a_disk_that_is_full_is_said_and_forgotten_when_there_is_room_again(tmp_
         kinds = read_kinds(tmp_path / "state")
         assert "server.stopped" in kinds
         assert kinds.count("request.answered") >= 5
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def read_kinds(state: Path) -> list[str]:
