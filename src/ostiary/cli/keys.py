@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         action="append",
         default=[],
-        help="a model that it may ask, as requests name it (all); repeatable",
+        help="a model that it may ask or administer, as requests name it (all); repeatable",
     )
     create.add_argument("--expires", metavar="WHEN", default="never", help=f"{WORDS} (never)")
     listing = _add(verbs, "list", _run_list, "show every key: whose it is, what it may do, until when")
@@ -137,8 +137,8 @@ def _check_names(options: argparse.Namespace) -> None:
             raise Misuse(USAGE, f"'{quote_untrusted(model, 80)}' is no name that a model can be served under")
     if len(set(options.model)) > MAX_SERVED_MODELS:
         raise Misuse(USAGE, f"a key can name {int(MAX_SERVED_MODELS)} models; leave --model out for all")
-    if options.model and options.scope and "infer" not in options.scope:
-        raise Misuse(USAGE, "--model is about what may be asked, which needs --scope infer as well")
+    if options.model and options.scope and not {"infer", "admin"} & set(options.scope):
+        raise Misuse(USAGE, "--model needs a scope that is about models: infer or admin")
 
 
 def _run_list(options: argparse.Namespace) -> int:

@@ -41,7 +41,7 @@ def render_key(key: ClientKey, now: float) -> str:
 def render_rights(key: ClientKey) -> str:
     """On one line, in the words of the list."""
     end = "for ever" if key.expires is None else f"until {_spell(key.expires)}"
-    models = f", models {', '.join(_list_models(key))}" if Scope.INFER in key.scopes else ""
+    models = f", models {', '.join(_list_models(key))}" if _is_about_models(key) else ""
     return f"of {key.name}: tenant {key.tenant}, may {_render_scopes(key)}{models}, {end}"
 
 
@@ -76,9 +76,13 @@ def _render_row(key: ClientKey, now: float) -> tuple[str, ...]:
 
 
 def _list_models(key: ClientKey) -> list[str]:
-    if Scope.INFER not in key.scopes:
+    if not _is_about_models(key):
         return ["-"]
     return ["all"] if key.models is None else sorted(key.models) or ["-"]
+
+
+def _is_about_models(key: ClientKey) -> bool:
+    return bool(key.scopes & {Scope.INFER, Scope.ADMIN})
 
 
 def _render_scopes(key: ClientKey) -> str:

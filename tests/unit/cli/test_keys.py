@@ -191,7 +191,7 @@ def test_only_what_lets_nobody_in_is_forgotten(desk: Desk, state_directory: Path
         ["alice", "--tenant", ""],
         ["alice", "--scope", "root"],
         ["alice", "--model", "../etc"],
-        ["alice", "--scope", "admin", "--model", "llama"],
+        ["alice", "--scope", "metrics", "--model", "llama"],
         ["alice", *(word for number in range(65) for word in ("--model", f"m{number}"))],
         ["alice", "--expires", "yesterday"],
         ["alice", "--expires", "2020-01-01"],
@@ -294,8 +294,10 @@ def test_a_list_stays_a_list_where_a_key_names_many_models(desk: Desk) -> None:
     key = desk.create("alice", *words)
     assert desk.do("list")[0].splitlines()[1].endswith("m0,m1,m2 and 6 more")
     assert "m0, m1, m2, m3, m4, m5, m6, m7, m8" in desk.do("show", key)[0]
-    desk.create("ops", "--scope", "admin")
-    assert desk.do("list")[0].splitlines()[2].endswith(" -"), "who may not infer may ask no model"
+    desk.create("ops", "--scope", "metrics")
+    assert desk.do("list")[0].splitlines()[2].endswith(" -"), "what it may do is about no model"
+    desk.create("ops", "--scope", "admin", "--model", "llama")
+    assert desk.do("list")[0].splitlines()[3].endswith(" llama"), "which is all that it may administer"
 
 
 @pytest.mark.parametrize("words", [["create", "bob"], ["revoke"], ["expire", "--at", "1h"], ["forget"]])
