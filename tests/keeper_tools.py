@@ -17,7 +17,8 @@ from door_tools import QUICK, Answer, RunningDoor, head, parse_answer, running_d
 from ostiary.core.callers import Caller, Scope, Way
 from ostiary.core.json_text import JsonValue
 from ostiary.gateway.authenticators import Shown
-from ostiary.gateway.keeper import Kept, ModelKeeper
+from ostiary.gateway.keeper import ModelKeeper
+from ostiary.gateway.kept import Kept
 from ostiary.gateway.memory_budget import MemoryBudget
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.settings import Server

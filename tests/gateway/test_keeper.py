@@ -99,7 +99,7 @@ def test_whoever_waits_for_room_gets_it_when_others_are_done(tmp_path: Path) -> 
             wait_for(lambda: kennel.loaded == {"one"})
             waiting = threading.Thread(target=lambda: said.append(kennel.say("two", "a b c")))
             waiting.start()
-            wait_for(kennel.keeper._room_turn.locked)
+            wait_for(kennel.keeper._room.turn.locked)
             assert kennel.loaded == {"one"}
         waiting.join(PATIENCE)  # the client of the first went away
         assert said == ["a b c"]

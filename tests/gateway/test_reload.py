@@ -169,7 +169,7 @@ def test_at_most_two_versions_are_there_at_once(tmp_path: Path) -> None:
         holding.sendall(ask("honest", "who", 60, stream=True))
         wait_for(lambda: kennel.kept("honest").served.current.holders == 1)  # type: ignore[union-attr]
         kennel.door.run(kennel.keeper.reload("honest", speaking(slow, "blue")))
-        kennel.keeper.load_seconds = 0.05
+        kennel.keeper._room.seconds = 0.05
         with pytest.raises(GatewayRefused, match="the version before this one still answers"):
             kennel.door.run(kennel.keeper.reload("honest", speaking(slow, "red")))
         assert kennel.say("honest") == "blue blue blue"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -38,11 +40,13 @@ class House:
         ]
         (self.folder / "ostiary.toml").write_text("\n".join([f"[server]\n{server}", *tables]))
 
-    def start(self) -> None:
-        command = [sys.executable, "-c", PROGRAM, "serve", "--config", "ostiary.toml", "--port", "0"]
+    def start(self, first: str = "", *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
+        program = f"{first}\n{PROGRAM}"
+        command = [sys.executable, "-c", program, "serve", "--config", "ostiary.toml", "--port", "0"]
         self.process = subprocess.Popen(
-            [*command, "--unsafe-without-keys"],
+            [*command, "--unsafe-without-keys", *arguments],
             cwd=self.folder,
+            pass_fds=pass_fds,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -123,7 +127,7 @@ def house(tmp_path: Path, state_directory: Path, monkeypatch: pytest.MonkeyPatch
 def test_models_and_settings_that_are_read_anew(house: House) -> None:
     house.write(one="", two='load = "demand"')
     house.start()
-    assert "ostiary: two is loaded when somebody asks it" in house.lines
+    wait_for(lambda: "ostiary: two is loaded when somebody asks it" in house.lines)
     assert [house.say("one"), house.say("two"), house.say("three")] == ["a b", "a b", "GATEWAY_MODEL_UNKNOWN"]
     house.write('body = "2 KiB"\nconnections = 99', two="workers = 2", three="")
     house.reread(
@@ -187,3 +191,15 @@ def test_every_setting_says_whether_it_needs_a_new_start() -> None:
     from ostiary.gateway.reread import CHANGEABLE
 
     assert {setting.name for setting in SERVER_SETTINGS} >= CHANGEABLE
+
+
+def test_a_server_in_a_terminal_ends_with_it(house: House) -> None:
+    house.write(one="")
+    ours, theirs = pty.openpty()
+    attach = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(int(sys.argv.pop()), termios.TIOCSCTTY, 0)"
+    house.start(attach, str(theirs), pass_fds=(theirs,))
+    os.close(theirs)
+    assert house.say("one") == "a b"
+    os.close(ours)
+    assert house.process.wait(PATIENCE) == 0
+    assert house.kinds()[-2][0] == "server.stopped"

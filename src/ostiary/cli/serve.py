@@ -32,7 +32,10 @@ Let verified models answer over HTTP, in the protocols that clients already spea
 
 Each model is verified as by `ostiary verify` and runs in its own process, behind the wall that docs/cell.md
 describes. What does not fit a model is refused before the model sees it. Clients need a key: the first is made and
-shown when the server first starts. docs/serve.md explains it, for those who run it and for those who ask it."""
+shown when the server first starts. docs/serve.md explains it, for those who run it and for those who ask it.
+
+SIGHUP reads the file of settings anew and takes what lies in the model directories now; requests go on meanwhile.
+SIGTERM lets requests end, then stops (docs/admission.md)."""
 
 _EPILOG: Final = """\
 exit status:

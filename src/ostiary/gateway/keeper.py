@@ -16,23 +16,21 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from ostiary.errors import (
-    CELL_CLOSED,
-    CELL_MEMORY_BUDGET,
     GATEWAY_BUSY,
     GATEWAY_MODEL_FAILED,
     GATEWAY_MODEL_LOADING,
     GATEWAY_NO_ROOM,
     GATEWAY_NOT_RELOADED,
-    CellRefused,
     GatewayRefused,
-    Misuse,
     OstiaryError,
 )
+from ostiary.gateway.kept import Kept
+from ostiary.gateway.make_room import RoomMaker, never_fits
 from ostiary.gateway.memory_budget import MemoryBudget, Share
 from ostiary.gateway.served import ServedModel, ServedModels, ServedName, unknown_model
 from ostiary.gateway.settings import Server
 from ostiary.gateway.to_serve import Look, ToServe, look_at
-from ostiary.gateway.versions import TakeRoom, Versions, name_error
+from ostiary.gateway.versions import Versions, name_error
 
 _LOADING_THREADS: Final = 4
 _CLOSING_THREADS: Final = 2
@@ -41,33 +39,6 @@ _REST_AFTER_FAILURE_SECONDS: Final = 30.0
 """A model that is refused is not verified for every request that asks it."""
 _MIB: Final = 1 << 20
 _T = TypeVar("_T")
-
-
-class Kept:
-    """One name and all that is known of it."""
-
-    def __init__(self, to_serve: ToServe, served: ServedName) -> None:
-        self.to_serve = to_serve
-        self.served: Final = served
-        self.look: Look = ()
-        """Of what its current version was made of."""
-        self.leaving: Final[set[ServedModel]] = set()
-        """Versions that are replaced or removed, and that somebody still holds, or that are being closed."""
-        self.loading: asyncio.Task[OstiaryError | None] | None = None
-        self.lacks_room = False
-        """Whether all memory is in use, so that it waits to be loaded."""
-        self.waiting = 0
-        """Requests that wait for it to be loaded: it does not go before they had it."""
-        self.turn: Final = asyncio.Lock()
-        """Of whoever loads or reloads it."""
-        self.used_at = 0.0
-        self.fails_until = 0.0
-        self.is_removed = False
-
-    @property
-    def is_idle(self) -> bool:
-        current = self.served.current
-        return current is not None and not current.holders and not self.waiting and not self.turn.locked()
 
 
 class ModelKeeper:
@@ -84,7 +55,6 @@ class ModelKeeper:
     ) -> None:
         """`on_failure` hears of what nobody waits for, as where a process cannot be ended."""
         self.models: Final = ServedModels(load=self._load, on_let_go=self._note_let_go)
-        self.load_seconds: float = server.load_time
         self.most_waiting = max(1, server.requests // 2)
         """Requests that may wait for models: those that need not wait have places left."""
         self.budget: Final = budget
@@ -97,8 +67,7 @@ class ModelKeeper:
         self._shares: Final[dict[ServedModel, Share]] = {}
         self._loads: Final = ThreadPoolExecutor(_LOADING_THREADS, "ostiary-load")
         self._closes: Final = ThreadPoolExecutor(_CLOSING_THREADS, "ostiary-close")
-        self._room_turn: Final = asyncio.Lock()
-        self._changed: Final = asyncio.Event()
+        self._room: Final = RoomMaker(budget, server.load_time, self._find_idle, self._unload)
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
         self._waiting = 0
         self._is_closing = False
@@ -131,7 +100,7 @@ class ModelKeeper:
             if may_exceed:
                 self.budget.change(max(self.budget.most_bytes, self.budget.taken_bytes + need))
             if not share.take(need):
-                raise _never_fits(need, self.budget.most_bytes - self.budget.taken_bytes)
+                raise never_fits(need, self.budget.most_bytes - self.budget.taken_bytes)
             try:
                 yield
             finally:
@@ -162,10 +131,10 @@ class ModelKeeper:
 
     def change(self, server: Server, most_bytes: int) -> None:
         """What of the settings may change while it runs."""
-        self.load_seconds = server.load_time
+        self._room.seconds = server.load_time
         self.most_waiting = max(1, server.requests // 2)
         self.budget.change(most_bytes)
-        self._changed.set()
+        self._room.changed.set()
 
     def add(self, to_serve: ToServe) -> None:
         """One more name. Loaded soon where it is not for demand; what fails then is tried again on demand."""
@@ -193,7 +162,7 @@ class ModelKeeper:
 
     async def _reload(self, kept: Kept, to_serve: ToServe | None) -> ServedModel | None:
         try:
-            async with asyncio.timeout(self.load_seconds):
+            async with asyncio.timeout(self._room.seconds):
                 await kept.turn.acquire()
         except TimeoutError:
             raise GatewayRefused(GATEWAY_BUSY, "the model is being loaded or reloaded already") from None
@@ -210,10 +179,10 @@ class ModelKeeper:
     async def _wait_for_earlier(self, kept: Kept) -> None:
         """At most two versions are there at once."""
         try:
-            async with asyncio.timeout(self.load_seconds):
+            async with asyncio.timeout(self._room.seconds):
                 while kept.leaving:
-                    self._changed.clear()
-                    await self._changed.wait()
+                    self._room.changed.clear()
+                    await self._room.changed.wait()
         except TimeoutError:
             raise GatewayRefused(GATEWAY_NOT_RELOADED, "the version before this one still answers") from None
 
@@ -223,7 +192,7 @@ class ModelKeeper:
         share = Share(self.budget)
         try:
             look = await self._load_apart(lambda: look_at(to_serve))
-            take_room = self._make_take_room(kept, share, beside=self._shares[before])
+            take_room = self._room.make_take_room(kept, share, beside=self._shares[before])
             model = await self._open_apart(lambda: self._versions.open(to_serve, take_room, "reload", before))
         except asyncio.CancelledError:
             raise
@@ -247,7 +216,7 @@ class ModelKeeper:
         kept = self._of_served.get(served)
         if kept is None:
             raise unknown_model(served.name)
-        until = self._clock() + self.load_seconds
+        until = self._clock() + self._room.seconds
         kept.waiting += 1
         self._waiting += 1
         try:
@@ -256,7 +225,7 @@ class ModelKeeper:
         finally:
             kept.waiting -= 1
             self._waiting -= 1
-            self._changed.set()
+            self._room.changed.set()
 
     async def _await_loading(self, kept: Kept, until: float) -> None:
         if kept.is_removed or self._is_closing:
@@ -299,55 +268,14 @@ class ModelKeeper:
     async def _load_first(self, kept: Kept) -> None:
         to_serve, share = kept.to_serve, Share(self.budget)
         look = await self._load_apart(lambda: look_at(to_serve))
-        take_room = self._make_take_room(kept, share)
+        take_room = self._room.make_take_room(kept, share)
         model = await self._open_apart(lambda: self._versions.open(to_serve, take_room, "demand"))
         self._install(kept, model, share, look)
         if kept.is_removed:
             kept.served.current = None
             self._retire(kept, model, "removed")
 
-    # --- room ---
-
-    def _make_take_room(self, kept: Kept, share: Share, beside: Share | None = None) -> TakeRoom:
-        """For the thread that opens it: waits until the loop made room."""
-        loop = asyncio.get_running_loop()
-
-        @contextmanager
-        def take_room(need: int) -> Iterator[None]:
-            work = self._take_room(kept, share, need, beside)
-            try:
-                made = asyncio.run_coroutine_threadsafe(work, loop)
-            except RuntimeError as error:  # the loop has ended
-                work.close()
-                raise Misuse(CELL_CLOSED, "the server was stopped") from error
-            made.result()
-            try:
-                yield
-            finally:
-                share.give_back()
-
-        return take_room
-
-    async def _take_room(self, kept: Kept, share: Share, need: int, beside: Share | None) -> None:
-        """`beside`: of the version that it is to replace. That one goes, so only what is more has to be found."""
-        if need > self.budget.most_bytes:
-            raise _never_fits(need, self.budget.most_bytes)
-        more = need if beside is None else max(0, need - beside.bytes)
-        try:
-            async with asyncio.timeout(self.load_seconds), self._room_turn:
-                while not share.take(more):
-                    self._changed.clear()
-                    idle = self._find_idle(kept)
-                    kept.lacks_room = idle is None
-                    if idle is not None:
-                        await self._unload(idle)
-                    else:
-                        _check_wanted(kept, beside)
-                        await self._changed.wait()
-        except TimeoutError:
-            raise GatewayRefused(GATEWAY_NO_ROOM, "all models at work are in use") from None
-        finally:
-            kept.lacks_room = False
+    # --- versions come and go ---
 
     def _find_idle(self, wanted: Kept) -> Kept | None:
         """The one that was used longest ago."""
@@ -358,8 +286,6 @@ class ModelKeeper:
         model, kept.served.current = kept.served.current, None
         if model is not None:
             await self._close_model(kept, model, "room")
-
-    # --- versions come and go ---
 
     def _add(self, to_serve: ToServe) -> Kept:
         kept = Kept(to_serve, ServedName(to_serve.name, int(time.time())))
@@ -389,7 +315,7 @@ class ModelKeeper:
         kept.used_at = self._clock()
         if model in kept.leaving:
             self._begin(self._close_model(kept, model, model.leaves_as))
-        self._changed.set()
+        self._room.changed.set()
 
     async def _close_model(self, kept: Kept, model: ServedModel, why: str) -> None:
         try:
@@ -399,7 +325,7 @@ class ModelKeeper:
         kept.leaving.discard(model)  # a task that is cancelled leaves all this to `close`
         self._of_model.pop(model, None)
         self._shares.pop(model, None)
-        self._changed.set()
+        self._room.changed.set()
 
     # --- threads and tasks ---
 
@@ -427,23 +353,9 @@ class ModelKeeper:
             task.exception()  # whoever wants it has it
 
 
-def _check_wanted(kept: Kept, beside: Share | None) -> None:
-    """Raises TimeoutError where nobody waits any more for a model that is for demand."""
-    if kept.to_serve.is_on_demand and beside is None and not kept.waiting:
-        raise TimeoutError
-
-
 def _close_late(done: Future[ServedModel]) -> None:
     if not done.cancelled() and done.exception() is None:
         model = done.result()
         with suppress(Exception):
             model.opened.close()
         model.threads.shutdown(wait=False)
-
-
-def _never_fits(need: int, room: int) -> CellRefused:
-    return CellRefused(
-        CELL_MEMORY_BUDGET,
-        f"the model may need {need // _MIB:,} MiB; the server has {max(0, room) // _MIB:,} MiB for it",
-        hint="Give [server] more memory, or the model less by [limits] (docs/admission.md).",
-    )

@@ -20,6 +20,7 @@ from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
 from ostiary.gateway.credentials import Credentials
+from ostiary.gateway.hang_up import make_on_hang_up
 from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.key_news import KeyNews, describe_created
 from ostiary.gateway.keys import open_keys
@@ -160,7 +161,8 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
                     quotas=quotas,
                     credentials=credentials,
                 )
-                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rereader.reread_soon)
+                on_hang_up = make_on_hang_up(rereader.reread_soon, lambda: signal.raise_signal(signal.SIGTERM))
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hang_up)
                 await run_server(
                     door,
                     bound,
