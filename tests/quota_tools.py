@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,8 +48,6 @@ def kill(quotas: TenantQuotas) -> None:
     """As `kill -9` does: nothing more is written, and the operating system takes the lock away."""
     file = quotas._file
     if file._descriptor is not None:
-        import os
-
         os.close(file._descriptor)
         file._descriptor = None
     file.close()
@@ -61,3 +62,11 @@ def sum_usage(state: Path, tenant: str | None = None) -> tuple[int, int, int, in
         sum(used.answer_tokens for used in rows),
         sum(used.cut_tokens for used in rows),
     )
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    for _ in range(6_000):
+        if is_so():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never was")
