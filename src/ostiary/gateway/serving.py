@@ -119,8 +119,10 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
                 quotas.flush()
             except QuotaFailed as error:  # requests are told so, too
                 tally.note(error)
-            tally.tell()
-            news.tell()
+            try:
+                tally.tell()
+            finally:  # the operator hears it, though the record's disk be full
+                news.tell()
 
         door = make_door(
             keeper.models,
