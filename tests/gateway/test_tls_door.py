@@ -7,7 +7,8 @@ import re
 import shutil
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from tls_forge import CLIENT, SERVER, Made, make_authority, make_certificate, ma
 
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.client_certificates import CertifiedClients
-from ostiary.gateway.reply import JsonReply, Reply
+from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
 from ostiary.gateway.route import Dialect, Route
 from ostiary.gateway.tls import Tls
 from ostiary.gateway.tls_settings import ClientEntry, TlsSettings
@@ -47,19 +48,18 @@ ENTRIES = {"dns:app.example": ClientEntry(tenant="acme", models=frozenset({"tiny
 
 
 @contextmanager
-def serving(
-    place: Path, loop: Callable[[], asyncio.AbstractEventLoop] | None = None, **changed: Any
-) -> Iterator[tuple[RunningDoor, Tls]]:
+def serving(place: Path, **changed: Any) -> Iterator[tuple[RunningDoor, Tls]]:
     """`has_clients`: certificates are asked for, and looked up in ENTRIES."""
     has_clients = changed.pop("has_clients", False)
-    server = changed.pop("server", QUICK)
+    door_bounds = {"server": changed.pop("server", QUICK), "connections": changed.pop("connections", 100)}
+    routes = changed.pop("routes", ROUTES)
     certificate, key, ca = place / "server.pem", place / "server.key", place / "clients.pem"
     make_server().write(certificate, key)
     ca.write_bytes(make_authority("Clients").pem)
     settings = TlsSettings(certificate=certificate, key=key, client_ca=ca if has_clients else None, **changed)
     tls = Tls(settings, lambda _: None)
     ways = CertifiedClients(ENTRIES, lambda: tls.current.issuers) if has_clients else None
-    with running_door(ROUTES, tls=tls, keys=ways, server=server) as door:
+    with running_door(routes, tls=tls, keys=ways, **door_bounds) as door:
         yield door, tls
     assert door.failures == []
 
@@ -95,9 +95,16 @@ def test_an_answer_over_the_newest_tls(tmp_path: Path) -> None:
     assert (answer.status, answer.json["tenant"]) == (200, "anybody")
 
 
-def test_it_runs_on_the_loop_that_the_server_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    uvloop = pytest.importorskip("uvloop")
-    monkeypatch.setattr(asyncio, "run", uvloop.run)
+@pytest.fixture(params=["asyncio", "uvloop"])
+def either_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of the tests, and the one of `ostiary serve`."""
+    if request.param == "uvloop":
+        uvloop = pytest.importorskip("uvloop")
+        monkeypatch.setattr(asyncio, "run", uvloop.run)
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_who_is_let_in_and_who_is_not(tmp_path: Path) -> None:
     with serving(tmp_path, has_clients=True) as (door, _):
         client = trust(client=make_client("app", "Clients"), place=tmp_path)
         assert ask(door, HELLO, client).json == {"tenant": "acme", "way": "certificate"}
@@ -115,6 +122,7 @@ def test_many_requests_on_one_connection_and_all_at_once(tmp_path: Path) -> None
         assert read_all(connection).count(b'"tenant":"anybody"') == 6
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_what_comes_with_the_last_word_of_the_handshake(tmp_path: Path) -> None:
     """Both in one piece, so that the server reads them at once."""
     with serving(tmp_path) as (door, _), door.connect() as raw:
@@ -180,6 +188,7 @@ def test_the_judge_of_framing_reads_what_was_decrypted(tmp_path: Path, sent: byt
         assert ask(door, HELLO).status == 200
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_a_refusal_arrives_though_the_client_sends_on(tmp_path: Path) -> None:
     """Without a length that the answer has, a client would not know its end before the server looks away."""
     with serving(tmp_path) as (door, _), speaking(door) as connection:
@@ -235,6 +244,7 @@ def test_nobody_agrees_anew_on_a_connection(tmp_path: Path) -> None:
         assert ask(door, HELLO).status == 200
 
 
+@pytest.mark.usefixtures("either_loop")
 @pytest.mark.parametrize(
     "sent",
     [
@@ -254,6 +264,7 @@ def test_what_is_no_handshake(tmp_path: Path, sent: bytes, capfd: pytest.Capture
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_a_slow_handshake_ends_in_its_time(tmp_path: Path) -> None:
     with serving(tmp_path, handshake_time=1) as (door, _), door.connect() as slow:
         slow.sendall(b"\x16\x03\x01\x02\x00\x01")
@@ -261,6 +272,7 @@ def test_a_slow_handshake_ends_in_its_time(tmp_path: Path) -> None:
         assert ask(door, HELLO).status == 200
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_crowds_that_never_agree_keep_nobody_out(tmp_path: Path) -> None:
     """The oldest of them gives way, one for each that comes."""
     with serving(tmp_path, handshakes=8) as (door, _), ExitStack() as stack:
@@ -271,6 +283,7 @@ def test_crowds_that_never_agree_keep_nobody_out(tmp_path: Path) -> None:
             assert read_all(one) == b""
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_a_stopped_server_does_not_wait_for_strangers(tmp_path: Path) -> None:
     stranger = None
     server = replace(QUICK, drain_time=1)
@@ -281,9 +294,60 @@ def test_a_stopped_server_does_not_wait_for_strangers(tmp_path: Path) -> None:
         assert read_all(stranger) == b""
 
 
+class Floods:
+    """A stream that nobody reads, and when it was given up."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    async def pour(self, _asked: Asked, _body: bytes) -> Reply:
+        async def events() -> AsyncIterator[ServerEvent]:
+            try:
+                while True:
+                    yield ServerEvent("x" * 65_536)
+            finally:
+                self.ended.set()
+
+        return EventsReply(events())
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_a_client_that_takes_nothing_of_its_answer(tmp_path: Path) -> None:
+    floods = Floods()
+    routes = (*ROUTES, _route("POST", "/flood", floods.pour))
+    with serving(tmp_path, server=replace(QUICK, write_time=1), routes=routes) as (door, _):
+        with speaking(door) as connection:
+            connection.sendall(head("POST", "/flood", "content-length: 0"))
+            assert floods.ended.wait(30)
+        assert ask(door, HELLO).status == 200
+
+
+@pytest.mark.usefixtures("either_loop")
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /hello HTTP/1.1\r\nhost: ", head("POST", "/count", "content-length: 9")]
+)
+def test_clients_that_agree_and_then_say_too_little(tmp_path: Path, sent: bytes) -> None:
+    server = replace(QUICK, head_time=1, body_time=1)
+    with serving(tmp_path, server=server) as (door, _), speaking(door) as connection:
+        connection.sendall(sent)
+        answer = read_all(connection)
+        assert (b"GATEWAY_TOO_SLOW" in answer) == bool(sent)
+        assert ask(door, HELLO).status == 200
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_more_connections_than_there_may_be(tmp_path: Path) -> None:
+    """Who has agreed and asks nothing gives way, as without encryption."""
+    with serving(tmp_path, connections=4) as (door, _), ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(speaking(door))
+        assert ask(door, HELLO).status == 200
+
+
 # --- the server's certificate ---
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_a_certificate_is_renewed_while_the_server_runs(tmp_path: Path) -> None:
     """What is open goes on; what comes takes the new one."""
     with serving(tmp_path) as (door, tls), speaking(door) as old:
@@ -372,12 +436,14 @@ def test_a_certificate_that_is_listed_nowhere_is_nobody(tmp_path: Path) -> None:
             assert (answer.status, answer.code) == (401, "ADMISSION_UNAUTHENTICATED")
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_where_a_certificate_is_required(tmp_path: Path) -> None:
     with serving(tmp_path, has_clients=True, client_required=True) as (door, _):
         assert _is_cut_off(door, trust())
         assert ask(door, HELLO, trust(client=make_client("app", "Clients"), place=tmp_path)).status == 200
 
 
+@pytest.mark.usefixtures("either_loop")
 def test_other_issuers_end_what_the_old_ones_vouched_for(tmp_path: Path) -> None:
     with serving(tmp_path, has_clients=True) as (door, tls):
         client = trust(client=make_client("app", "Clients"), place=tmp_path)

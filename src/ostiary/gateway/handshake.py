@@ -51,6 +51,9 @@ class EncryptedListener:
         self._tls: Final = tls
         self._make: Final = make
         self._going_on: dict[asyncio.Task[None], None] = {}
+        """The oldest first."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Those that were told to give up, too."""
         self._loop: Final = asyncio.get_running_loop()
         self._is_closed = False
         bound.setblocking(False)
@@ -66,8 +69,8 @@ class EncryptedListener:
                 one.cancel()
 
     async def wait_closed(self) -> None:
-        if self._going_on:
-            await asyncio.wait(set(self._going_on))
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
@@ -87,15 +90,18 @@ class EncryptedListener:
 
     def _begin(self, connection: socket.socket) -> None:
         """The oldest handshake gives way to one too many: who is honest has long agreed."""
-        waiting = [one for one in self._going_on if not one.cancelling()]
-        for one in waiting[: max(0, len(waiting) + 1 - self._tls.settings.handshakes)]:
-            one.cancel()
+        while len(self._going_on) >= self._tls.settings.handshakes:
+            oldest = next(iter(self._going_on))
+            del self._going_on[oldest]
+            oldest.cancel()
         task = self._loop.create_task(self._agree(connection))
         self._going_on[task] = None
+        self._tasks.add(task)
         task.add_done_callback(functools.partial(self._end, connection))
 
     def _end(self, connection: socket.socket, done: asyncio.Task[None]) -> None:
         self._going_on.pop(done, None)
+        self._tasks.discard(done)
         if done.cancelled():  # perhaps before it began
             connection.close()
 
