@@ -9,12 +9,20 @@ from typing import Any, Final
 
 from ostiary.cell.limits_file import SETTINGS, render_amount
 from ostiary.cli.config import render_value
-from ostiary.core.limits import MAX_SERVED_NAME_CHARACTERS, MAX_SERVER_TEXT_CHARACTERS, MAX_TOML_LIST_ITEMS
+from ostiary.core.limits import (
+    MAX_SERVED_NAME_CHARACTERS,
+    MAX_SERVER_TEXT_CHARACTERS,
+    MAX_SETTING_TENANTS,
+    MAX_TENANT_CHARACTERS,
+    MAX_TOML_LIST_ITEMS,
+)
 from ostiary.gateway.settings import MODEL_SETTINGS, SERVER_SETTINGS, Kind, ModelSetting, ServerSetting
+from ostiary.gateway.tenant_settings import TENANT_SETTINGS
 from ostiary.gateway.tls_settings import CLIENT_NAME, CLIENT_SETTINGS, TLS_SETTINGS
 from ostiary.gateway.token_settings import TOKEN_SETTINGS
 
 SCHEMA: Final = Path(__file__).resolve().parent.parent / "docs" / "reference" / "config.schema.json"
+_TENANT: Final = f"^[A-Za-z0-9](?:[A-Za-z0-9._:@=,/+ -]{{0,{MAX_TENANT_CHARACTERS - 2}}}[A-Za-z0-9._:@=,/+-])?$"
 _NAME: Final = f"^[A-Za-z0-9][A-Za-z0-9._:/-]{{0,{MAX_SERVED_NAME_CHARACTERS - 1}}}$"
 
 
@@ -72,6 +80,15 @@ def render_settings(header: str) -> str:
     ]
     lines += [f"| `{one.name}` | {one.meaning} | {one.kind.value} |" for one in MODEL_SETTINGS]
     lines += [
+        "",
+        "## [tenants.NAME]",
+        "",
+        "What a tenant may use ([admission.md](../admission.md#tenants-and-quotas)). `[tenants.default]` is for",
+        "each that has no table of its own, and for what another's does not say. What nobody says has no limit.",
+        "",
+        "| setting | what it is | bounds |",
+        "| --- | --- | --- |",
+        *(f"| `{one.name}` | {one.meaning} | {one.least:,} to {one.most:,} |" for one in TENANT_SETTINGS),
         "",
         "## [limits]",
         "",
@@ -138,6 +155,13 @@ def render_config_schema() -> str:
                 "token": _describe_table("signed tokens", TOKEN_SETTINGS, "issuer", "audience")
                 | {"oneOf": [{"required": ["keys"]}, {"required": ["keys_url"]}]}
             },
+        },
+        "tenants": {
+            "description": "what tenants may use, by their names; `default` is for all others",
+            "type": "object",
+            "maxProperties": int(MAX_SETTING_TENANTS),
+            "propertyNames": {"pattern": _TENANT},
+            "additionalProperties": _describe_table("one tenant", TENANT_SETTINGS),
         },
         "models": {
             "description": "models to serve, by the names that requests call them",

@@ -14,6 +14,7 @@ from ostiary.cli.options import add_debug_option
 from ostiary.core.text import quote_untrusted
 
 if TYPE_CHECKING:
+    from ostiary.admission.tenants import TenantLimits
     from ostiary.cell.limits_file import LimitRules
     from ostiary.gateway.settings import ServerFile, ServerSetting
 
@@ -53,7 +54,13 @@ def _run_check(options: argparse.Namespace) -> int:
         ui.out(json.dumps(_describe(file, rules), indent=2))
         return 0
     ui.out(f"{name}: good" if is_there else f"there is no {name}: everything is as by default")
-    for line in (*_render_server(file), *credentials, *_render_models(file), *_render_limits(rules)):
+    for line in (
+        *_render_server(file),
+        *credentials,
+        *_render_models(file),
+        *_render_tenants(file),
+        *_render_limits(rules),
+    ):
         ui.out(line)
     return 0
 
@@ -104,6 +111,32 @@ def _render_models(file: ServerFile) -> list[str]:
         )
         lines += _explain(f"loaded {when}; {processes}")
     return lines
+
+
+def _render_tenants(file: ServerFile) -> list[str]:
+    """Each with all that holds for it, also what is said by default."""
+    from ostiary.gateway.tenant_settings import TENANT_SETTINGS
+
+    lines = []
+    for name, limits in _list_tenants(file):
+        lines += ["", f"[tenants.{json.dumps(name)}]"]
+        for setting in TENANT_SETTINGS:
+            value = getattr(limits, setting.name)
+            lines.append(f"  {setting.name} = {value}" if value is not None else f"  no limit of {setting.name}")
+            lines += _explain(setting.meaning)
+    return lines
+
+
+def _list_tenants(file: ServerFile) -> list[tuple[str, TenantLimits]]:
+    from ostiary.core.callers import DEFAULT_TENANT
+
+    return [(DEFAULT_TENANT, file.tenants.usual), *sorted(file.tenants.by_name.items())]
+
+
+def _describe_limits(limits: TenantLimits) -> dict[str, object]:
+    from ostiary.gateway.tenant_settings import TENANT_SETTINGS
+
+    return {setting.name: getattr(limits, setting.name) for setting in TENANT_SETTINGS}
 
 
 def _render_limits(rules: LimitRules) -> list[str]:
@@ -158,5 +191,6 @@ def _describe(file: ServerFile, rules: LimitRules) -> dict[str, object]:
         "clients": sorted(file.credentials.clients),
         "tokens": None if file.credentials.token is None else file.credentials.token.issuer,
         "models": sorted(file.models),
+        "tenants": {name: _describe_limits(limits) for name, limits in _list_tenants(file)},
         "limits": {"": dict(rules.general)} | {p.text: dict(fields) for p, fields in rules.by_pattern},
     }

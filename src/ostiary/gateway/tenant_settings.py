@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.admission.tenants import NO_LIMITS, USUAL_PRIORITY, TenantLimits, TenantTable
-from ostiary.core.callers import DEFAULT_TENANT, is_tenant_name
+from ostiary.core.callers import DEFAULT_TENANT
 from ostiary.core.limits import MAX_SETTING_TENANTS, MAX_TENANT_LIMIT, MAX_TENANT_PRIORITY
 from ostiary.core.toml_fields import Table
 from ostiary.gateway.settings import Kind, ModelSetting
@@ -39,9 +39,7 @@ def take_tenants(table: Table) -> TenantTable:
     """`default` holds for each tenant that has no table, and for what another's does not say. Raises Misuse."""
     said = {}
     for name, fields in table.take_named_tables(MAX_SETTING_TENANTS).items():
-        if name != DEFAULT_TENANT and not is_tenant_name(
-            name
-        ):  # of a key; those of certificates and tokens are wider
+        if name != DEFAULT_TENANT:
             table.parse(name, name, parse_tenant)
         said[name] = take_settings(fields, TENANT_SETTINGS, {})
     usual = said.pop(DEFAULT_TENANT, {})

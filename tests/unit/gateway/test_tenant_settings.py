@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from ostiary.admission.tenants import NO_LIMITS, TenantLimits, TenantTable
 from ostiary.errors import Misuse
 from ostiary.gateway.settings_file import parse_server_file
 from ostiary.gateway.tenant_settings import TENANT_SETTINGS
+
+SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "reference" / "config.schema.json"
+
+
+WHOLE = """
+[tenants.default]
+requests_per_minute = 60
+tokens_per_day = 1_000_000
+
+[tenants.acme]
+tokens_per_minute = 20_000
+tokens_per_day = 5_000_000
+concurrent = 4
+priority = 20
+
+[tenants."user@example.org"]
+"""
+
+
+def fits_schema(text: str) -> bool:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return bool(Draft202012Validator(schema).is_valid(tomllib.loads(text)))
 
 
 def read(text: str) -> TenantTable:
@@ -27,21 +52,8 @@ def test_nothing_said_is_no_limit() -> None:
 
 
 def test_a_table_says_what_differs_from_the_default() -> None:
-    table = read(
-        """
-[tenants.default]
-requests_per_minute = 60
-tokens_per_day = 1_000_000
-
-[tenants.acme]
-tokens_per_minute = 20_000
-tokens_per_day = 5_000_000
-concurrent = 4
-priority = 20
-
-[tenants."user@example.org"]
-"""
-    )
+    table = read(WHOLE)
+    assert fits_schema(WHOLE)
     assert table.find("acme") == TenantLimits(60, 20_000, 5_000_000, 4, 20)
     assert table.find("user@example.org") == table.find("whoever") == TenantLimits(60, None, 1_000_000)
 
@@ -64,3 +76,4 @@ def test_mistakes(text: str, told: str) -> None:
     with pytest.raises(Misuse) as error:
         read(text)
     assert told in error.value.message
+    assert not fits_schema(text)
