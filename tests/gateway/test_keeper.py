@@ -204,6 +204,34 @@ def test_a_worker_that_died_is_there_again_before_anybody_asks(tmp_path: Path) -
         assert kennel.door.get("/livez").json["workers"]["running"] == 2  # type: ignore[index]
 
 
+def test_a_model_that_is_asked_without_a_pause_lets_others_have_a_turn(tmp_path: Path) -> None:
+    models = three(tmp_path)
+    busy = speaking(models[0], "busy", milliseconds=5)
+    with keeping([busy, models[1]], memory=LIMIT, server=replace(QUICK, load_time=4)) as kennel:
+        is_over = threading.Event()
+        answers: list[object] = []
+
+        def flood() -> None:
+            while not is_over.is_set():
+                answer = kennel.ask("one", "who", 20)
+                answers.append(answer.code if answer.status != 200 else 200)
+
+        crowd = [threading.Thread(target=flood) for _ in range(3)]
+        for thread in crowd:
+            thread.start()
+        try:
+            wait_for(lambda: len(answers) > 3)
+            for _ in range(2):
+                assert kennel.say("two", "a b c") == "a b c"
+                before = answers.count(200)
+                wait_for(lambda before=before: answers.count(200) > before)
+        finally:
+            is_over.set()
+            for thread in crowd:
+                thread.join(PATIENCE)
+        assert set(answers) <= {200, "GATEWAY_NO_ROOM", "GATEWAY_MODEL_LOADING"}
+
+
 def test_a_stream_goes_on_while_others_wait_and_ends_whole(tmp_path: Path) -> None:
     models = three(tmp_path)
     steady = speaking(models[0], "steady", milliseconds=20)

@@ -67,7 +67,7 @@ class ModelKeeper:
         self._shares: Final[dict[ServedModel, Share]] = {}
         self._loads: Final = ThreadPoolExecutor(_LOADING_THREADS, "ostiary-load")
         self._closes: Final = ThreadPoolExecutor(_CLOSING_THREADS, "ostiary-close")
-        self._room: Final = RoomMaker(budget, server.load_time, self._find_idle, self._unload)
+        self._room: Final = RoomMaker(budget, server.load_time, self._find_idle, self._find_busy, self._unload)
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
         self._waiting = 0
         self._is_closing = False
@@ -220,7 +220,7 @@ class ModelKeeper:
         kept.waiting += 1
         self._waiting += 1
         try:
-            while served.current is None:
+            while served.current is None or served.is_leaving:
                 await self._await_loading(kept, until)
         finally:
             kept.waiting -= 1
@@ -230,6 +230,9 @@ class ModelKeeper:
     async def _await_loading(self, kept: Kept, until: float) -> None:
         if kept.is_removed or self._is_closing:
             raise unknown_model(kept.served.name)
+        if kept.served.is_leaving:
+            await self._await_turn(kept, until)
+            return
         if kept.loading is None and kept.fails_until > self._clock():
             raise GatewayRefused(GATEWAY_MODEL_FAILED, "it could not be loaded a moment ago")
         loading = kept.loading or self._begin_loading(kept)
@@ -243,6 +246,17 @@ class ModelKeeper:
             if isinstance(error, GatewayRefused):
                 raise GatewayRefused(GATEWAY_NO_ROOM, error.message) from error
             raise GatewayRefused(GATEWAY_MODEL_FAILED, "it was refused, or failed") from error
+
+    async def _await_turn(self, kept: Kept, until: float) -> None:
+        """Another model's turn has come, which this one's requests had kept from it."""
+        self._room.changed.set()
+        try:
+            async with asyncio.timeout(until - self._clock()):
+                while kept.served.is_leaving:
+                    self._room.changed.clear()
+                    await self._room.changed.wait()
+        except TimeoutError:
+            raise GatewayRefused(GATEWAY_NO_ROOM, "it is another model's turn") from None
 
     def _begin_loading(self, kept: Kept) -> asyncio.Task[OstiaryError | None]:
         kept.loading = self._begin(self._load_now(kept))
@@ -282,6 +296,18 @@ class ModelKeeper:
         idle = [kept for kept in self._kept.values() if kept is not wanted and kept.is_idle]
         return min(idle, key=lambda kept: kept.used_at, default=None)
 
+    def _find_busy(self, wanted: Kept) -> Kept | None:
+        """The one that was loaded longest ago."""
+        busy = [
+            kept
+            for kept in self._kept.values()
+            if kept is not wanted
+            and kept.served.current is not None
+            and not kept.served.is_leaving
+            and not kept.turn.locked()
+        ]
+        return min(busy, key=lambda kept: kept.loaded_at, default=None)
+
     async def _unload(self, kept: Kept) -> None:
         model, kept.served.current = kept.served.current, None
         if model is not None:
@@ -297,7 +323,8 @@ class ModelKeeper:
     def _install(self, kept: Kept, model: ServedModel, share: Share, look: Look) -> None:
         kept.served.current = model
         kept.served.is_failing = False
-        kept.look, kept.fails_until, kept.used_at = look, 0.0, self._clock()
+        kept.look, kept.fails_until = look, 0.0
+        kept.used_at = kept.loaded_at = self._clock()
         self._shares[model] = share
         self._of_model[model] = kept
 

@@ -29,10 +29,12 @@ class Kept:
         self.turn: Final = asyncio.Lock()
         """Of whoever loads or reloads it."""
         self.used_at = 0.0
+        self.loaded_at = 0.0
         self.fails_until = 0.0
         self.is_removed = False
 
     @property
     def is_idle(self) -> bool:
         current = self.served.current
-        return current is not None and not current.holders and not self.waiting and not self.turn.locked()
+        is_wanted = bool(self.waiting) and not self.served.is_leaving
+        return current is not None and not current.holders and not is_wanted and not self.turn.locked()

@@ -25,9 +25,12 @@ class RoomMaker:
         budget: MemoryBudget,
         seconds: float,
         find_idle: Callable[[Kept], Kept | None],
+        find_busy: Callable[[Kept], Kept | None],
         unload: Callable[[Kept], Awaitable[None]],
     ) -> None:
-        """`seconds`: that somebody waits for room. `find_idle`: who could go for the one that is named."""
+        """`seconds`: that somebody waits for room. `find_idle`: who could go for the one that is named;
+        `find_busy`: who could, if nobody else asked it any more.
+        """
         self.seconds = seconds
         self.turn: Final = asyncio.Lock()
         """Of whoever makes room: nobody undoes what another does."""
@@ -35,6 +38,7 @@ class RoomMaker:
         """Set when somebody let go of a model, and when one was closed."""
         self._budget: Final = budget
         self._find_idle: Final = find_idle
+        self._find_busy: Final = find_busy
         self._unload: Final = unload
 
     def make_take_room(self, kept: Kept, share: Share, beside: Share | None = None) -> TakeRoom:
@@ -62,21 +66,46 @@ class RoomMaker:
         if need > self._budget.most_bytes:
             raise never_fits(need, self._budget.most_bytes)
         more = need if beside is None else max(0, need - beside.bytes)
+        asked_to_go: list[Kept] = []
         try:
             async with asyncio.timeout(self.seconds), self.turn:
+                patient_until = asyncio.get_running_loop().time() + self.seconds / 2
                 while not share.take(more):
                     self.changed.clear()
                     idle = self._find_idle(kept)
                     kept.lacks_room = idle is None
                     if idle is not None:
                         await self._unload(idle)
-                    else:
-                        _check_wanted(kept, beside)
-                        await self.changed.wait()
+                        continue
+                    _check_wanted(kept, beside)
+                    if await self._wait(patient_until):
+                        asked_to_go += self._ask_one_to_go(kept)
+                        patient_until += self.seconds / 8
         except TimeoutError:
             raise GatewayRefused(GATEWAY_NO_ROOM, "all models at work are in use") from None
         finally:
             kept.lacks_room = False
+            for other in asked_to_go:
+                other.served.is_leaving = False
+            self.changed.set()
+
+    async def _wait(self, patient_until: float) -> bool:
+        """Until something changed. Whether patience is over without that."""
+        left = patient_until - asyncio.get_running_loop().time()
+        try:
+            await asyncio.wait_for(self.changed.wait(), left if left > 0 else None)
+        except TimeoutError:
+            return True
+        return False
+
+    def _ask_one_to_go(self, wanted: Kept) -> list[Kept]:
+        """Whose requests come without a pause would keep its place for ever: so it takes no more for a while."""
+        busy = self._find_busy(wanted)
+        if busy is None:
+            return []
+        busy.served.is_leaving = True
+        self.changed.set()  # it may be idle by now
+        return [busy]
 
 
 def _check_wanted(kept: Kept, beside: Share | None) -> None:

@@ -70,6 +70,8 @@ class ServedName:
         self.created: Final = created
         self.current = current
         """None: it is loaded when somebody asks it."""
+        self.is_leaving = False
+        """Whether it is another model's turn: nobody new gets this one before that one had it."""
         self.is_failing = False
         """Whether it could not be loaded when somebody last asked it."""
 
@@ -123,7 +125,7 @@ class ServedModels:
 
     async def hold(self, served: ServedName) -> ServedModel:
         """The version that is there now, or is loaded for this. Each goes to `let_go` once, best by `Holding`."""
-        if served.current is None and self._load is not None:
+        if (served.current is None or served.is_leaving) and self._load is not None:
             await self._load(served)
         model = served.current
         if model is None:
