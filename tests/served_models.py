@@ -22,6 +22,7 @@ from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel
 from ostiary.gateway.settings import Server
+from ostiary.gateway.tls import Tls
 from ostiary.library.opening import open_here
 from ostiary.library.options import read_options
 from ostiary.testing import HostilePublisher, sign_model
@@ -36,10 +37,11 @@ class Served:
 
     door: RunningDoor
     names: tuple[str, ...]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.door.port}"
+        return f"{self.scheme}://127.0.0.1:{self.door.port}"
 
     @property
     def openai(self) -> str:
@@ -94,6 +96,7 @@ def serve(
     keys: ClientKeys | None = None,
     server: Server = QUICK,
     quotas: TenantQuotas | None = None,
+    tls: Tls | None = None,
     **arguments: Any,
 ) -> Iterator[Served]:
     """Name, directory and public key of each."""
@@ -107,9 +110,9 @@ def serve(
             served.append(ServedModel(name, opened, int(time.time()), threads))
         routes = gather_routes(lambda: False)
         door = stack.enter_context(
-            running_door(routes, models=served, has_grpc=has_grpc, keys=keys, server=server, quotas=quotas)
+            running_door(routes, models=served, has_grpc=has_grpc, keys=keys, server=server, quotas=quotas, tls=tls)
         )
-        yield Served(door, tuple(model.name for model in served))
+        yield Served(door, tuple(model.name for model in served), "http" if tls is None else "https")
 
 
 @contextmanager

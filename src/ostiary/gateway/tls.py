@@ -17,7 +17,7 @@ from typing import Final
 
 from ostiary.core.values import dataclass
 from ostiary.errors import Misuse
-from ostiary.gateway.tls_files import TlsFacts, TlsFiles, judge_tls_files, make_context, read_tls_files
+from ostiary.gateway.tls_files import TlsFacts, TlsFiles, judge_tls_files, make_context, read_tls_files, unusable
 from ostiary.gateway.tls_settings import TlsSettings
 
 _SOON_SECONDS: Final = 7 * 86_400
@@ -84,7 +84,8 @@ class Tls:
     def _take(self, stamp: Stamp) -> None:
         try:
             taken = self._load(self._current)
-        except Misuse as refused:
+        except Exception as error:  # noqa: BLE001  whatever it is: these files end nothing
+            refused = error if isinstance(error, Misuse) else unusable("the files cannot be judged")
             if self._pending == stamp:
                 self._stamp, self._pending = stamp, None
                 self._tell(TlsTold(refused, None))

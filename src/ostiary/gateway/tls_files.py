@@ -175,8 +175,9 @@ def _parse_certificates(data: bytes, what: str) -> Sequence[Certificate]:
 
     try:
         found = x509.load_pem_x509_certificates(data)
-        for certificate in found:
-            certificate.public_key()
+        for one in found:  # what is read late would raise late
+            _ = one.public_key(), one.extensions, one.subject, one.issuer
+            _ = one.not_valid_before_utc, one.not_valid_after_utc
     except Exception as error:  # many kinds, none of them documented as complete
         raise unusable(f"{what} holds no certificates as PEM text") from error
     return found
