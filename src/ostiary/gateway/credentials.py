@@ -105,12 +105,13 @@ class Credentials:
             return
         assert told.facts is not None  # noqa: S101  one of both is there
         until = f"{told.facts.not_after:%Y-%m-%d %H:%M} UTC"
-        kind = CertificateExpiring if told.expires_soon else CertificateRenewed
-        self._untold.append(kind(correlation_id=self._server, sha256=told.facts.sha256, expires=until))
-        what = (
-            "the certificate expires at" if told.expires_soon else "the certificate was renewed; it is good until"
-        )
-        self._say(f"{what} {until}")
+        sha256 = told.facts.sha256
+        if told.expires_soon:
+            self._untold.append(CertificateExpiring(correlation_id=self._server, sha256=sha256, expires=until))
+            self._say(f"the certificate expires at {until}")
+        else:
+            self._untold.append(CertificateRenewed(correlation_id=self._server, sha256=sha256, expires=until))
+            self._say(f"the certificate was renewed; it is good until {until}")
 
     def _hear_keys(self, count: int, problem: Misuse | None) -> None:
         if problem is None:
