@@ -17,7 +17,9 @@ of a tenant that has nothing there."""
 _BASE_BYTES: Final = 256 * MIB
 """Interpreter, libraries and tokenizer, as the engine reckons."""
 _LEAST_BASE_BYTES: Final = 144 * MIB
-_CHUNK_TOKENS: Final = 512
+_CHUNK_TOKENS: Final = 128
+_STEP_TOKENS: Final = 256
+"""A cache grows by so many at once."""
 _SCORE_BYTES: Final = 4 * 2
 """Of each head, for a token of a chunk and a token before it."""
 _HEAD_SIZE: Final = 64
@@ -37,7 +39,7 @@ class Costs:
     def most_bytes(self, tokens: int, rows: int) -> int:
         """No sequence of so many tokens takes more."""
         tokens = tokens if self.context_tokens is None else min(tokens, self.context_tokens)
-        kept = self.per_token * tokens
+        kept = self.per_token * -(-tokens // _STEP_TOKENS) * _STEP_TOKENS
         if self.at_most is not None:
             kept = min(kept, self.at_most)
         return rows * kept + self.score_bytes * min(_CHUNK_TOKENS, tokens) * tokens
