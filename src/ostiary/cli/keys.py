@@ -152,7 +152,7 @@ def _run_list(options: argparse.Namespace) -> int:
     elif keys:
         ui.out(render_list(keys, now))
     else:
-        ui.note("ostiary: there is no key yet; 'ostiary keys create NAME' makes one")
+        ui.note("ostiary: there is no key in this state directory; the server's may be another one (--state DIR)")
     return 0
 
 

@@ -140,4 +140,5 @@ def find_key(keys: Sequence[ClientKey], named: str) -> ClientKey:
     for key in keys:
         if key.id == key_id:
             return key
-    raise Misuse(USAGE, "there is no key with this id", hint="Run 'ostiary keys list' for all of them.")
+    hint = "Run 'ostiary keys list' for all of them; the server's state directory may be another one (--state DIR)."
+    raise Misuse(USAGE, "there is no key with this id", hint=hint)

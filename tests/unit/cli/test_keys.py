@@ -107,7 +107,7 @@ def test_the_list_says_of_each_whether_it_lets_in(
     desk: Desk, state_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, err = desk.do("list")
-    assert (out, "no key yet" in err) == ("", True)
+    assert (out, "no key in this state directory" in err) == ("", True)
     assert not state_directory.exists(), "looking makes nothing"
     ids = [desk.create(name, "--expires", "1h") for name in ("alice", "bob")]
     desk.create("alice")
