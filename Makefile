@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1735689600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test check format docs lock fuzz bench memcheck soak-record soak-cell soak-vault soak-engine soak-requests soak-door clean
+.PHONY: help demo examples test wheel check format docs lock fuzz bench memcheck soak-record soak-cell soak-vault soak-engine soak-requests soak-door clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -27,6 +27,9 @@ examples: $(VENV)/installed $(VENV)/examples ## train four small models, export 
 
 test: $(VENV)/installed $(VENV)/examples ## run the whole suite against the built wheel
 	@$(PYTEST) $(ARGS)
+
+wheel: $(VENV)/installed ## build the wheel, for a container or another machine: build/wheel
+	@ls $(WHEEL)/*.whl
 
 check: $(VENV)/installed ## lint, types, import contracts, generated pages, house tests
 	$(BIN)/ruff check .
@@ -43,11 +46,13 @@ format: $(VENV)/ready ## format the source
 docs: $(VENV)/installed ## write the generated pages anew
 	$(BIN)/python tools/generate_docs.py
 
-lock: $(VENV)/ready ## resolve requirements/dev.txt and examples.txt anew, with hashes
+lock: $(VENV)/ready ## resolve requirements/*.txt anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade -c requirements/dev.txt requirements/examples.in -o requirements/examples.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade -c requirements/dev.txt requirements/server.in -o requirements/server.txt
 
 fuzz: $(VENV)/installed ## fuzz every parser, SECONDS_EACH long (300)
 	$(BIN)/python tools/fuzz.py --seconds $${SECONDS_EACH:-300}

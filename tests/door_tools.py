@@ -6,13 +6,15 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
+from ostiary.admission.quotas import TenantQuotas
 from ostiary.gateway.app import Door
+from ostiary.gateway.authenticators import Authenticator, Authenticators
 from ostiary.gateway.connection import ConnectionBounds
-from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.listen import bind_socket
 from ostiary.gateway.origins import choose_origins
 from ostiary.gateway.route import Route
@@ -20,8 +22,10 @@ from ostiary.gateway.served import ServedModel, ServedModels
 from ostiary.gateway.server import run_server
 from ostiary.gateway.settings import Server
 from ostiary.gateway.tally import RefusalTally
+from ostiary.gateway.tls import Tls
 from ostiary.record.events import Event
 
+T = TypeVar("T")
 QUICK = Server(head_time=5, body_time=5, write_time=5, idle_time=5, drain_time=5)
 
 
@@ -34,6 +38,12 @@ class RunningDoor:
     events: list[Event]
     failures: list[BaseException] = field(default_factory=list)
     grpc_port: int = 0
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 60) -> T:
+        """On its event loop."""
+        assert self.loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds)
 
     def connect(self, seconds: float = 10) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
@@ -128,10 +138,12 @@ def running_door(
     routes: Sequence[Route],
     *,
     server: Server = QUICK,
-    models: Sequence[ServedModel] = (),
-    keys: ClientKeys | None = None,
+    models: Sequence[ServedModel] | ServedModels = (),
+    keys: Authenticator | None = None,
     connections: int = 100,
     has_grpc: bool = False,
+    tls: Tls | None = None,
+    quotas: TenantQuotas | None = None,
 ) -> Iterator[RunningDoor]:
     """In a thread; stopped, and every request at its end, when the block is left."""
     events: list[Event] = []
@@ -142,11 +154,12 @@ def running_door(
     origins = choose_origins(server.host, server.hosts, server.origins)
     door = Door(
         routes,
-        ServedModels(models),
+        models if isinstance(models, ServedModels) else ServedModels(models),
         server=server,
         origins=origins,
-        keys=keys,
+        authenticators=None if keys is None else Authenticators([keys]),
         tally=tally,
+        quotas=quotas,
         on_failure=failures.append,
     )
     bounds = ConnectionBounds(connections, server.head_time, server.body_time, server.write_time, tally.note)
@@ -166,16 +179,24 @@ def running_door(
             if has_grpc:
                 from ostiary.gateway.oip.grpc_server import serving_grpc
 
-                ports.append(await stack.enter_async_context(serving_grpc(door, server)))
+                ports.append(await stack.enter_async_context(serving_grpc(door, server, tls)))
             await run_server(
-                door, bound, server, bounds, on_listening=tell, flush=tally.tell, is_main=False, stop=stops[0]
+                door,
+                bound,
+                server,
+                bounds,
+                on_listening=tell,
+                flush=tally.tell,
+                is_main=False,
+                stop=stops[0],
+                tls=tls,
             )
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), name="door")
     thread.start()
     try:
         assert started.wait(10)
-        yield RunningDoor(server.port, door, events, failures, ports[0] if ports else 0)
+        yield RunningDoor(server.port, door, events, failures, ports[0] if ports else 0, loops[0])
     finally:
         if loops:
             loops[0].call_soon_threadsafe(stops[0].set)

@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 from door_tools import QUICK, RunningDoor, running_door
 
+from ostiary.admission.quotas import TenantQuotas
 from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel
 from ostiary.gateway.settings import Server
+from ostiary.gateway.tls import Tls
 from ostiary.library.opening import open_here
 from ostiary.library.options import read_options
 from ostiary.testing import HostilePublisher, sign_model
@@ -35,10 +37,11 @@ class Served:
 
     door: RunningDoor
     names: tuple[str, ...]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.door.port}"
+        return f"{self.scheme}://127.0.0.1:{self.door.port}"
 
     @property
     def openai(self) -> str:
@@ -92,6 +95,8 @@ def serve(
     has_grpc: bool = False,
     keys: ClientKeys | None = None,
     server: Server = QUICK,
+    quotas: TenantQuotas | None = None,
+    tls: Tls | None = None,
     **arguments: Any,
 ) -> Iterator[Served]:
     """Name, directory and public key of each."""
@@ -104,16 +109,18 @@ def serve(
             stack.callback(threads.shutdown, wait=False)
             served.append(ServedModel(name, opened, int(time.time()), threads))
         routes = gather_routes(lambda: False)
-        door = stack.enter_context(running_door(routes, models=served, has_grpc=has_grpc, keys=keys, server=server))
-        yield Served(door, tuple(model.name for model in served))
+        door = stack.enter_context(
+            running_door(routes, models=served, has_grpc=has_grpc, keys=keys, server=server, quotas=quotas, tls=tls)
+        )
+        yield Served(door, tuple(model.name for model in served), "http" if tls is None else "https")
 
 
 @contextmanager
-def serve_fake(folder: Path, *names: str) -> Iterator[Served]:
+def serve_fake(folder: Path, *names: str, quotas: TenantQuotas | None = None) -> Iterator[Served]:
     """Within a `FakeEngine`: the honest model under these names."""
     model = HostilePublisher(folder).publish_honest()
     key = sign_model(model)
     honest = ((name, model, key) for name in names or ("honest",))
-    with only_loopback() as tried, serve(folder / "state", *honest) as served:
+    with only_loopback() as tried, serve(folder / "state", *honest, quotas=quotas) as served:
         yield served
     assert tried == []

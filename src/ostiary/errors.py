@@ -186,9 +186,29 @@ class GatewayRefused(Refusal):
 
 
 class AdmissionRefused(Refusal):
-    """Nobody who may ask this asked."""
+    """Nobody who may ask this asked, or there is no right or no room for it now.
+
+    `retry_after_seconds`: when asking again may help; None where it never will, or nobody knows.
+    """
 
     codes = "ADMISSION_"
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+        public_detail: str = "",
+        field: str = "",
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_after_seconds: Final = retry_after_seconds
+        self.field: Final = field
+        """Of the request, where less of it would fit; one of our own names."""
+        self.public_detail: Final = public_detail
+        """What whoever asked may read of it: our own words, on nothing but that one's own limits."""
 
 
 class CallRefused(Refusal):
@@ -349,7 +369,13 @@ class EmbedOutOfMemory(EmbedFailed):
 class ServerFailed(Fault):
     """The server could not be started, or not go on."""
 
-    codes = "SERVER_NOT_LISTENING"
+    codes = "SERVER_NOT_LISTENING SERVER_STATE_IN_USE"
+
+
+class QuotaFailed(Fault):
+    """What must be counted cannot be, so it must not happen."""
+
+    codes = "QUOTA_UNWRITABLE"
 
 
 class InternalFault(Fault):
@@ -364,7 +390,8 @@ class Misuse(OstiaryError):
     exit_status = 2
     codes = (
         "USAGE MODEL_NOT_FOUND RECORD_NONE RECORD_NO_ENTRY KEY_UNUSABLE KEY_LOCKED KEY_EXISTS EXTRA_MISSING "
-        "CELL_LIMITS_MALFORMED CELL_CLOSED SERVER_UNPROTECTED SETTINGS_MALFORMED"
+        "CELL_LIMITS_MALFORMED CELL_CLOSED SERVER_UNPROTECTED SETTINGS_MALFORMED TLS_UNUSABLE TOKEN_KEYS_UNUSABLE "
+        "QUOTA_UNUSABLE"
     )
 
 
@@ -399,7 +426,7 @@ def render_public(error: BaseException, correlation_id: str) -> PublicError:
         known.exit_status,
         correlation_id,
         detail=known.message if is_told else getattr(known, "public_detail", ""),
-        field=getattr(known, "field", "") if is_told else "",
+        field=getattr(known, "field", "") if is_told or isinstance(known, AdmissionRefused) else "",
         rule=getattr(known, "rule", "") if is_told else "",
         limit=getattr(known, "limit", None) if is_told else None,
     )

@@ -9,11 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
+from page_tools import find_blocks, fits, run_curl, steps
 
 from ostiary.cell.limits_file import parse_config
 from ostiary.cli.main import main
@@ -25,8 +24,7 @@ from ostiary.testing import HostilePublisher
 pytestmark = LINUX_ONLY
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-TOML = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS, TOML = find_blocks(PAGE), find_blocks(PAGE, "toml")
 PROGRAM = """
 import sys
 from ostiary.cli.main import main
@@ -34,19 +32,6 @@ from ostiary.testing import FakeEngine
 with FakeEngine():
     sys.exit(main(sys.argv[1:]))
 """
-
-
-def steps(block: str) -> Iterator[tuple[str, str]]:
-    """Each command, and what it is shown to say."""
-    for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, shown = step.partition("\n")
-        yield command, shown.rstrip("\n")
-
-
-def fits(shown: str, said: str) -> bool:
-    """`...` stands for anything."""
-    pattern = ".*".join(re.escape(part) for part in shown.split("..."))
-    return re.fullmatch(pattern, said, re.DOTALL) is not None
 
 
 @pytest.fixture(scope="module")
@@ -90,26 +75,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str,
     finally:
         process.kill()
         process.communicate()
-
-
-def run_curl(command: str, address: str, key: str) -> str:
-    """Of what curl can do, what the page uses."""
-    words = shlex.split(command.replace("$SERVER", address).replace("$KEY", key))
-    assert words[:2] == ["curl", "-s"]
-    headers, data = {}, None
-    for name, value in zip(words[3::2], words[4::2], strict=True):
-        if name == "-H":
-            field, _, text = value.partition(": ")
-            headers[field] = text
-        else:
-            assert name == "-d"
-            data = value.encode()
-    try:
-        with urlopen(Request(words[2], data, headers), timeout=PATIENCE) as answer:  # noqa: S310
-            return str(answer.read().decode())
-    except HTTPError as error:
-        with error:
-            return error.read().decode()
 
 
 def test_every_kind_of_block_is_known() -> None:

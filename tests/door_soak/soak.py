@@ -1,11 +1,15 @@
 """Honest and hostile clients of one server, for as long as one likes: what is asked is answered, and nothing is left.
 
     python tests/door_soak/soak.py --seconds 3600
+    python tests/door_soak/soak.py --answers 5000
 
-Honest ones ask for a number of words, streamed or not, and count what they get, tokens included. Hostile ones send what
-is no request, half of one, one too large, or go away in the middle. In the end descriptors are as many as before, memory
-is within 20 MB of what it was after a tenth of the time, and the record has one ending for each request that
-reached the model, all of it verified.
+Honest clients of three tenants, one of which may ask little at once, ask for completions and chats, streamed or not,
+whose right answers they know. Hostile ones, of a tenant that has a key as well, send what is no request, half of one,
+one too large, or go away in the middle. Now and then a process of a model is killed.
+
+In the end every answer was the right one; descriptors, threads and processes are as many as after a tenth of it, and
+memory is within 20 MB; the record has each answer once, with the tokens that its client was told, and is verified;
+and what tenants are said to have used is what their clients were told, and what the record says, to the token.
 """
 
 from __future__ import annotations
@@ -13,170 +17,233 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import random
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from load_servers import serving_ostiary
+from process_looks import Holding, is_running, list_below, look_at
+
+from door_soak.clients import HONEST_TENANTS, HOSTILE_TENANT, MODELS, Clients, Seen
 from ostiary.record.begin import open_reader
 from ostiary.record.entry import parse_entry
 from ostiary.testing import HostilePublisher, sign_model
 
-HONEST: Final = 16
-HOSTILE: Final = 6
 GROWTH_MB: Final = 20
-SERVER: Final = """
-import sys, threading, time
-from ostiary.cli.main import main
-from ostiary.testing import FakeEngine
-with FakeEngine() as fake:
-    def forget():
-        while True:
-            time.sleep(1)
-            fake.requests.clear()
-    threading.Thread(target=forget, daemon=True).start()
-    sys.exit(main(["serve", *sys.argv[1:]]))
+REST_SECONDS: Final = 60
+"""Nothing takes as long to be let go of."""
+MOST_PROMPT: Final = 1_000
+SETTINGS: Final = """
+[limits]
+restarts = 63
+
+[tenants.tight]
+concurrent = 2
+
+[tenants.crook]
+concurrent = 4
+requests_per_minute = 100000
 """
 
 
-class Clients:
-    """All of them, and what they saw."""
+@dataclass(slots=True)
+class Recorded:
+    """What the record says."""
 
-    def __init__(self, port: int, key: str, until: float) -> None:
-        self.port: Final = port
-        self.key: Final = key
-        self.until: Final = until
-        self.seen: Final[Counter[str]] = Counter()
-        self.wrong: Final[list[bytes]] = []
+    kinds: Counter[str] = field(default_factory=Counter)
+    answered: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Tokens of prompts and answers, by correlation id."""
+    failed: dict[str, int] = field(default_factory=dict)
+    """Tokens of answers that did not come to their end for no fault of who asked."""
+    answer_tokens: int = 0
+    """Of all requests, however they ended."""
 
-    def render(self, body: bytes, *, close: bool = True) -> bytes:
-        head = f"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nx-api-key: {self.key}\r\n"
-        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        return f"{head}{'connection: close' if close else 'x: y'}\r\n\r\n".encode() + body
-
-    async def be_honest(self, dice: random.Random) -> None:
-        while time.monotonic() < self.until:
-            words = dice.randint(1, 50)
-            prompt = " ".join(["word"] * words)
-            streams = dice.random() < 0.6
-            asked = {"model": "honest", "prompt": prompt, "max_tokens": words, "stream": streams}
-            if streams:
-                asked["stream_options"] = {"include_usage": True}
-            reading, writing = await asyncio.open_connection("127.0.0.1", self.port)
-            writing.write(self.render(json.dumps(asked).encode()))
-            answer = await reading.read(-1)
-            writing.close()
-            is_whole = b"[DONE]" in answer if streams else True
-            if is_whole and b'"total_tokens":%d' % (2 * words) in answer:
-                self.seen["answered"] += 1
-            elif b"GATEWAY_BUSY" in answer:
-                self.seen["busy"] += 1
-            else:
-                self.wrong.append(answer[-500:])
-
-    async def be_hostile(self, dice: random.Random) -> None:
-        long = json.dumps({"model": "honest", "prompt": "word " * 50, "max_tokens": 50, "stream": True}).encode()
-        things = [
-            b"GET / HTTP/1.1\n\n",
-            b"\x16\x03\x01\x02",
-            b"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n",
-            b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n" * 40,
-            b"GET /v1/models HTTP/1.1\r\nhost: loc",
-            self.render(b"{"),
-            self.render(b"[" * 30_000),
-            self.render(b'{"model":"honest","prompt":"x","logit_bias":{"99999":1}}'),
-            self.render(b'{"model":"/etc/passwd","prompt":"x"}'),
-            self.render(json.dumps({"model": "honest", "prompt": "\u00e9" * 100_000}).encode()),
-            self.render(long),
-            self.render(long)[:-20],
-        ]
-        while time.monotonic() < self.until:
-            reading, writing = await asyncio.open_connection("127.0.0.1", self.port)
-            try:
-                writing.write(dice.choice(things))
-                if dice.random() < 0.5:
-                    await asyncio.sleep(dice.random() / 20)
-                else:
-                    await asyncio.wait_for(reading.read(300), 2)
-            except (OSError, TimeoutError):
-                pass
-            writing.transport.abort()
-            self.seen["hostile"] += 1
-
-    async def run(self) -> None:
-        honest = [self.be_honest(random.Random(number)) for number in range(HONEST)]  # noqa: S311  not a secret
-        hostile = [self.be_hostile(random.Random(1_000 + number)) for number in range(HOSTILE)]  # noqa: S311
-        await asyncio.gather(*honest, *hostile)
+    def add(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.kinds[kind] += 1
+        tokens = data.get("completion_tokens") if kind.startswith("request.") else None
+        if tokens is None:
+            return
+        self.answer_tokens += tokens
+        correlation_id = data["correlation_id"]
+        if kind == "request.answered":
+            assert correlation_id not in self.answered, "it ended twice"
+            self.answered[correlation_id] = (data["prompt_tokens"], tokens)
+        elif kind == "request.failed":
+            self.failed[correlation_id] = tokens
 
 
-def measure(pid: int) -> tuple[float, int]:
-    """Megabytes, and open descriptors."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(list(Path(f"/proc/{pid}/fd").iterdir()))
+@dataclass(slots=True)
+class Soak:
+    """What there was to see."""
+
+    seen: Seen = field(default_factory=Seen)
+    looks: list[Holding] = field(default_factory=list)
+    """At rest: after a tenth, and in the end."""
+    status: int | None = None
+    left: list[int] = field(default_factory=list)
+    """Processes that outlived the server."""
+    recorded: Recorded = field(default_factory=Recorded)
+    verified: str = ""
+    used: dict[str, Any] = field(default_factory=dict)
 
 
-def read_endings(state: Path) -> Counter[str]:
+def run_soak(folder: Path, goes_on: tuple[Callable[[Seen], bool], Callable[[Seen], bool]], kill_every: int) -> Soak:
+    """`goes_on`: until the first look, and from there to the end."""
+    soak = Soak()
+    state = folder / "state"
+    with serving(folder, state) as server:
+        pid, keys = server.process.pid, {name: make_key(state, name) for name in (*HONEST_TENANTS, HOSTILE_TENANT)}
+        for part in goes_on:
+            clients = Clients(server, keys, soak.seen, lambda part=part: part(soak.seen), kill_every)
+            asyncio.run(clients.run())
+            soak.looks.append(look_at_rest(pid))
+            print(f"{dict(soak.seen.counts)}, {soak.looks[-1]}", flush=True)  # noqa: T201
+        below = list_below(pid)
+        soak.status = server.stop()
+        wait_until(lambda: not any(map(is_running, below)))
+        soak.left = [one for one in below if is_running(one)]
     with open_reader(state) as reader:
-        entries = [parse_entry(body, number) for number, body in reader.read_bodies(0, reader.read_size())]
-    return Counter(entry.kind for entry in entries)
+        for number, body in reader.read_bodies(0, reader.read_size()):
+            entry = parse_entry(body, number)
+            soak.recorded.add(entry.kind, entry.data)
+    soak.verified = ask_ostiary("record", "verify", state=state)
+    soak.used = json.loads(ask_ostiary("usage", "--json", state=state))
+    return soak
+
+
+def serving(folder: Path, state: Path) -> Any:
+    model = HostilePublisher(folder).publish_honest()
+    (folder / "ostiary.toml").write_text(SETTINGS, encoding="utf-8")
+    arguments = [*(str(model) for _ in MODELS), "--key", str(sign_model(model)), "--state", str(state)]
+    for name in MODELS:
+        arguments += ["--name", name]
+    return serving_ostiary(*arguments, "--config", str(folder / "ostiary.toml"), fake_milliseconds=0)
+
+
+def make_key(state: Path, tenant: str) -> str:
+    return ask_ostiary("keys", "create", tenant, state=state).strip()
+
+
+def ask_ostiary(*arguments: str, state: Path) -> str:
+    command = [sys.executable, "-m", "ostiary", *arguments, "--state", str(state)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def look_at_rest(pid: int) -> Holding:
+    """When nothing changes any more: who was turned away lingers for two seconds."""
+    looks: list[Holding] = []
+
+    def is_at_rest() -> bool:
+        looks.append(look_at(pid))
+        return len(looks) > 30 and len({(look.descriptors, look.processes) for look in looks[-30:]}) == 1
+
+    wait_until(is_at_rest)
+    return looks[-1]
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Or until there is no hope that it will be."""
+    until = time.monotonic() + REST_SECONDS
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.1)
+
+
+# --- what it comes to ---
+
+
+def find_faults(soak: Soak) -> list[str]:
+    seen, kinds = soak.seen, soak.recorded.kinds
+    faults = [f"wrong answers: {seen.wrong[:3]}"] if seen.wrong else []
+    if soak.status:
+        faults.append(f"it ended with {soak.status}")
+    if soak.left:
+        faults.append(f"processes outlived it: {soak.left}")
+    faults += _compare_looks(*soak.looks)
+    if not soak.verified.startswith("Verified"):
+        faults.append("the record could not be verified")
+    if kinds["server.stopped"] != 1 or kinds["cell.started"] != kinds["cell.ended"]:
+        faults.append(f"the record does not have it all: {dict(kinds)}")
+    again = kinds["cell.started"] - len(MODELS)
+    if not seen.counts["killed"] - len(MODELS) <= again <= seen.counts["killed"]:  # the last may not be missed yet
+        faults.append(f"{kinds['cell.started']} processes were started, {seen.counts['killed']} killed")
+    return [*faults, *_compare_answers(soak), *_compare_usage(soak)]
+
+
+def _compare_looks(first: Holding, last: Holding) -> list[str]:
+    faults = []
+    if last.megabytes > first.megabytes + GROWTH_MB or last.below_megabytes > first.below_megabytes + GROWTH_MB:
+        faults.append(f"memory grew from {first} to {last}")
+    for what, may_grow in (("descriptors", 4), ("threads", 16), ("processes", 0)):
+        if getattr(last, what) > getattr(first, what) + may_grow:
+            faults.append(f"{what} grew from {first} to {last}")
+    return faults
+
+
+def _compare_answers(soak: Soak) -> list[str]:
+    """Each answer that a client has, once in the record, with the same tokens."""
+    recorded = soak.recorded.answered
+    wrong = [
+        (correlation_id, told, recorded.get(correlation_id))
+        for correlation_id, (_, *told) in soak.seen.tokens.items()
+        if recorded.get(correlation_id) != tuple(told)
+    ]
+    return [f"{len(wrong)} answers are not in the record as clients have them: {wrong[:3]}"] if wrong else []
+
+
+def _compare_usage(soak: Soak) -> list[str]:
+    """To the token. Of a request whose process was killed the prompt is estimated; its answer is what came."""
+    faults = []
+    sums = {name: [0, 0] for name in (*HONEST_TENANTS, HOSTILE_TENANT)}
+    for row in soak.used["usage"]:
+        sums[row["tenant"]][0] += row["prompt_tokens"]
+        sums[row["tenant"]][1] += row["answer_tokens"]
+    for tenant in HONEST_TENANTS:
+        told = [counts for name, *counts in soak.seen.tokens.values() if name == tenant]
+        crashed = [one for one, name in soak.seen.crashed.items() if name == tenant]
+        prompts, answers = sum(prompt for prompt, _ in told), sum(answer for _, answer in told)
+        answers += sum(soak.recorded.failed.get(one, 0) for one in crashed)
+        beyond = sums[tenant][0] - prompts
+        if sums[tenant][1] != answers or not 0 <= beyond <= len(crashed) * MOST_PROMPT:
+            faults.append(f"{tenant} used {sums[tenant]}, and was told {prompts} and {answers}")
+    if sum(answer for _, answer in sums.values()) != soak.recorded.answer_tokens:
+        faults.append(f"tenants used {sums}, the record has {soak.recorded.answer_tokens} tokens of answers")
+    if soak.used["held_tokens"]:
+        faults.append(f"{soak.used['held_tokens']} tokens are held for nobody")
+    return faults
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120, metavar="S")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--answers", type=int, metavar="N", help="as many instead, however long it takes")
+    parser.add_argument(
+        "--kill-every", type=int, default=5_000, metavar="N", help="answers; 0: no process is killed"
+    )
+    options = parser.parse_args()
+    until = time.monotonic() + options.seconds
+
+    def goes_on(share: float) -> Callable[[Seen], bool]:
+        if options.answers:
+            return lambda seen: seen.counts["answered"] < share * options.answers
+        return lambda _seen: time.monotonic() < until - (1 - share) * options.seconds
+
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        model = HostilePublisher(folder).publish_honest()
-        arguments = [str(model), "--key", str(sign_model(model)), "--state", str(folder / "state"), "--port", "0"]
-        with subprocess.Popen(
-            [sys.executable, "-c", SERVER, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as server:
-            assert server.stdout is not None
-            assert server.stderr is not None
-            port = int(server.stdout.readline().rpartition(":")[2])
-            said = ""
-            while "connections;" not in said:
-                said += server.stderr.readline()
-            found = re.search(r"ost_\S+", said)
-            assert found is not None
-            seen: Counter[str] = Counter()
-            wrong: list[bytes] = []
-            before = 0.0
-            for share in (0.1, 0.9):
-                clients = Clients(port, found[0], time.monotonic() + share * seconds)
-                asyncio.run(clients.run())
-                time.sleep(3)  # what was left lingers for two
-                seen += clients.seen
-                wrong += clients.wrong
-                after, descriptors = measure(server.pid)
-                print(f"{dict(seen)}, {after:.0f} MB, {descriptors} descriptors", flush=True)  # noqa: T201
-                if not before:
-                    before, first_descriptors = after, descriptors
-            server.terminate()
-            server.communicate()
-        endings = read_endings(folder / "state")
-        print({kind: count for kind, count in endings.items() if kind.startswith("request.")})  # noqa: T201
-        problems = [f"wrong answers: {wrong[:3]}"] if wrong else []
-        if server.returncode:
-            problems.append(f"it ended with {server.returncode}")
-        if after > before + GROWTH_MB:
-            problems.append(f"it grew from {before:.0f} to {after:.0f} MB")
-        if descriptors > first_descriptors + 2:
-            problems.append(f"descriptors grew from {first_descriptors} to {descriptors}")
-        if endings["request.answered"] < seen["answered"] or endings["server.stopped"] != 1:
-            problems.append(f"the record does not have it all: {endings}")
-        for problem in problems:
-            print(problem)  # noqa: T201
-        return 1 if problems else 0
+        soak = run_soak(Path(place), (goes_on(0.1), goes_on(1.0)), kill_every=options.kill_every)
+    faults = find_faults(soak)
+    for fault in faults:
+        print(fault)  # noqa: T201
+    print({**soak.seen.counts}, {**soak.recorded.kinds})  # noqa: T201
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

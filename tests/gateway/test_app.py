@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,12 +10,15 @@ import pytest
 from door_tools import QUICK, RunningDoor, head, parse_answer, running_door
 
 from ostiary.gateway.asked import Asked
-from ostiary.gateway.keys import ClientKeys, KeptKey
+from ostiary.gateway.client_key import ClientKey, compute_hash
+from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.reply import JsonReply, Reply
 from ostiary.gateway.route import Dialect, Route
 
 SHOWN = "ost_0123456789ab_" + "k" * 43
-KEYS = ClientKeys([KeptKey("0123456789ab", "first", hashlib.sha256(SHOWN.encode()).hexdigest(), "")])
+KEYS = ClientKeys(
+    [ClientKey(id="0123456789ab", name="alice", tenant="acme", sha256=compute_hash(SHOWN), created=0)]
+)
 KEY = f"authorization: Bearer {SHOWN}"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -52,7 +54,7 @@ def door() -> Iterator[RunningDoor]:
 
 
 def test_who_has_a_key_is_the_tenant(door: RunningDoor) -> None:
-    assert door.post("/v1/tell", b'{"text":""}', KEY).json["tenant"] == "0123456789ab"
+    assert door.post("/v1/tell", b'{"text":""}', KEY).json["tenant"] == "acme"
     assert door.post("/v1/tell", b'{"text":""}', f"x-api-key: {SHOWN}").status == 200
     assert door.get("/open").json["tenant"] is None
 

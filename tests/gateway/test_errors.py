@@ -92,7 +92,7 @@ def ask(error: BaseException, dialect: Dialect, *, within_stream: bool) -> Call:
         ServedModels(()),
         server=server,
         origins=choose_origins(server.host, (), ()),
-        keys=None,
+        authenticators=None,
         tally=RefusalTally(lambda _: None, ""),
     )
     scope = {
@@ -190,6 +190,17 @@ def test_what_nobody_foresaw_tells_nothing(within_stream: bool) -> None:
 def test_who_shows_no_key_hears_how_to() -> None:
     rendered = render_error(make_error(errors.ADMISSION_UNAUTHENTICATED), Dialect.OPENAI, "id")
     assert ("www-authenticate", 'Bearer realm="ostiary"') in rendered.headers
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_who_used_all_it_may_hears_when_there_is_more(dialect: Dialect) -> None:
+    for seconds, told in ((0.2, "1"), (6.5, "7")):
+        error = errors.AdmissionRefused(errors.ADMISSION_QUOTA, "all is used", retry_after_seconds=seconds)
+        assert dict(render_error(error, dialect, "id").headers)["retry-after"] == told
+    error = errors.AdmissionRefused(errors.ADMISSION_QUOTA, "it never fits")
+    headers = dict(render_error(error, dialect, "id").headers)
+    assert "retry-after" not in headers
+    assert headers["x-should-retry"] == "false"
 
 
 def test_who_may_come_again_hears_when() -> None:

@@ -32,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def find_cell(served: Served) -> RunningCell:
-    return served.door.door.models.by_name["scaled"].opened._opened.cell
+    return served.door.door.models.by_name["scaled"].current.opened._opened.cell
 
 
 def ask_row(served: Served, number: int) -> Answer:
@@ -63,7 +63,7 @@ def pending(served: Served, threads: ThreadPoolExecutor, count: int) -> list[Fut
 
 
 def test_calls_that_wait_together_are_each_answered_with_their_own(served: Served) -> None:
-    assert served.door.door.models.by_name["scaled"].opened.claimed_facts["joins_calls"] is True
+    assert served.door.door.models.by_name["scaled"].current.opened.claimed_facts["joins_calls"] is True
     with ThreadPoolExecutor(32) as threads:
         signal_worker(find_cell(served), signal.SIGSTOP)
         calls = pending(served, threads, 32)
@@ -105,7 +105,7 @@ def test_over_grpc_a_worker_that_dies_is_an_internal_error(served: Served) -> No
         call = infer.future(message, timeout=PATIENCE)
         wait_until(lambda: count_calls(served) == 1)
         call.cancel()
-        wait_until(lambda: served.door.door._in_flight == 0)
+        wait_until(lambda: served.door.door._places.taken == 0)
         signal_worker(find_cell(served), signal.SIGCONT)
         assert infer(message, timeout=PATIENCE).endswith(struct.pack("<3f", 1, 2, 3))
 
@@ -116,6 +116,6 @@ def test_who_goes_away_is_forgotten(served: Served) -> None:
     with served.door.connect() as connection:
         connection.sendall(head("POST", "/v2/models/scaled/infer", f"content-length: {len(body)}") + body)
         wait_until(lambda: count_calls(served) == 1)
-    wait_until(lambda: served.door.door._in_flight == 0)
+    wait_until(lambda: served.door.door._places.taken == 0)
     signal_worker(find_cell(served), signal.SIGCONT)
     assert ask_row(served, 1).status == 200

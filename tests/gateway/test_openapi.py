@@ -112,3 +112,14 @@ def test_the_schema_and_the_reader_agree(body: object) -> None:
     except ContractRefused:
         is_read = False
     assert is_valid == is_read
+
+
+def test_the_scope_that_an_address_needs_is_told() -> None:
+    by_path: dict[str, set[str]] = {}
+    for path, methods in DOCUMENT["paths"].items():
+        for told in methods.values():
+            for way in told["security"]:
+                by_path.setdefault(path, set()).update(*way.values())
+    assert by_path.pop("/openapi.json") == set(), "whoever has any key may read it"
+    for path, scopes in by_path.items():
+        assert scopes == ({"admin"} if path.startswith("/admin") else {"infer"}), path

@@ -147,7 +147,7 @@ def test_from_the_first_start_to_the_second(house: Path, state_directory: Path) 
         program.stop()
     entries = read_record(state_directory)
     kinds = [entry.kind for entry in entries]
-    assert (kinds.count("server.started"), kinds.count("server.stopped"), kinds.count("access.granted")) == (
+    assert (kinds.count("server.started"), kinds.count("server.stopped"), kinds.count("keys.created")) == (
         2,
         2,
         1,
@@ -158,6 +158,36 @@ def test_from_the_first_start_to_the_second(house: Path, state_directory: Path) 
     kept = b"".join(path.read_bytes() for path in state_directory.rglob("*") if path.is_file())
     for secret in (key.split("_", 2)[2], PROMPT, "frobnicate"):
         assert secret.encode() not in kept, "neither keys nor bodies are kept anywhere"
+
+
+def test_keys_come_and_go_while_it_runs(
+    house: Path, state_directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def do(*words: str) -> str:
+        assert main(["keys", *words]) == 0
+        return capfd.readouterr().out.strip()
+
+    early = do("create", "early")
+    with serving(house, "honest", "--key", "honest.pub") as program:
+        assert not program.key, "there are keys already"
+        late = do("create", "late", "--tenant", "acme", "--model", "honest")
+        bound = do("create", "bound", "--model", "other")
+        assert [program.ask("/v1/models/honest", key=key)[0] for key in (early, late, bound)] == [200, 200, 404]
+        do("revoke", early)
+        status, told = program.ask("/v1/models", key=early)
+        assert (status, told["error"]["code"]) == (401, "ADMISSION_REVOKED")
+        assert program.ask("/v1/models", key=late)[0] == 200
+        (state_directory / "server-keys.json").write_text("{")
+        assert program.ask("/v1/models", key=late)[0] == 200
+        status, rest = program.stop()
+    assert status == 0
+    assert "the keys have changed; 3 let somebody in now" in rest
+    assert "the keys stay as they were: server-keys.json is not JSON" in rest
+    kinds = [entry.kind for entry in read_record(state_directory) if entry.kind.startswith("keys.")]
+    assert kinds.count("keys.created") == 3
+    assert set(kinds) == {"keys.created", "keys.revoked", "keys.reread", "keys.unusable"}
+    status, said = refuse(["honest", "--key", "honest.pub", "--port", "0"], capfd)
+    assert (status, "KEY_UNUSABLE" in said) == (2, True), "it does not start with such a file"
 
 
 def test_the_answer_joins_the_record(house: Path, state_directory: Path) -> None:

@@ -6,13 +6,16 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from door_tools import QUICK, RunningDoor, head, parse_answer, read_all, running_door
 
 from ostiary import errors
+from ostiary.core.callers import Scope
 from ostiary.gateway.asked import Asked
+from ostiary.gateway.client_key import make_key
 from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.listen import bind_socket, check_protection
 from ostiary.gateway.reply import JsonReply, Reply
@@ -25,7 +28,7 @@ class Said(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 async def _find(asked: Asked, body: Said) -> Reply:
-    asked.models.find(body.model)
+    asked.models.find(body.model, asked.caller)
     raise errors.GatewayRefused(errors.GATEWAY_OPERATION, "it is of another kind")
 
 
@@ -79,6 +82,24 @@ def test_a_key_that_nobody_made() -> None:
     with running_door(ROUTES, keys=ClientKeys(())) as door:
         answer = door.get("/hello", "authorization: Bearer ost_000000000000_" + "A" * 43)
     assert (answer.code, answer.status) == ("ADMISSION_UNAUTHENTICATED", 401)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "changed"),
+    [
+        ("ADMISSION_EXPIRED", 401, {"expires": 1}),
+        ("ADMISSION_REVOKED", 401, {"revoked": 1}),
+        ("ADMISSION_FORBIDDEN", 403, {"scopes": frozenset({Scope.METRICS})}),
+        ("GATEWAY_MODEL_UNKNOWN", 404, {"models": frozenset({"other"})}),
+    ],
+)
+def test_a_key_that_may_not(code: str, status: int, changed: dict[str, Any]) -> None:
+    kept, key = make_key("alice", 0)
+    sent = head("POST", "/find", "connection: close", JSON, "content-length: 13", f"x-api-key: {key}")
+    with running_door(ROUTES, keys=ClientKeys([replace(kept, **changed)])) as door:
+        answer = parse_answer(door.exchange(sent + b'{"model":"x"}'))
+    assert (answer.code, answer.status) == (code, status)
+    assert ("www-authenticate" in answer.headers) == (status == 401)
 
 
 def test_a_connection_too_many() -> None:

@@ -295,7 +295,7 @@ def test_interrupted_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupt(_seconds: float | None) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(asked._call, "take", interrupt)
+        monkeypatch.setattr(asked._placed.call, "take", interrupt)
         with pytest.raises(KeyboardInterrupt):
             list(asked)
     assert [event.kind for event in opened.told] == ["request.cancelled"]

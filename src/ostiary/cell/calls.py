@@ -116,6 +116,11 @@ class CallInFlight(Iterator[CellReply]):
     def is_over(self) -> bool:
         return self._is_over
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether `take` has something to give, or to raise."""
+        return bool(self._replies) or self._is_over
+
     def deliver(self, reply: CellReply, size: int) -> bool:
         """False where nobody wants it. `size` as the keeper counts it."""
         with self._changed:

@@ -78,7 +78,7 @@ def derive_limits(facts: ModelFacts, weight_bytes: int, system_memory_bytes: int
     else:
         need += CALLS_OF_FUNCTIONS * facts.function.call_bytes
     return CellLimits(
-        memory_bytes=_round_up(min(need, _share_of(system_memory_bytes)), MIB),
+        memory_bytes=_round_up(min(need, share_of(system_memory_bytes)), MIB),
         cpu_seconds=wall_seconds * cores,
         wall_seconds=wall_seconds,
         load_seconds=30 + weight_bytes // SLOWEST_READ_BYTES_PER_S,
@@ -104,7 +104,7 @@ def change_limits(limits: CellLimits, changes: Mapping[str, int]) -> CellLimits:
     return replace(limits, **changes)
 
 
-def _share_of(system_memory_bytes: int) -> int:
+def share_of(system_memory_bytes: int) -> int:
     """What one model may have of the machine: the rest is for everybody else, who asked for it."""
     return max(system_memory_bytes * 4 // 5, BASE_BYTES)
 

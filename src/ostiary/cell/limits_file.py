@@ -36,7 +36,7 @@ SIZES: Final = {
 TIMES: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 _AMOUNT: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))? ?([A-Za-z]{1,3})", re.ASCII)
 _DAY: Final = 86_400
-OTHER_TABLES: Final = ("models", "server")
+OTHER_TABLES: Final = ("auth", "clients", "models", "server", "tenants")
 """Which the server reads."""
 
 

@@ -88,9 +88,7 @@ class CellProcess:
         self.is_watched = False
         self.is_told = False
         self._is_ended = False
-        self._peak_bytes = 0
-        self._writable_bytes = 0
-        self._tokens = 0
+        self._peak_bytes = self._writable_bytes = self._tokens = 0
         self._device_bytes: int | None = None
         self._ended_for: Cause | None = None
         self._is_call_denied = False
@@ -172,6 +170,10 @@ class CellProcess:
     @property
     def is_ended(self) -> bool:
         return self._is_ended
+
+    @property
+    def in_flight(self) -> int:
+        return self._calls.in_flight
 
     def submit(self, asked: CallAsked, until: float) -> CallInFlight | None:
         """None where the process ended and never heard of it. Raises CallRefused where it cannot be sent or would

@@ -25,7 +25,7 @@ from ostiary.cell.plan import CellPlan
 from ostiary.cell.probe import count_threads_of_user
 from ostiary.cell.process import CellProcess
 from ostiary.cell.profile import Layer
-from ostiary.cell.restart import has_ended_too_often, next_delay_seconds
+from ostiary.cell.restart import LONGEST_DELAY_SECONDS, has_ended_too_often, next_delay_seconds
 from ostiary.cell.told import CellTold
 from ostiary.cell.usage import CellUsage
 from ostiary.cell.watchdog import find_watchdog
@@ -101,6 +101,8 @@ class RunningCell(Closing):
         self._starting: Final = threading.Lock()
         self._closing: Final = threading.Event()
         self._restart = 0
+        self._is_refused = False
+        """Whether the last start was refused, as by the quarantine."""
         self._facts: JsonObject = {}
         lifetime.register(self)  # before it has a process: another thread may fork this one while it starts
         self._find_process(time.monotonic() + plan.limits.load_seconds)
@@ -125,18 +127,37 @@ class RunningCell(Closing):
         return self._root
 
     @property
+    def is_running(self) -> bool:
+        process = self._process
+        return process is not None and not process.is_ended
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that its process works on, or has yet to let go of."""
+        process = self._process
+        return 0 if process is None or process.is_ended else process.in_flight
+
+    @property
     def standing(self) -> str:
         """`running`; `resting`: its process ended, and the next call starts another; `quarantined`; `closed`."""
         if self._is_closed or self._is_foreign:
             return "closed"
-        process = self._process
-        if process is not None and not process.is_ended:
+        if self.is_running:
             return "running"
         try:
             self._ends.check()
         except CellRefused:
             return "quarantined"
         return "resting"
+
+    @property
+    def last_standing(self) -> str:
+        """As `standing`, of when somebody last tried to start it: looks at no disk. For health checks."""
+        if self._is_closed or self._is_foreign:
+            return "closed"
+        if self.is_running:
+            return "running"
+        return "quarantined" if self._is_refused else "resting"
 
     def call(
         self,
@@ -177,7 +198,12 @@ class RunningCell(Closing):
         process = self._process
         return None if process is None or self._is_foreign else process.take_place(size)
 
-    def object_to(self, reason: str) -> None:
+    def revive(self) -> None:
+        """Start its process ahead of the next call, where it ended. Raises as `call`; closed, it does nothing."""
+        if not (self._is_closed or self._is_foreign or self.is_running):
+            self._find_process(time.monotonic() + self._plan.limits.load_seconds + LONGEST_DELAY_SECONDS)
+
+    def object_to(self, reason: str, _call: CallInFlight | None = None) -> None:
         """What its process answered makes no sense to whoever asked: it is ended, as malformed."""
         process = self._process
         if process is not None and not self._is_foreign:
@@ -266,7 +292,9 @@ class RunningCell(Closing):
             young = self._young
             if young is None or young is before or not young.is_told:  # else it has an end
                 self._tell_refused(error)
+            self._is_refused = isinstance(error, CellRefused)
             raise
+        self._is_refused = False
         self._restart += 1
         if self._is_closed:
             self._process.close()

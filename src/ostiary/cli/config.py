@@ -14,6 +14,7 @@ from ostiary.cli.options import add_debug_option
 from ostiary.core.text import quote_untrusted
 
 if TYPE_CHECKING:
+    from ostiary.admission.tenants import TenantLimits
     from ostiary.cell.limits_file import LimitRules
     from ostiary.gateway.settings import ServerFile, ServerSetting
 
@@ -36,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _run_check(options: argparse.Namespace) -> int:
     from ostiary.cell.read_settings import find_settings_path, load_limit_rules, read_settings_bytes
+    from ostiary.cli.config_credentials import render_credentials
     from ostiary.gateway.listen import check_protection
     from ostiary.gateway.settings_file import load_server_file
 
@@ -45,13 +47,20 @@ def _run_check(options: argparse.Namespace) -> int:
         _check_mistakes(data, find_settings_path(options.config))
     rules = load_limit_rules(options.config)
     file = load_server_file(options.config)
-    check_protection(file.server)
+    check_protection(file.server, file.credentials)
+    credentials = render_credentials(file.credentials, _explain)
     name = quote_untrusted(find_settings_path(options.config).name)
     if options.json:
         ui.out(json.dumps(_describe(file, rules), indent=2))
         return 0
     ui.out(f"{name}: good" if is_there else f"there is no {name}: everything is as by default")
-    for line in (*_render_server(file), *_render_models(file), *_render_limits(rules)):
+    for line in (
+        *_render_server(file),
+        *credentials,
+        *_render_models(file),
+        *_render_tenants(file),
+        *_render_limits(rules),
+    ):
         ui.out(line)
     return 0
 
@@ -95,7 +104,39 @@ def _render_models(file: ServerFile) -> list[str]:
         lines += [f"  {word} = {quote_untrusted(str(value), 400)}" for word, value in others.items() if value]
         if entry.context_tokens is not None:
             lines.append(f"  context_tokens = {entry.context_tokens}")
+        lines += [f"  load = {json.dumps(entry.load)}", f"  workers = {entry.workers}"]
+        when = "when the server starts" if entry.load == "start" else "when somebody first asks it"
+        processes = (
+            "one process" if entry.workers == 1 else f"{entry.workers} processes, each with memory of its own"
+        )
+        lines += _explain(f"loaded {when}; {processes}")
     return lines
+
+
+def _render_tenants(file: ServerFile) -> list[str]:
+    """Each with all that holds for it, also what is said by default."""
+    from ostiary.gateway.tenant_settings import TENANT_SETTINGS
+
+    lines = []
+    for name, limits in _list_tenants(file):
+        lines += ["", f"[tenants.{json.dumps(name)}]"]
+        for setting in TENANT_SETTINGS:
+            value = getattr(limits, setting.name)
+            lines.append(f"  {setting.name} = {value}" if value is not None else f"  no limit of {setting.name}")
+            lines += _explain(setting.meaning)
+    return lines
+
+
+def _list_tenants(file: ServerFile) -> list[tuple[str, TenantLimits]]:
+    from ostiary.core.callers import DEFAULT_TENANT
+
+    return [(DEFAULT_TENANT, file.tenants.usual), *sorted(file.tenants.by_name.items())]
+
+
+def _describe_limits(limits: TenantLimits) -> dict[str, object]:
+    from ostiary.gateway.tenant_settings import TENANT_SETTINGS
+
+    return {setting.name: getattr(limits, setting.name) for setting in TENANT_SETTINGS}
 
 
 def _render_limits(rules: LimitRules) -> list[str]:
@@ -126,6 +167,8 @@ def render_value(setting: ServerSetting, value: object) -> str:
     from ostiary.cell.limits_file import SIZES, TIMES, render_amount
     from ostiary.gateway.settings import Kind
 
+    if value is None:
+        return "as the machine is"
     if setting.kind is Kind.SIZE and isinstance(value, int):
         return json.dumps(render_amount(value, SIZES))
     if setting.kind is Kind.TIME and isinstance(value, int):
@@ -144,6 +187,10 @@ def _describe(file: ServerFile, rules: LimitRules) -> dict[str, object]:
         "verdict": "good",
         "server": {setting.name: getattr(file.server, setting.name) for setting in SERVER_SETTINGS},
         "said": sorted(file.said),
+        "tls": file.credentials.tls is not None,
+        "clients": sorted(file.credentials.clients),
+        "tokens": None if file.credentials.token is None else file.credentials.token.issuer,
         "models": sorted(file.models),
+        "tenants": {name: _describe_limits(limits) for name, limits in _list_tenants(file)},
         "limits": {"": dict(rules.general)} | {p.text: dict(fields) for p, fields in rules.by_pattern},
     }

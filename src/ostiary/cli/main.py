@@ -47,6 +47,8 @@ _VERBS: Final = {
     "contract": ("ostiary.cli.contract", "say what a model accepts and returns, try it, and compare versions"),
     "run": ("ostiary.cli.run", "let a verified model answer a prompt, behind the wall"),
     "serve": ("ostiary.cli.serve", "let verified models answer over HTTP, each behind its wall"),
+    "keys": ("ostiary.cli.keys", "make, list and revoke the keys that clients of a server show"),
+    "usage": ("ostiary.cli.usage", "tell what each tenant of a server used"),
     "sign": ("ostiary.cli.sign", "vouch for a model with a key"),
     "keygen": ("ostiary.cli.keygen", "make a signing key"),
     "key": ("ostiary.cli.key", "let a key vouch for the next one, or revoke it"),

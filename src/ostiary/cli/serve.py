@@ -21,8 +21,10 @@ from ostiary.errors import EXTRA_MISSING, USAGE, Misuse
 if TYPE_CHECKING:
     from types import FrameType
 
-    from ostiary.gateway.serving import ToServe
+    from ostiary.cli.serve_output import Output
+    from ostiary.gateway.reread import Configured
     from ostiary.gateway.settings import ModelEntry, Server, ServerFile
+    from ostiary.gateway.to_serve import ToServe
     from ostiary.library.options import OpenOptions
 
 _DESCRIPTION: Final = """\
@@ -30,7 +32,10 @@ Let verified models answer over HTTP, in the protocols that clients already spea
 
 Each model is verified as by `ostiary verify` and runs in its own process, behind the wall that docs/cell.md
 describes. What does not fit a model is refused before the model sees it. Clients need a key: the first is made and
-shown when the server first starts. docs/serve.md explains it, for those who run it and for those who ask it."""
+shown when the server first starts. docs/serve.md explains it, for those who run it and for those who ask it.
+
+SIGHUP reads the file of settings anew and takes what lies in the model directories now; requests go on meanwhile.
+SIGTERM lets requests end, then stops (docs/admission.md)."""
 
 _EPILOG: Final = """\
 exit status:
@@ -97,17 +102,28 @@ def _run(options: argparse.Namespace) -> None:
     from ostiary.gateway.serving import serve_models
     from ostiary.gateway.settings_file import load_server_file
 
-    file = load_server_file(None if options.config is None else Path(options.config))
-    server = _choose_server(options, file)
-    if server.grpc_port:
+    chosen = None if options.config is None else Path(options.config)
+    file = load_server_file(chosen)
+    if _choose_server(options, file).grpc_port:
         _prepare_grpc()
     output = Output(is_debug="debug" in options)
     with output:
-        base = read_opening_options(options, output.tell_progress)
-        models = [*_named_models(options, base), *_listed_models(file, base)]
-        _check_models(models)
-        serve_models(models, server, options.state, output.told())
+
+        def read() -> Configured:
+            return _read_all(options, output, load_server_file(chosen))
+
+        serve_models(_read_all(options, output, file), options.state, output.told(), read)
     output.tell_end()
+
+
+def _read_all(options: argparse.Namespace, output: Output, file: ServerFile) -> Configured:
+    """The command line and the file, when it starts and whenever it reads them anew."""
+    from ostiary.gateway.reread import Configured
+
+    base = read_opening_options(options, output.tell_progress)
+    models = [*_named_models(options, base), *_listed_models(file, base)]
+    _check_models(models)
+    return Configured(tuple(models), _choose_server(options, file), file.tenants, file.credentials)
 
 
 def _check_extra() -> None:
@@ -147,8 +163,8 @@ def _choose_server(options: argparse.Namespace, file: ServerFile) -> Server:
 
 
 def _named_models(options: argparse.Namespace, base: OpenOptions) -> Iterator[ToServe]:
-    from ostiary.gateway.serving import ToServe
     from ostiary.gateway.settings_file import is_served_name
+    from ostiary.gateway.to_serve import ToServe
 
     names = options.name
     if names and len(names) != len(options.models):
@@ -158,14 +174,16 @@ def _named_models(options: argparse.Namespace, base: OpenOptions) -> Iterator[To
         if not is_served_name(name):
             shown = quote_untrusted(name, 80)
             raise Misuse(USAGE, f"'{shown}' is no name to serve a model under", hint="Choose one with --name NAME.")
-        yield ToServe(name, Path(path), base)
+        yield ToServe(name, Path(path), base, said=base.rules, believed=base.named.files)
 
 
 def _listed_models(file: ServerFile, base: OpenOptions) -> Iterator[ToServe]:
-    from ostiary.gateway.serving import ToServe
+    from ostiary.gateway.to_serve import ToServe
 
     for name, entry in file.models.items():
-        yield ToServe(name, entry.path, _apply_entry(base, entry))
+        opened = _apply_entry(base, entry)
+        is_on_demand = entry.load == "demand"
+        yield ToServe(name, entry.path, opened, is_on_demand, (entry, base.rules), opened.named.files)
 
 
 def _apply_entry(base: OpenOptions, entry: ModelEntry) -> OpenOptions:
@@ -178,7 +196,7 @@ def _apply_entry(base: OpenOptions, entry: ModelEntry) -> OpenOptions:
         options = replace(options, named=Named(keys=entry.key, policy=entry.policy, model_id=entry.id))
     if entry.adapter is not None or entry.context_tokens is not None:
         options = replace(options, engine=choose_engine(entry.adapter, entry.context_tokens))
-    return options
+    return replace(options, workers=entry.workers)
 
 
 def _check_models(models: list[ToServe]) -> None:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ostiary.cli import ui
 from ostiary.cli.run_text import render_opened, render_warnings
+from ostiary.cli.supervisor import tell_supervisor
 from ostiary.core.text import quote_untrusted
 
 if TYPE_CHECKING:
     from ostiary.gateway.serving import Told
     from ostiary.library.arguments import OpenProgress
     from ostiary.library.opening import Opened
+
+
+_MOST_NOTICES: Final = 20
 
 
 class Output:
@@ -23,7 +27,9 @@ class Output:
         self._is_debug: Final = is_debug
         self._progress: Final = ui.Progress("verifying")
         self._read_bytes = 0
-        self._opened: Final[list[Opened]] = []
+        self._opened: Final[dict[Opened, None]] = {}
+        self._notices: Final[dict[str, None]] = {}
+        """Of those that were closed meanwhile."""
 
     def __enter__(self) -> Self:
         self._progress.__enter__()
@@ -38,7 +44,14 @@ class Output:
         from ostiary.gateway.serving import Told
 
         return Told(
-            self._tell_opened, self._tell_first_key, self._tell_listening, self._tell_grpc, self._tell_failure
+            self._tell_opened,
+            self._tell_closed,
+            self._tell_waiting,
+            self._tell_first_key,
+            self._tell_listening,
+            self._tell_grpc,
+            self._tell_failure,
+            self._tell_note,
         )
 
     def tell_progress(self, told: OpenProgress) -> None:
@@ -56,14 +69,15 @@ class Output:
         ui.note(f"ostiary: gRPC at {address}")
 
     def tell_end(self) -> None:
-        for opened in self._opened:
-            for notice in opened.notices:
-                ui.note(f"ostiary: {notice}")
+        for opened in tuple(self._opened):
+            self._keep_notices(opened)
+        for notice in self._notices:
+            ui.note(f"ostiary: {notice}")
         ui.note("ostiary: stopped")
 
     def _tell_opened(self, name: str, opened: Opened) -> None:
         self._progress.clear()
-        self._opened.append(opened)
+        self._opened[opened] = None
         if opened.has_new_record:
             ui.note("ostiary: a new record was begun; 'ostiary record --help' says what it is for")
         for line in render_warnings(opened.verdict):
@@ -71,6 +85,21 @@ class Output:
         limits = opened.verdict.limits
         bounds = f"{limits['tokens']:,} tokens and {limits['wall_seconds']:,} s a request"
         ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}")
+
+    def _tell_closed(self, name: str, opened: Opened) -> None:
+        self._keep_notices(opened)
+        self._opened.pop(opened, None)
+        which = quote_untrusted(opened.verdict.correlation_id)
+        ui.note(f"ostiary: let go of opening {which}, served as {quote_untrusted(name)}")
+
+    def _keep_notices(self, opened: Opened) -> None:
+        for notice in opened.notices:
+            if len(self._notices) < _MOST_NOTICES:
+                self._notices[notice] = None
+
+    @staticmethod
+    def _tell_waiting(name: str) -> None:
+        ui.note(f"ostiary: {quote_untrusted(name)} is loaded when somebody asks it")
 
     def _tell_first_key(self, key: str) -> None:
         ui.note("ostiary: the first key, which is shown this once and kept as a hash only:")
@@ -82,6 +111,11 @@ class Output:
             f"ostiary: up to {connections:,} connections; SIGTERM or Ctrl-C stops it when every request had its end"
         )
         ui.out(f"listening at {address}")
+        tell_supervisor("READY=1")
+
+    @staticmethod
+    def _tell_note(line: str) -> None:
+        ui.note(f"ostiary: {line}")
 
     def _tell_failure(self, error: BaseException) -> None:
         """Where it happened; never its text, which could have parts of a request in it."""

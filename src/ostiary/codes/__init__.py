@@ -4,7 +4,9 @@ docs/reference/errors.md is generated from `CODES`. Which class carries which co
 """
 # ruff: noqa: F403  codes are imported from one place
 
+from ostiary.codes.admission import *
 from ostiary.codes.cells import *
+from ostiary.codes.credentials import *
 from ostiary.codes.declare import CODES as CODES
 from ostiary.codes.declare import Code as Code
 from ostiary.codes.embed import *
@@ -12,4 +14,5 @@ from ostiary.codes.export import *
 from ostiary.codes.gateway import *
 from ostiary.codes.house import *
 from ostiary.codes.models import *
+from ostiary.codes.quotas import *
 from ostiary.codes.requests import *

@@ -114,6 +114,54 @@ ADMISSION_UNAUTHENTICATED: Final = declare(
     "Send the key as Authorization: Bearer KEY or as x-api-key: KEY.",
     401,
 )
+ADMISSION_EXPIRED: Final = declare(
+    "ADMISSION_EXPIRED",
+    "What was shown to be let in has expired.",
+    "Ask whoever runs the server for a new key, or your identity provider for a new token.",
+    401,
+)
+ADMISSION_REVOKED: Final = declare(
+    "ADMISSION_REVOKED",
+    "This key was revoked.",
+    "Ask whoever runs the server for a new one.",
+    401,
+)
+ADMISSION_FORBIDDEN: Final = declare(
+    "ADMISSION_FORBIDDEN",
+    "Who asks is known here, but may not do this.",
+    "Use a key that has the scope for it (docs/admission.md).",
+    403,
+)
+GATEWAY_MODEL_LOADING: Final = declare(
+    "GATEWAY_MODEL_LOADING",
+    "The model is being loaded.",
+    "Ask again in a moment; it goes on being loaded meanwhile.",
+    503,
+)
+GATEWAY_NO_ROOM: Final = declare(
+    "GATEWAY_NO_ROOM",
+    "There is no memory for this model now: others are being asked.",
+    "Ask again later; the operator sets how much there is (docs/admission.md).",
+    503,
+)
+GATEWAY_MODEL_FAILED: Final = declare(
+    "GATEWAY_MODEL_FAILED",
+    "The model could not be loaded.",
+    "Ask whoever runs the server; its record has why.",
+    503,
+)
+GATEWAY_NOT_RELOADED: Final = declare(
+    "GATEWAY_NOT_RELOADED",
+    "The new version of the model was not taken; the one before goes on answering.",
+    "The server's record has why; correct the model directory or the settings, and reload again.",
+    409,
+)
+SERVER_STATE_IN_USE: Final = declare(
+    "SERVER_STATE_IN_USE",
+    "Another server runs with this state directory.",
+    "Stop it first, or choose another directory with --state.",
+    500,
+)
 SERVER_NOT_LISTENING: Final = declare(
     "SERVER_NOT_LISTENING",
     "The server cannot listen at this address.",

@@ -292,6 +292,23 @@ class CheckedTensors:
 
 
 @dataclass(frozen=True, slots=True)
+class AdmittedRequest:
+    """A request that there is right and room for: it may start."""
+
+    printed_by: ClassVar[str] = "ostiary.admission"
+
+    checked: CheckedRequest | CheckedTensors
+    tenant: str | None
+    """Whose quotas and turns it counts against; None where nobody counts."""
+    reserved_bytes: int
+    """Of the memory of the model's processes."""
+    timeout_seconds: float | None
+    """What is left of the time that it has."""
+    answer_limit: int | None = None
+    """In tokens, where nobody said how long an answer may be and its tenant has not more left."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a model answered, to its end, in the form that was asked for. Nobody vouches for what it says."""
 

@@ -32,6 +32,8 @@ class Answering:
         self.dialect = Dialect.PROBLEM
         self.extra: Headers = ()
         """More headers for whatever answer there will be."""
+        self.tell_limits: Callable[[], Headers] = tuple
+        """Those that say, when the answer begins, what is left of the limits of whoever asks."""
         self.must_close = False
         """Whether there is more of the request than was read."""
         self.is_old = False
@@ -102,7 +104,7 @@ class Answering:
         await self._send_part(more[-1], is_last=True)
 
     async def _begin(self, status: int, headers: Headers) -> None:
-        told = (*headers, *_ALWAYS, *self._ids.headers(), *self.extra)
+        told = (*headers, *_ALWAYS, *self._ids.headers(), *self.tell_limits(), *self.extra)
         if self.must_close:
             told = (*told, ("connection", "close"))
         raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in told]

@@ -7,20 +7,23 @@ that takes one. Nothing that is raised gets past `Door.__call__`; `errors.py` al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 
+from ostiary.core.callers import ANYBODY, NOBODY, Caller
+from ostiary.core.callers import Scope as Right
 from ostiary.core.limits import MAX_PATH_PART_CHARACTERS
 from ostiary.errors import (
-    GATEWAY_BUSY,
+    ADMISSION_FORBIDDEN,
     GATEWAY_DRAINING,
     GATEWAY_FRAMING,
     GATEWAY_HOST,
@@ -29,22 +32,28 @@ from ostiary.errors import (
     GATEWAY_NO_ROUTE,
     GATEWAY_ORIGIN,
     GATEWAY_QUERY,
+    AdmissionRefused,
     GatewayRefused,
     OstiaryError,
 )
 from ostiary.gateway.answering import Answering, Send
 from ostiary.gateway.asked import Asked
+from ostiary.gateway.authenticators import NO_PEER, Authenticators, Peer
 from ostiary.gateway.body import parse_body
 from ostiary.gateway.dialects import choose_dialect
-from ostiary.gateway.keys import ClientKeys
-from ostiary.gateway.origins import Origins
+from ostiary.gateway.origins import Origins, choose_origins
+from ostiary.gateway.places import Places
+from ostiary.gateway.rate_limits import render_rate_limits
 from ostiary.gateway.receive import BodyBudget, ClientGone, Held, Receive, receive_body
-from ostiary.gateway.reply import Reply
+from ostiary.gateway.reply import Headers, Reply
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
-from ostiary.gateway.route import Route
-from ostiary.gateway.served import ServedModels
+from ostiary.gateway.route import Dialect, Route
+from ostiary.gateway.served import Holding, ServedModels
 from ostiary.gateway.settings import Server
 from ostiary.gateway.tally import RefusalTally
+
+if TYPE_CHECKING:
+    from ostiary.admission.quotas import TenantQuotas
 
 Scope: TypeAlias = dict[str, Any]
 _Headers: TypeAlias = Mapping[str, str]
@@ -65,22 +74,26 @@ class Door:
         *,
         server: Server,
         origins: Origins,
-        keys: ClientKeys | None,
+        authenticators: Authenticators | None,
         tally: RefusalTally,
+        quotas: TenantQuotas | None = None,
         on_failure: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
-        """`keys`: None lets everybody in who gets here. `on_failure` hears of what nobody foresaw."""
+        """`authenticators`: None lets everybody in who gets here. `quotas`: None counts nothing. `on_failure` hears
+        of what nobody foresaw.
+        """
         self.is_draining = False
         self.requests = 0
         """That came so far."""
-        self._in_flight = 0
         self.models: Final = models
-        self._server: Final = server
-        self._origins: Final = origins
-        self._keys: Final = keys
+        self.quotas: Final = quotas
+        self._server = server
+        self._origins = origins
+        self._authenticators: Final = authenticators
         self._tally: Final = tally
         self._on_failure: Final = on_failure
         self._budget: Final = BodyBudget(server.buffers)
+        self._places: Final = Places(server.requests)
         self._reading: Final = ThreadPoolExecutor(1, "ostiary-bodies")
         self._router: Final = _make_router(self, routes)
 
@@ -121,25 +134,45 @@ class Door:
             cors = self._origins.preflight_headers if is_preflight else self._origins.cors_headers
             answering.extra = cors(origin)
 
+    def change(self, server: Server) -> None:
+        """What of the settings may change while it runs."""
+        self._server = server
+        self._origins = choose_origins(server.host, server.hosts, server.origins)
+        self._places.change(server.requests)
+
     # --- for every protocol ---
 
-    @contextmanager
-    def admit(self, headers: _Headers) -> Iterator[str | None]:
-        """Whose key it is, while the request is answered. Raises AdmissionRefused, and GatewayRefused."""
-        key = None if self._keys is None else self._keys.find(headers)
+    def admit(self, headers: _Headers, peer: Peer = NO_PEER, *, right: Right | None = Right.INFER) -> Caller:
+        """Who asks, before anything is received of the body. Raises AdmissionRefused, and GatewayRefused."""
+        caller = ANYBODY if self._authenticators is None else self._authenticators.find(headers, peer)
+        if right is not None and not caller.may(right):
+            raise AdmissionRefused(ADMISSION_FORBIDDEN, f"this needs the scope {right.value}")
         if self.is_draining:
             raise GatewayRefused(GATEWAY_DRAINING, "no new requests are taken")
-        if self._in_flight >= self._server.requests:
-            raise GatewayRefused(GATEWAY_BUSY, "there are as many requests as there may be")
-        self._in_flight += 1
-        try:
-            yield None if key is None else key.id
-        finally:
-            self._in_flight -= 1
+        self._places.judge(caller.tenant)
+        return caller
 
-    def hold_body(self) -> Held:
+    def hold_place(self, caller: Caller) -> AbstractContextManager[None]:
+        """Of as many requests as there may be, from when one is there as a whole: who sends half of one and waits
+        is bounded by the time that bodies have, and takes nobody's place. Raises GatewayRefused.
+        """
+        return self._places.take(caller.tenant)
+
+    def count(self, caller: Caller, dialect: Dialect) -> AbstractContextManager[None]:
+        """One request to a model, while it is answered. Raises AdmissionRefused, and QuotaFailed."""
+        if self.quotas is None:
+            return nullcontext()
+        return self.quotas.counting(caller, takes_tokens=dialect is not Dialect.INFERENCE)
+
+    def tell_limits(self, caller: Caller, dialect: Dialect) -> Headers:
+        """What is left of what whoever asks may use."""
+        if self.quotas is None:
+            return ()
+        return render_rate_limits(self.quotas.tell(caller.tenant), dialect, time.time())
+
+    def hold_body(self, caller: Caller) -> Held:
         """Of what all requests together may have in memory while they are received."""
-        return self._budget.hold()
+        return self._budget.hold(caller.tenant)
 
     def note(self, error: BaseException) -> None:
         """A request was refused, or failed."""
@@ -166,37 +199,51 @@ class Door:
             raise GatewayRefused(GATEWAY_METHOD, "another method is taken here", allow=address.methods)
         answering.dialect = route.dialect
         if route.is_open:
-            await self._handle(route, scope, receive, tenant=None)
+            await self._handle(route, scope, receive, NOBODY)
             return
-        with self.admit(visit.headers) as tenant:
-            await self._handle(route, scope, receive, tenant=tenant)
+        caller = self.admit(visit.headers, _find_peer(scope), right=route.right)
+        answering.tell_limits = lambda: self.tell_limits(caller, route.dialect)
+        is_counted = route.method == "POST" and route.right is Right.INFER
+        with self.count(caller, route.dialect) if is_counted else nullcontext():
+            await self._handle(route, scope, receive, caller)
 
-    async def _handle(self, route: Route, scope: Scope, receive: Receive, *, tenant: str | None) -> None:
+    async def _handle(self, route: Route, scope: Scope, receive: Receive, caller: Caller) -> None:
         visit: _Visit = scope["ostiary"]
-        asked = Asked(
-            correlation_id=visit.ids.correlation_id,
-            request_id=visit.ids.request_id,
-            tenant=tenant,
-            method=scope["method"],
-            path=_read_path(scope["path_params"]),
-            query=_read_query(scope["query_string"], route.queries),
-            headers=visit.headers,
-            models=self.models,
-        )
-        if route.method != "POST":
-            await visit.answering.send_reply(await route.handle(asked, b""))
-            return
+        with Holding(self.models) as holding:
+            asked = Asked(
+                correlation_id=visit.ids.correlation_id,
+                request_id=visit.ids.request_id,
+                caller=caller,
+                method=scope["method"],
+                path=_read_path(scope["path_params"]),
+                query=_read_query(scope["query_string"], route.queries),
+                headers=visit.headers,
+                models=self.models,
+                holding=holding,
+                quotas=self.quotas,
+            )
+            if route.method == "POST":
+                await self._receive(route, asked, scope, receive)
+            elif route.is_open:
+                await visit.answering.send_reply(await route.handle(asked, b""))
+            else:
+                with self.hold_place(caller):
+                    await visit.answering.send_reply(await route.handle(asked, b""))
+
+    async def _receive(self, route: Route, asked: Asked, scope: Scope, receive: Receive) -> None:
+        visit: _Visit = scope["ostiary"]
         _judge_media_type(route, visit.headers)
         claimed = visit.headers.get("content-length")
         usual = self._server.tensor_body if route.is_raw else self._server.body
         most = usual if route.most_body_bytes is None else route.most_body_bytes
-        with self.hold_body() as held:
+        with self.hold_body(asked.caller) as held:
             whole = scope.get("ostiary.receive_whole") if route.is_raw else None
             size = None if claimed is None else int(claimed)
             place = partial(route.find_place, asked)
             data = await receive_body(receive, size, most, held, receive_whole=whole, find_place=place)
             visit.answering.must_close = False
-            await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
+            with self.hold_place(asked.caller):
+                await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
 
     async def _answer(self, route: Route, asked: Asked, data: bytes | memoryview, answering: Answering) -> None:
         body: object = data
@@ -255,6 +302,12 @@ def _make_router(door: Door, routes: Sequence[Route]) -> Router:
 
 async def _refuse_address(_scope: Any, _receive: Any, _send: Any) -> None:
     raise GatewayRefused(GATEWAY_NO_ROUTE, "no route leads there")
+
+
+def _find_peer(scope: Scope) -> Peer:
+    """What the connection put there, where it vouches for somebody."""
+    peer = scope.get("ostiary.peer")
+    return peer if isinstance(peer, Peer) else NO_PEER
 
 
 def _read_headers(raw: Sequence[tuple[bytes, bytes]]) -> _Headers:

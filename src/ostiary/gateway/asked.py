@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ostiary.admission import Entrance
+from ostiary.core.callers import Way
 from ostiary.core.values import dataclass
 from ostiary.library.async_model import AsyncStream, ask_tensors
 
 if TYPE_CHECKING:
+    from ostiary.admission import Quotas
+    from ostiary.core.callers import Caller
     from ostiary.core.requests import ParsedRequest
     from ostiary.core.tensors import ParsedTensors
     from ostiary.core.tickets import AnsweredTensors
-    from ostiary.gateway.served import ServedModel, ServedModels
+    from ostiary.gateway.served import Holding, ServedModel, ServedModels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +27,8 @@ class Asked:
     """Ours: of the record, of logs, and in every answer."""
     request_id: str
     """As the client calls it, where it does and may; else the same."""
-    tenant: str | None
-    """Whose earlier prompts may be reused: an id of the key that it came with."""
+    caller: Caller
+    """Who asks. At an address that is open to all: NOBODY, who may ask no model."""
     method: str
     path: Mapping[str, str]
     """The named parts of the address, decoded."""
@@ -33,19 +37,32 @@ class Asked:
     headers: Mapping[str, str]
     """By lower-case name. One that came several times is refused before, where that matters."""
     models: ServedModels
+    holding: Holding
+    """Lets go of the models that were chosen for it when its answer is over."""
+    quotas: Quotas | None = None
+    """Of all tenants; None: nobody has any."""
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose earlier prompts may be reused. None where nobody knows who asks: then nobody's are."""
+        return None if self.caller.way is Way.NONE else self.caller.tenant
 
     def ask(self, model: ServedModel, request: ParsedRequest) -> AsyncStream:
         """Its answer, in pieces as they come:
 
-            async with asked.ask(model, parsed) as stream:  # on its way; a refusal of the contract is raised here
+            async with asked.ask(model, parsed) as stream:  # on its way, once its turn came; or a refusal
                 async for piece in stream: ...              # takes the next when it is wanted: that is backpressure
                 result = stream.result                      # finish reasons, usage, seed
 
         Leaving the `async with` early, or being cancelled, cancels it.
         """
-        return AsyncStream(model.opened, model.threads, request, self.correlation_id)
+        return AsyncStream(model.opened, model.threads, request, self.correlation_id, self._enter(model))
 
     async def ask_function(self, model: ServedModel, request: ParsedTensors) -> AnsweredTensors:
         """Its outputs. Being cancelled cancels it."""
-        answer, _ = await ask_tensors(model.opened, model.threads, request, self.correlation_id)
+        entrance = self._enter(model)
+        answer, _ = await ask_tensors(model.opened, model.threads, request, self.correlation_id, entrance)
         return answer
+
+    def _enter(self, model: ServedModel) -> Entrance:
+        return Entrance(model.gate, self.caller, self.quotas)

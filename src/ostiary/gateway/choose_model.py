@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING
 from ostiary.errors import CONTRACT_TYPE, GATEWAY_OPERATION, ContractRefused, GatewayRefused
 
 if TYPE_CHECKING:
-    from ostiary.gateway.served import ServedModel, ServedModels
+    from ostiary.gateway.asked import Asked
+    from ostiary.gateway.served import ServedModel
     from ostiary.graph.function_contract import FunctionContract
 
 
-def choose_model(models: ServedModels, name: str | None) -> ServedModel:
-    """None: the one that is served. Raises GatewayRefused(GATEWAY_MODEL_UNKNOWN), and ContractRefused."""
+async def choose_model(asked: Asked, name: str | None) -> ServedModel:
+    """Held until the request is over. None: the only one that this caller may ask.
+
+    Raises GatewayRefused, and ContractRefused.
+    """
     if name is not None:
-        return _refuse_function(models.find(name))
-    if len(models.by_name) == 1:
-        return _refuse_function(next(iter(models.by_name.values())))
-    raise ContractRefused(CONTRACT_TYPE, "model is missing: several are served", field="model")
+        return _refuse_function(await asked.holding.take(asked.models.find(name, asked.caller)))
+    offered = asked.models.list_for(asked.caller)
+    if len(offered) == 1:
+        return _refuse_function(await asked.holding.take(offered[0]))
+    raise ContractRefused(CONTRACT_TYPE, "model is missing: not one alone is served", field="model")
 
 
-def choose_function(models: ServedModels, name: str) -> tuple[ServedModel, FunctionContract]:
-    """With what it takes and gives. Raises GatewayRefused."""
-    model = models.find(name)
+async def choose_function(asked: Asked, name: str) -> tuple[ServedModel, FunctionContract]:
+    """Held until the request is over, with what it takes and gives. Raises GatewayRefused."""
+    model = await asked.holding.take(asked.models.find(name, asked.caller))
     contract = model.opened.function
     if contract is None:
         raise GatewayRefused(

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from ostiary.core.limits import MAX_LINGER_BYTES, MAX_LINGER_MS, MAX_PIPELINED_BYTES
 from ostiary.core.values import dataclass
 from ostiary.errors import GATEWAY_BUSY, GATEWAY_FRAMING, GATEWAY_TOO_SLOW, GatewayRefused, OstiaryError
+from ostiary.gateway.authenticators import NO_PEER, Peer
 from ostiary.gateway.dialects import choose_dialect
 from ostiary.gateway.errors import render_error
 from ostiary.gateway.framing import Phase, RequestFraming
@@ -40,7 +41,8 @@ class LingeringTransport:
     """A connection that is closed so that its last words arrive.
 
     Closing while the other side still sends makes the system throw away what was not received yet, our answer with
-    it. So we say that we are done, and look away from what comes for a moment.
+    it. So we say that we are done, and look away from what comes for a moment. Where a connection is encrypted the
+    end of our words ends both ways: there the answer's own length has to say that we are done.
     """
 
     def __init__(self, transport: asyncio.Transport, has_more_to_come: Callable[[], bool]) -> None:
@@ -55,12 +57,13 @@ class LingeringTransport:
     def close(self) -> None:
         if self._is_lingering or self._transport.is_closing():
             return
-        if not self._has_more_to_come() or not self._transport.can_write_eof():
+        if not self._has_more_to_come():
             self._transport.close()
             return
         self._is_lingering = True
         self._transport.resume_reading()
-        self._transport.write_eof()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
         asyncio.get_running_loop().call_later(MAX_LINGER_MS / 1000, self._transport.abort)
 
     def abort(self) -> None:
@@ -98,6 +101,8 @@ class DoorConnection(HttpToolsProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._asks_nothing_since: float | None = None
         """Since when it is open without a whole head, on the loop's clock; None where it has asked something."""
+        self.peer: Peer = NO_PEER
+        """Set before the connection is made, where it is encrypted."""
         self._is_over = False
         self._is_paused = False
         self._ignored = 0
@@ -161,6 +166,7 @@ class DoorConnection(HttpToolsProtocol):
         self._whole = None
         scope: Any = self.scope
         scope["ostiary.receive_whole"] = self._receive_whole
+        scope["ostiary.peer"] = self.peer
 
     def on_body(self, body: bytes) -> None:
         if self._whole is None:

@@ -6,6 +6,7 @@ that stranger sent, which field and which limit. Nothing of a path, an address, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -13,16 +14,20 @@ import msgspec
 
 from ostiary.core.values import dataclass
 from ostiary.errors import (
-    ADMISSION_UNAUTHENTICATED,
     CELL_QUARANTINED,
     GATEWAY_BUSY,
     GATEWAY_DRAINING,
+    GATEWAY_MODEL_FAILED,
+    GATEWAY_MODEL_LOADING,
+    GATEWAY_NO_ROOM,
+    QUOTA_UNWRITABLE,
     RECORD_BUSY,
     RECORD_DISK_FULL,
     RECORD_READ_ONLY,
     RECORD_UNWRITABLE,
     WORKER_CRASHED,
     WORKER_OUT_OF_MEMORY,
+    AdmissionRefused,
     GatewayRefused,
     PublicError,
     render_public,
@@ -33,6 +38,9 @@ from ostiary.gateway.route import Dialect
 _RETRY_AFTER_SECONDS: Final[Mapping[str, int]] = {
     GATEWAY_BUSY.name: 1,
     GATEWAY_DRAINING.name: 5,
+    GATEWAY_MODEL_LOADING.name: 2,
+    GATEWAY_NO_ROOM.name: 5,
+    GATEWAY_MODEL_FAILED.name: 30,
     RECORD_BUSY.name: 5,
     RECORD_UNWRITABLE.name: 30,
     RECORD_DISK_FULL.name: 30,
@@ -40,8 +48,11 @@ _RETRY_AFTER_SECONDS: Final[Mapping[str, int]] = {
     WORKER_CRASHED.name: 1,
     WORKER_OUT_OF_MEMORY.name: 1,
     CELL_QUARANTINED.name: 300,
+    QUOTA_UNWRITABLE.name: 30,
 }
 """Where asking again later may help: what is started again, what somebody makes room for."""
+_LONGEST_WAIT_SECONDS: Final = 60
+"""Clients wait no longer by themselves; told more, they ask again at once, and again."""
 
 _CHALLENGE: Final = 'Bearer realm="ostiary"'
 _OPENAI_TYPES: Final = {
@@ -61,6 +72,7 @@ _ANTHROPIC_TYPES: Final = {
     529: "overloaded_error",
 }
 
+_TOO_MANY: Final = 429
 _INVALID_ARGUMENT: Final = 3
 _INTERNAL: Final = 13
 _GRPC_STATUSES: Final[Mapping[int, int]] = {
@@ -89,10 +101,8 @@ class RenderedError:
 def render_error(error: BaseException, dialect: Dialect, correlation_id: str) -> RenderedError:
     public = render_public(error, correlation_id)
     headers = [("content-type", "application/problem+json" if dialect in _PROBLEMS else "application/json")]
-    seconds = _RETRY_AFTER_SECONDS.get(public.code)
-    if seconds is not None:
-        headers.append(("retry-after", str(seconds)))
-    if public.code == ADMISSION_UNAUTHENTICATED.name:
+    headers += _tell_when(error, public)
+    if public.http == 401:
         headers.append(("www-authenticate", _CHALLENGE))
     if isinstance(error, GatewayRefused) and error.allow:
         headers.append(("allow", ", ".join(error.allow)))
@@ -124,12 +134,21 @@ def render_error_status(error: BaseException, correlation_id: str) -> RenderedSt
     public = render_public(error, correlation_id)
     told = [("ostiary-code", public.code)]
     told += [(f"ostiary-{name}", text) for name, text in (("field", public.field), ("rule", public.rule)) if text]
-    seconds = _RETRY_AFTER_SECONDS.get(public.code)
-    if seconds is not None:
-        told.append(("retry-after", str(seconds)))
+    told += _tell_when(error, public)
     status = _GRPC_STATUSES.get(public.http, _INVALID_ARGUMENT if public.http < 500 else _INTERNAL)
     metadata = tuple((name, text.encode("ascii", "backslashreplace").decode()) for name, text in told)
     return RenderedStatus(status, write_sentence(public), metadata)
+
+
+def _tell_when(error: BaseException, public: PublicError) -> Headers:
+    """Whether and when asking again may help."""
+    seconds: float | None = _RETRY_AFTER_SECONDS.get(public.code)
+    if isinstance(error, AdmissionRefused) and error.retry_after_seconds is not None:
+        seconds = error.retry_after_seconds
+    told = [] if seconds is None else [("retry-after", str(max(1, math.ceil(seconds))))]
+    if public.http == _TOO_MANY and (seconds is None or seconds > _LONGEST_WAIT_SECONDS):
+        told.append(("x-should-retry", "false"))  # which the clients of OpenAI and of Anthropic know
+    return tuple(told)
 
 
 def write_sentence(public: PublicError) -> str:

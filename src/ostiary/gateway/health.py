@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -11,38 +11,52 @@ from ostiary.gateway.asked import Asked
 from ostiary.gateway.reply import JsonReply, Reply
 from ostiary.gateway.route import Dialect, Route
 
+if TYPE_CHECKING:
+    from ostiary.gateway.served import ServedModels, ServedName
+
+_AT_WORK: Final = ("running", "resting", "waiting")
+_OVER: Final = ("quarantined", "closed")
+
 
 class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many models' processes stand how. No names: nobody needs a key to ask."""
 
     running: int
     resting: int
-    """Ended; the next request starts another."""
+    """Ended; another is being started, at the latest by the next request."""
     quarantined: int
     """Ended too often; nothing is started before somebody releases the model."""
     closed: int
 
 
+class Models(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many models stand how."""
+
+    loaded: int
+    waiting: int
+    """Loaded when somebody asks them."""
+    failing: int
+    """Could not be loaded when somebody last asked them; tried again after a while."""
+
+
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The truth at this moment."""
+    """The truth at this moment. Nothing is read, asked or written for it."""
 
     status: Literal["ok", "draining", "failing"]
     workers: Workers
+    models: Models
 
 
 def make_health_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
     async def tell_live(asked: Asked, _body: object) -> Reply:
         """Failing where no model could answer any more: starting the server anew is what may help."""
-        workers = _count_workers(asked)
-        is_of_use = workers.running + workers.resting > 0
-        return _reply("ok" if is_of_use else "failing", workers)
+        return _reply("ok" if is_live(asked.models) else "failing", asked.models)
 
     async def tell_ready(asked: Asked, _body: object) -> Reply:
         """Failing where one of the models could not answer."""
-        workers = _count_workers(asked)
         if is_draining():
-            return _reply("draining", workers)
-        return _reply("failing" if workers.quarantined + workers.closed else "ok", workers)
+            return _reply("draining", asked.models)
+        return _reply("ok" if is_ready(asked.models) else "failing", asked.models)
 
     return (
         Route(
@@ -66,10 +80,28 @@ def make_health_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
     )
 
 
-def _count_workers(asked: Asked) -> Workers:
-    standings = [model.opened.standing for model in asked.models.by_name.values()]
-    return Workers(**{name: standings.count(name) for name in ("running", "resting", "quarantined", "closed")})
+def is_live(models: ServedModels) -> bool:
+    """Whether at least one could answer, or will be tried again."""
+    return any(model.standing not in _OVER for model in models.by_name.values())
 
 
-def _reply(status: Literal["ok", "draining", "failing"], workers: Workers) -> JsonReply:
-    return JsonReply(Health(status, workers), status=200 if status == "ok" else 503)
+def is_ready(models: ServedModels) -> bool:
+    return all(could_answer(model) for model in models.by_name.values())
+
+
+def could_answer(model: ServedName) -> bool:
+    """Now, or as soon as it is loaded for whoever asks."""
+    return model.standing in _AT_WORK
+
+
+def _reply(status: Literal["ok", "draining", "failing"], models: ServedModels) -> JsonReply:
+    named = models.by_name.values()
+    loaded = [model.current for model in named if model.current is not None]
+    workers = [standing for model in loaded for standing in model.opened.standings]
+    failing = sum(model.standing == "failing" for model in named)
+    told = Health(
+        status,
+        Workers(**{name: workers.count(name) for name in ("running", "resting", "quarantined", "closed")}),
+        Models(len(loaded), len(named) - len(loaded) - failing, failing),
+    )
+    return JsonReply(told, status=200 if status == "ok" else 503)

@@ -1,168 +1,144 @@
-"""Keys of clients: the first is made when the server first starts and shown once; only its hash is kept.
+"""Keys of clients: who is let in with which. A change of their file holds from the next request on.
 
-A key has 256 random bits, so that one hash is enough: there is nothing to guess from.
+The first key is made when a server first starts; `ostiary keys` makes, limits and revokes them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
 import os
-import re
-import secrets
-import stat
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from ostiary.core.json_text import parse_json_object
-from ostiary.core.limits import MAX_BEARER_CHARACTERS, MAX_KEY_FILE_BYTES
-from ostiary.core.text import explain_os_error
-from ostiary.core.values import dataclass
+from ostiary.core.callers import Caller
+from ostiary.core.limits import MAX_BEARER_CHARACTERS
 from ostiary.errors import (
+    ADMISSION_EXPIRED,
+    ADMISSION_REVOKED,
     ADMISSION_UNAUTHENTICATED,
-    KEY_UNUSABLE,
-    OUTPUT_UNWRITABLE,
+    USAGE,
     AdmissionRefused,
-    IntakeRefused,
     Misuse,
-    OutputUnwritable,
 )
+from ostiary.gateway.authenticators import Shown
+from ostiary.gateway.client_key import BEGINNING, KEY_TEXT, KEYS_FILE, ClientKey, compute_hash
+from ostiary.gateway.keys_file import Stamp, make_first_key, read_keys, read_stamp
 
-KEYS_FILE: Final = "server-keys.json"
-_SCHEMA: Final = 1
-_KEY: Final = re.compile(r"ost_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
-_ID: Final = re.compile(r"[0-9a-f]{12}", re.ASCII)
-_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+Clock: TypeAlias = Callable[[], float]
 _NOBODY: Final = "0" * 64
-_HINT: Final = "Restore the file from a backup, or move it away: the server makes a new first key then."
-
-
-@dataclass(frozen=True, slots=True)
-class KeptKey:
-    """What is kept of a key."""
-
-    id: str
-    name: str
-    sha256: str
-    created: str
 
 
 class ClientKeys:
-    """Whom to let in."""
+    """Whom to let in. `clock`: seconds since 1970."""
 
-    def __init__(self, keys: Sequence[KeptKey]) -> None:
-        self._by_id: Final = {key.id: key for key in keys}
+    def __init__(self, keys: Sequence[ClientKey], *, clock: Clock = time.time) -> None:
+        self._kept: Final = {key.id: (key, key.caller()) for key in keys}
+        self._clock: Final = clock
 
     @property
     def count(self) -> int:
-        return len(self._by_id)
+        """How many let somebody in now."""
+        now = self._clock()
+        return sum(key.is_valid(now) for key, _ in self._kept.values())
 
-    def find(self, headers: Mapping[str, str]) -> KeptKey:
-        """Whose key came with a request, as a bearer token or as x-api-key. Raises AdmissionRefused."""
-        shown = _read_shown(headers)
-        found = _KEY.fullmatch(shown)
-        key = self._by_id.get(found[1]) if found else None
-        computed = hashlib.sha256(shown.encode()).hexdigest()
-        if not hmac.compare_digest(computed, _NOBODY if key is None else key.sha256) or key is None:
+    def find(self, shown: Shown) -> Caller | None:
+        """Whose key it is; None where it does not look like one of ours. Raises AdmissionRefused.
+
+        Why a key is refused hears only who has the whole of it.
+        """
+        secret = shown.secret
+        if not secret.startswith(BEGINNING):
+            return None
+        if len(secret) > MAX_BEARER_CHARACTERS:
+            raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "what was shown is longer than any key")
+        found = KEY_TEXT.fullmatch(secret)
+        kept = self._kept.get(found[1]) if found else None
+        if not hmac.compare_digest(compute_hash(secret), kept[0].sha256 if kept else _NOBODY) or not kept:
             raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "the key that was shown is none that is known here")
-        return key
+        key, caller = kept
+        if key.revoked is not None:
+            raise AdmissionRefused(ADMISSION_REVOKED, f"key {key.id} was revoked")
+        if key.has_expired(self._clock()):
+            raise AdmissionRefused(ADMISSION_EXPIRED, f"key {key.id} has expired")
+        return caller
 
 
-def open_keys(state: Path) -> tuple[ClientKeys, str | None]:
+class WatchedKeys:
+    """The keys of a state directory, as its file has them at each request.
+
+    A file that is gone lets nobody in. One that cannot be used changes nothing: whoever has a key goes on, and the
+    operator is told. Looking costs ten microseconds.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock = time.time, on_change: OnChange | None = None) -> None:
+        """Raises Misuse(KEY_UNUSABLE). `on_change` is told on the thread that asks, and must not wait."""
+        self._path: Final = path
+        self._name: Final = os.fspath(path)
+        self._clock: Final = clock
+        self.on_change = on_change
+        keys, stamp = read_keys(path)
+        self._keys = ClientKeys(keys, clock=clock)
+        self._stamp: Stamp | None = stamp
+        self._told: tuple[Stamp | None, str] = (stamp, "")
+
+    @property
+    def count(self) -> int:
+        return self._keys.count
+
+    def find(self, shown: Shown) -> Caller | None:
+        """As `ClientKeys.find`."""
+        if not shown.secret.startswith(BEGINNING):
+            return None
+        self._look()
+        return self._keys.find(shown)
+
+    def _look(self) -> None:
+        try:
+            stamp = read_stamp(self._name)
+        except OSError:  # a disk that does not answer: the next request looks again
+            return
+        if stamp == self._stamp:
+            return
+        problem = ""
+        if stamp is None:
+            self._keys, self._stamp = ClientKeys((), clock=self._clock), None
+        else:
+            try:
+                keys, self._stamp = read_keys(self._path)
+                self._keys = ClientKeys(keys, clock=self._clock)
+            except Misuse as error:
+                problem = error.message
+                if not isinstance(error.__cause__, OSError):  # else the next request tries again
+                    self._stamp = stamp
+        if self.on_change is not None and (stamp, problem) != self._told:
+            self._told = (stamp, problem)
+            self.on_change(self._keys.count, problem)
+
+
+OnChange: TypeAlias = Callable[[int, str], None]
+"""How many keys let somebody in now, and what is wrong with the file, where something is."""
+
+
+def open_keys(
+    state: Path, announce: Callable[[ClientKey], None] = lambda _: None, *, clock: Clock = time.time
+) -> tuple[WatchedKeys, str | None]:
     """The keys of this state directory, and in clear the first one where it was made just now.
 
-    Raises Misuse(KEY_UNUSABLE) where the file is not ours alone, and OutputUnwritable.
+    `announce` hears of it before it is there: where that raises, no key is made. Raises Misuse(KEY_UNUSABLE)
+    where the file is not ours alone, and OutputUnwritable.
     """
-    path = state / KEYS_FILE
-    made = None
-    if not os.path.lexists(path):
-        made = _make_first_key(path)
-    return ClientKeys(read_keys(path)), made
+    made = make_first_key(state, int(clock()), announce)
+    return WatchedKeys(state / KEYS_FILE, clock=clock), None if made is None else made[1]
 
 
-def read_keys(path: Path) -> tuple[KeptKey, ...]:
-    try:
-        value = parse_json_object(_read_own_file(path), max_bytes=MAX_KEY_FILE_BYTES)
-    except IntakeRefused as error:
-        raise _unusable("is not JSON") from error
-    entries = value.get("keys")
-    if set(value) != {"schema", "keys"} or value["schema"] != _SCHEMA or not isinstance(entries, list):
-        raise _unusable("is no file of keys")
-    keys = tuple(_read_entry(entry) for entry in entries)
-    if len({key.id for key in keys}) != len(keys):
-        raise _unusable("has one id twice")
-    return keys
-
-
-def _read_entry(entry: object) -> KeptKey:
-    if not isinstance(entry, dict) or set(entry) != {"id", "name", "sha256", "created"}:
-        raise _unusable("has an entry that is no key")
-    if not all(isinstance(text, str) for text in entry.values()):
-        raise _unusable("has an entry that is no key")
-    if not _ID.fullmatch(entry["id"]) or not _HASH.fullmatch(entry["sha256"]):
-        raise _unusable("has an entry that is no key")
-    return KeptKey(**entry)
-
-
-def _read_own_file(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise _unusable("is not a regular file")
-            if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o077:
-                raise _unusable("can be read or written by others")
-            return os.read(descriptor, MAX_KEY_FILE_BYTES + 1)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise _unusable(f"cannot be read: {explain_os_error(error)}") from error
-
-
-def _make_first_key(path: Path) -> str | None:
-    """None where another server was first."""
-    key_id = secrets.token_hex(6)
-    key = f"ost_{key_id}_{secrets.token_urlsafe(32)}"
-    created = datetime.now(UTC).replace(microsecond=0).isoformat()
-    kept = {"id": key_id, "name": "first", "sha256": hashlib.sha256(key.encode()).hexdigest(), "created": created}
-    text = json.dumps({"schema": _SCHEMA, "keys": [kept]}, indent=1)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)  # unlike a renaming, it fails where there is one
-    except FileExistsError:
-        return None
-    except OSError as error:
-        raise OutputUnwritable(OUTPUT_UNWRITABLE, f"{path.name}: {explain_os_error(error)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return key
-
-
-def _read_shown(headers: Mapping[str, str]) -> str:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip()
-    if bearer and scheme.lower() != "bearer":
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "the authorization is none by a bearer token")
-    own = headers.get("x-api-key", "")
-    shown = bearer or own
-    if not shown:
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "no key was shown")
-    if "authorization" in headers and own and bearer != own:
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "two keys were shown, and they differ")
-    if len(shown) > MAX_BEARER_CHARACTERS:
-        raise AdmissionRefused(ADMISSION_UNAUTHENTICATED, "what was shown is longer than any key")
-    return shown
-
-
-def _unusable(what: str) -> Misuse:
-    return Misuse(KEY_UNUSABLE, f"{KEYS_FILE} {what}", hint=_HINT)
+def find_key(keys: Sequence[ClientKey], named: str) -> ClientKey:
+    """By its id, or by the whole key, as somebody finds it where it should not be. Raises Misuse."""
+    shown = KEY_TEXT.fullmatch(named)
+    key_id = shown[1] if shown else named
+    for key in keys:
+        if key.id == key_id:
+            return key
+    hint = "Run 'ostiary keys list' for all of them; the server's state directory may be another one (--state DIR)."
+    raise Misuse(USAGE, "there is no key with this id", hint=hint)

@@ -7,7 +7,8 @@ import socket
 from typing import Final
 
 from ostiary.core.text import explain_os_error, quote_untrusted
-from ostiary.errors import SERVER_NOT_LISTENING, SERVER_UNPROTECTED, Misuse, ServerFailed
+from ostiary.errors import SERVER_NOT_LISTENING, SERVER_UNPROTECTED, TLS_UNUSABLE, Misuse, ServerFailed
+from ostiary.gateway.credential_settings import NO_CREDENTIALS, CredentialSettings
 from ostiary.gateway.origins import is_loopback
 from ostiary.gateway.settings import Server
 
@@ -15,12 +16,14 @@ _OWN_DESCRIPTORS: Final = 256
 """For models, workers, the record and the program itself."""
 
 
-def check_protection(server: Server) -> None:
-    """Raises Misuse(SERVER_UNPROTECTED) where others could ask without a key."""
-    if not server.keys and not is_loopback(server.host):
-        raise Misuse(
-            SERVER_UNPROTECTED, f"without keys it may listen on loopback only, not at {_show(server.host)}"
-        )
+def check_protection(server: Server, credentials: CredentialSettings = NO_CREDENTIALS) -> None:
+    """Raises Misuse where others could ask and nobody would know who they are, or TLS would not be as it is said."""
+    if not server.keys and not credentials.tell_who_asks and not is_loopback(server.host):
+        what = "without keys, tokens or certificates of clients"
+        raise Misuse(SERVER_UNPROTECTED, f"{what} it may listen on loopback only, not at {_show(server.host)}")
+    if server.grpc_port and credentials.tls is not None and credentials.tls.version != "1.2":
+        hint = "Offer no gRPC, or let it be 1.2."
+        raise Misuse(TLS_UNUSABLE, "TLS: gRPC cannot be held to version 1.3", hint=hint)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -42,24 +45,28 @@ def bind_socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def render_address(bound: socket.socket) -> str:
+def render_address(bound: socket.socket, *, is_encrypted: bool = False) -> str:
     """As an URL."""
     host, port = bound.getsockname()[:2]
-    return f"http://{render_authority(host, port)}"
+    return f"{'https' if is_encrypted else 'http'}://{render_authority(host, port)}"
 
 
 def render_authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def allow_descriptors(connections: int) -> int:
-    """As many connections as the system lets this process have, at most `connections`."""
+def allow_descriptors(connections: int, handshakes: int = 0) -> int:
+    """As many connections as the system lets this process have, at most `connections`.
+
+    `handshakes`: so many more that are not encrypted yet.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OWN_DESCRIPTORS
+    own = _OWN_DESCRIPTORS + handshakes
+    wanted = connections + own
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    room = connections if soft == resource.RLIM_INFINITY else soft - _OWN_DESCRIPTORS
+    room = connections if soft == resource.RLIM_INFINITY else soft - own
     return max(1, min(connections, room))
 
 

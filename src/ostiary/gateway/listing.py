@@ -10,7 +10,7 @@ import msgspec
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.reply import JsonReply, Reply
 from ostiary.gateway.route import Dialect, Route
-from ostiary.gateway.served import ServedModel
+from ostiary.gateway.served import ServedName
 
 _OWNER = "ostiary"
 
@@ -20,7 +20,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     created: int
-    """When it was opened."""
+    """Since when it is served."""
     owned_by: str
     object: Literal["model"] = "model"
 
@@ -52,7 +52,7 @@ class ModelPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_models(asked: Asked, _body: object) -> Reply:
-    served = asked.models.by_name.values()
+    served = asked.models.list_for(asked.caller)
     if _speaks_anthropic(asked):
         infos = [_describe_info(model) for model in served]
         ends = (infos[0].id, infos[-1].id) if infos else (None, None)
@@ -61,7 +61,7 @@ async def list_models(asked: Asked, _body: object) -> Reply:
 
 
 async def tell_model(asked: Asked, _body: object) -> Reply:
-    model = asked.models.find(asked.path["model"])
+    model = asked.models.find(asked.path["model"], asked.caller)
     return JsonReply(_describe_info(model) if _speaks_anthropic(asked) else _describe(model))
 
 
@@ -69,11 +69,11 @@ def _speaks_anthropic(asked: Asked) -> bool:
     return "anthropic-version" in asked.headers
 
 
-def _describe(model: ServedModel) -> Model:
+def _describe(model: ServedName) -> Model:
     return Model(model.name, model.created, _OWNER)
 
 
-def _describe_info(model: ServedModel) -> ModelInfo:
+def _describe_info(model: ServedName) -> ModelInfo:
     created = datetime.fromtimestamp(model.created, UTC).isoformat().replace("+00:00", "Z")
     return ModelInfo(model.name, model.name, created)
 

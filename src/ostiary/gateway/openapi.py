@@ -146,6 +146,7 @@ def make_openapi_route(routes: Sequence[Route]) -> Route:
         dialect=Dialect.PROBLEM,
         summary="This description",
         gives=dict[str, Any],
+        right=None,
     )
     document = msgspec.json.encode(describe_api([*routes, route]))
     return route
@@ -178,6 +179,7 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
         content[BINARY] = {"schema": _BINARY_SCHEMA}
     error_type = "application/problem+json" if issubclass(_ERRORS[route.dialect], Problem) else "application/json"
     failed = {"schema": by_form[id(_ERRORS[route.dialect])]}
+    scopes = [] if route.right is None else [route.right.value]
     described: dict[str, Any] = {
         "summary": route.summary,
         "operationId": _name_operation(route),
@@ -185,7 +187,7 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
             "200": {"description": "Answered", "content": content},
             "default": {"description": "Refused or failed", "content": {error_type: failed}},
         },
-        "security": [] if route.is_open else [{"bearer": []}, {"key": []}],
+        "security": [] if route.is_open else [{"bearer": scopes}, {"key": scopes}],
     }
     parameters = [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in named]
     parameters += [

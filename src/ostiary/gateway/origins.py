@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Final
 
 from ostiary.core.values import dataclass
+from ostiary.gateway.rate_limits import RATE_LIMIT_HEADERS
 from ostiary.gateway.reply import Headers
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
@@ -24,7 +25,9 @@ _REQUEST_HEADERS: Final = (
     "authorization, x-api-key, content-type, x-request-id, traceparent, anthropic-version, anthropic-beta, "
     "inference-header-content-length"
 )
-_ANSWER_HEADERS: Final = "x-request-id, x-correlation-id, retry-after, inference-header-content-length"
+_ANSWER_HEADERS: Final = ", ".join(
+    ("x-request-id", "x-correlation-id", "retry-after", "inference-header-content-length", *RATE_LIMIT_HEADERS)
+)
 
 
 def is_host_name(text: str) -> bool:

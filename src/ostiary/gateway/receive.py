@@ -14,6 +14,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 ReceiveWhole: TypeAlias = Callable[[memoryview], Awaitable[memoryview | None]]
 FindPlace: TypeAlias = Callable[[int], "memoryview | None"]
 
+_SHORT_BYTES: Final = 1 << 16
 _LONG_BYTES: Final = 1 << 20
 """From here on it is worth a piece of memory of its own."""
 
@@ -23,33 +24,45 @@ class ClientGone(Exception):
 
 
 class BodyBudget:
-    """Bytes that all requests together may hold while they are received. Of one event loop."""
+    """Bytes that all requests together may hold while they are received. Of one event loop.
+
+    A tenant's first long body has all the room that is left; with more of them it comes to hold as much as it
+    leaves to others, and no more. Short bodies have what room there is.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._left = most_bytes
+        self._by_tenant: Final[dict[str, int]] = {}
 
-    def hold(self) -> Held:
-        return Held(self)
+    def hold(self, tenant: str) -> Held:
+        return Held(self, tenant)
 
-    def take(self, count: int) -> None:
-        if count > self._left:
+    def take(self, tenant: str, count: int) -> None:
+        held = self._by_tenant.get(tenant, 0)
+        is_greedy = count > _SHORT_BYTES and held > 0 and held + count > self._left - count
+        if count > self._left or is_greedy:
             raise GatewayRefused(GATEWAY_BUSY, "as many bytes are being received as there is room for")
         self._left -= count
+        self._by_tenant[tenant] = held + count
 
-    def give_back(self, count: int) -> None:
+    def give_back(self, tenant: str, count: int) -> None:
         self._left += count
+        held = self._by_tenant.pop(tenant, 0) - count
+        if held > 0:
+            self._by_tenant[tenant] = held
 
 
 class Held:
     """What one request holds of it, until it is left."""
 
-    def __init__(self, budget: BodyBudget) -> None:
+    def __init__(self, budget: BodyBudget, tenant: str) -> None:
         self._budget: Final = budget
+        self._tenant: Final = tenant
         self._held = 0
 
     def grow(self, total: int) -> None:
         if total > self._held:
-            self._budget.take(total - self._held)
+            self._budget.take(self._tenant, total - self._held)
             self._held = total
 
     def __enter__(self) -> Self:
@@ -58,7 +71,7 @@ class Held:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._budget.give_back(self._held)
+        self._budget.give_back(self._tenant, self._held)
         self._held = 0
 
 

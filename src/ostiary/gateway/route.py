@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ostiary.core.callers import Scope
 from ostiary.core.values import dataclass
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Route:
     queries: tuple[str, ...] = ()
     """Names that its query may have, for `Asked.query`; any other is refused."""
     is_open: bool = False
-    """Whether it answers without a key."""
+    """Whether it answers whoever asks."""
+    right: Scope | None = Scope.INFER
+    """What whoever asks must be allowed to do; None: who is known at all may ask."""
     most_body_bytes: int | None = None
     """Where another ceiling holds than for all."""

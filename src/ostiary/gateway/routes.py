@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ostiary.gateway import listing
+from ostiary.gateway.admin import Reload, make_admin_routes
 from ostiary.gateway.anthropic import messages
 from ostiary.gateway.health import make_health_routes
 from ostiary.gateway.oip.rest import make_inference_routes
@@ -13,7 +14,8 @@ from ostiary.gateway.openapi import make_openapi_route
 from ostiary.gateway.route import Route
 
 
-def gather_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
+def gather_routes(is_draining: Callable[[], bool], reload: Reload | None = None) -> tuple[Route, ...]:
+    """`reload`: None where nothing is."""
     routes = (
         *make_health_routes(is_draining),
         *listing.ROUTES,
@@ -23,5 +25,6 @@ def gather_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
         *responses.ROUTES,
         *messages.ROUTES,
         *make_inference_routes(is_draining),
+        *make_admin_routes(reload),
     )
     return (*routes, make_openapi_route(routes))

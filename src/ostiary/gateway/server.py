@@ -8,17 +8,20 @@ import functools
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import uvicorn
 
 from ostiary.gateway.app import Door
 from ostiary.gateway.connection import ConnectionBounds, DoorConnection
+from ostiary.gateway.handshake import EncryptedConnection, EncryptedListener
 from ostiary.gateway.settings import Server
+from ostiary.gateway.tls import Tls
 
 _BACKLOG: Final = 2_048
 _FLUSH_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -27,6 +30,31 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Ours are handled by the loop: nothing is raised again once all requests had their end."""
         yield
+
+
+class _EncryptedUvicorn(_Uvicorn):
+    """Connections come to it when they are encrypted."""
+
+    def __init__(self, config: uvicorn.Config, tls: Tls, bounds: ConnectionBounds) -> None:
+        super().__init__(config)
+        self._tls: Final = tls
+        self._bounds: Final = bounds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.lifespan.startup()
+
+        def make(issuers: int) -> EncryptedConnection:
+            return EncryptedConnection(
+                self._bounds,
+                issuers,
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+
+        listening: Any = [EncryptedListener(bound, self._tls, make, _BACKLOG) for bound in sockets or ()]
+        self.servers = listening
+        self.started = True
 
 
 async def run_server(
@@ -39,10 +67,12 @@ async def run_server(
     flush: Callable[[], None],
     is_main: bool = True,
     stop: asyncio.Event | None = None,
+    tls: Tls | None = None,
+    looks: Sequence[Callable[[], None]] = (),
 ) -> None:
     """Until a signal comes (where `is_main`) or `stop` is set; then until no request is left or their time is up.
 
-    `flush` is called now and then, in a thread, and once at the end.
+    `flush` is called now and then, in a thread, and once at the end; each of `looks` every second, in a thread.
     """
     _silence()
     config = uvicorn.Config(
@@ -59,7 +89,7 @@ async def run_server(
         timeout_graceful_shutdown=server.drain_time,
         backlog=_BACKLOG,
     )
-    running = _Uvicorn(config)
+    running = _Uvicorn(config) if tls is None else _EncryptedUvicorn(config, tls, bounds)
     loop = asyncio.get_running_loop()
 
     def end() -> None:
@@ -71,6 +101,7 @@ async def run_server(
     helpers = [
         asyncio.create_task(_flush_often(flush)),
         asyncio.create_task(_tell_listening(running, on_listening)),
+        *(asyncio.create_task(_look_often(look)) for look in looks),
     ]
     if stop is not None:
         helpers.append(asyncio.create_task(_end_when(stop, end)))
@@ -96,6 +127,13 @@ async def _flush_often(flush: Callable[[], None]) -> None:
         await asyncio.sleep(_FLUSH_SECONDS)
         with contextlib.suppress(Exception):  # the record cannot be written: what it was to hear waits
             await asyncio.to_thread(flush)
+
+
+async def _look_often(look: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        with contextlib.suppress(Exception):  # the record cannot be written, say: what was seen is seen again
+            await asyncio.to_thread(look)
 
 
 async def _tell_listening(running: uvicorn.Server, on_listening: Callable[[], Awaitable[None]]) -> None:

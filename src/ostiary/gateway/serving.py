@@ -1,20 +1,29 @@
-"""The life of a server, top to bottom: address, record, models, keys; then requests until it is stopped."""
+"""The life of a server, top to bottom: lock, address, record, models, keys; then requests until it is stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from ostiary.admission.quotas import TenantQuotas, open_quotas
+from ostiary.admission.usage_file import Damage
 from ostiary.core.values import dataclass
+from ostiary.errors import QuotaFailed
+from ostiary.gateway.admin import Reload
 from ostiary.gateway.app import Door
+from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
-from ostiary.gateway.keys import ClientKeys, open_keys
+from ostiary.gateway.credentials import Credentials
+from ostiary.gateway.hang_up import make_on_hang_up
+from ostiary.gateway.keeper import ModelKeeper
+from ostiary.gateway.key_news import KeyNews, describe_created
+from ostiary.gateway.keys import open_keys
 from ostiary.gateway.listen import (
     allow_descriptors,
     bind_socket,
@@ -22,33 +31,24 @@ from ostiary.gateway.listen import (
     render_address,
     render_authority,
 )
+from ostiary.gateway.memory_budget import MemoryBudget, derive_budget
 from ostiary.gateway.origins import choose_origins, is_loopback
+from ostiary.gateway.reread import Configured, Rereader
 from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel, ServedModels
 from ostiary.gateway.server import run_server
 from ostiary.gateway.settings import Server
+from ostiary.gateway.state_lock import locked_state
 from ostiary.gateway.tally import RefusalTally
-from ostiary.library.opening import open_here
+from ostiary.gateway.versions import Versions
 from ostiary.record.begin import open_log
 from ostiary.record.events import Emit
 from ostiary.record.place import find_state_directory
-from ostiary.record.server_events import AccessGranted, ServerStarted, ServerStopped
+from ostiary.record.quota_events import UsageDamaged
+from ostiary.record.server_events import ServerStarted, ServerStopped
 
 if TYPE_CHECKING:
     from ostiary.library.opening import Opened
-    from ostiary.library.options import OpenOptions
-
-_THREADS: Final = 16
-"""Of each model, for what has to wait: a disk that takes an entry of the record, a worker that starts again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToServe:
-    """A model, and how it is to be opened."""
-
-    name: str
-    path: Path
-    options: OpenOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,9 @@ class Told:
     """What the operator hears."""
 
     on_opened: Callable[[str, Opened], None]
+    on_closed: Callable[[str, Opened], None]
+    on_waiting: Callable[[str], None]
+    """A model that is loaded when somebody asks it."""
     on_first_key: Callable[[str], None]
     """The one time that it is shown."""
     on_listening: Callable[[str, int], None]
@@ -64,23 +67,37 @@ class Told:
     """The address for gRPC, where it is offered."""
     on_failure: Callable[[BaseException], None]
     """Of a request, that nobody foresaw."""
+    on_note: Callable[[str], None]
+    """While it runs: what changed, in a line."""
 
 
-def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, told: Told) -> None:
-    """Until SIGTERM or SIGINT. Raises what keeps it from starting; nothing listens then."""
-    check_protection(server)
+def serve_models(configured: Configured, state: Path | None, told: Told, read: Callable[[], Configured]) -> None:
+    """Until SIGTERM or SIGINT; on SIGHUP, what `read` gives then. Raises what keeps it from starting."""
+    server = configured.server
+    check_protection(server, configured.credentials)
     place = find_state_directory() if state is None else state
     correlation_id = secrets.token_hex(8)
     with ExitStack() as stack:
+        stack.enter_context(locked_state(place))
         bound = stack.enter_context(bind_socket(server.host, server.port))
         if server.grpc_port:  # that it can be had shows before a model is loaded, too
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
-        served = tuple(_open_model(stack, model, told) for model in models)
-        keys, first_key = open_keys(place) if server.keys else (None, None)  # last: a key is shown once
+        credentials = Credentials(configured.credentials, log.emit, correlation_id, told.on_note)
+        quotas = open_quotas(configured.tenants, place)
+        stack.callback(quotas.close)
+        if quotas.damage is not None:
+            _tell_damage(quotas.damage, log.emit, correlation_id, told)
+        versions = Versions(log.emit, correlation_id, on_opened=told.on_opened, on_closed=told.on_closed)
+        budget = MemoryBudget(server.memory or derive_budget())
+        keeper = ModelKeeper(versions, budget, server, on_failure=told.on_failure)
+        stack.callback(keeper.close)
+        served = _open_models(keeper, configured, told)
+        keys, first_key = None, None
+        if server.keys:  # last: a key is shown once
+            keys, first_key = open_keys(place, lambda key: log.emit(describe_created(key, correlation_id)))
         if first_key is not None:
             told.on_first_key(first_key)
-            log.emit(AccessGranted(correlation_id=correlation_id, key=first_key.split("_")[1]))
         started = time.monotonic()
         log.emit(
             ServerStarted(
@@ -92,8 +109,32 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
             )
         )
         tally = RefusalTally(log.emit, correlation_id)
-        door = make_door(ServedModels(served), server, keys, tally, on_failure=told.on_failure)
-        connections = allow_descriptors(server.connections)
+        news = KeyNews(log.emit, correlation_id, told.on_note)
+        if keys is not None:
+            keys.on_change = news.hear
+        authenticators = credentials.gather(keys)
+
+        def flush() -> None:
+            try:
+                quotas.flush()
+            except QuotaFailed as error:  # requests are told so, too
+                tally.note(error)
+            try:
+                tally.tell()
+            finally:  # the operator hears it, though the record's disk be full
+                news.tell()
+
+        door = make_door(
+            keeper.models,
+            server,
+            authenticators,
+            tally,
+            quotas=quotas,
+            reload=keeper.reload,
+            on_failure=told.on_failure,
+        )
+        tls = credentials.tls
+        connections = allow_descriptors(server.connections, 0 if tls is None else tls.settings.handshakes)
 
         async def run() -> None:
             async with AsyncExitStack() as also:
@@ -101,15 +142,39 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
                 if server.grpc_port:
                     from ostiary.gateway.oip.grpc_server import serving_grpc  # noqa: PLC0415  an extra of its own
 
-                    await also.enter_async_context(serving_grpc(door, server))
+                    await also.enter_async_context(serving_grpc(door, server, tls))
                     at = render_authority(server.host, server.grpc_port)
 
                 async def tell_listening() -> None:
                     if at:
                         told.on_grpc(at)
-                    told.on_listening(render_address(bound), connections)
+                    if tls is None and not is_loopback(server.host):
+                        told.on_note("connections are not encrypted: whoever is in between reads keys and answers")
+                    told.on_listening(render_address(bound, is_encrypted=tls is not None), connections)
 
-                await run_server(door, bound, server, bounds, on_listening=tell_listening, flush=tally.tell)
+                rereader = Rereader(
+                    configured,
+                    read,
+                    keeper,
+                    door,
+                    emit=log.emit,
+                    correlation_id=correlation_id,
+                    on_note=told.on_note,
+                    quotas=quotas,
+                    credentials=credentials,
+                )
+                on_hang_up = make_on_hang_up(rereader.reread_soon, lambda: signal.raise_signal(signal.SIGTERM))
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hang_up)
+                await run_server(
+                    door,
+                    bound,
+                    server,
+                    bounds,
+                    on_listening=tell_listening,
+                    flush=flush,
+                    tls=tls,
+                    looks=(credentials.look,),
+                )
 
         bounds = make_bounds(server, connections, tally)
         try:
@@ -122,17 +187,28 @@ def serve_models(models: Sequence[ToServe], server: Server, state: Path | None, 
 def make_door(
     models: ServedModels,
     server: Server,
-    keys: ClientKeys | None,
+    authenticators: Authenticators | None,
     tally: RefusalTally,
     *,
+    quotas: TenantQuotas | None = None,
+    reload: Reload | None = None,
     on_failure: Callable[[BaseException], None] = lambda _: None,
 ) -> Door:
     """All routes, and who may ask."""
     doors: list[Door] = []
-    routes = gather_routes(lambda: doors[0].is_draining)
+    routes = gather_routes(lambda: doors[0].is_draining, reload)
     origins = choose_origins(server.host, server.hosts, server.origins)
     doors.append(
-        Door(routes, models, server=server, origins=origins, keys=keys, tally=tally, on_failure=on_failure)
+        Door(
+            routes,
+            models,
+            server=server,
+            origins=origins,
+            authenticators=authenticators,
+            tally=tally,
+            quotas=quotas,
+            on_failure=on_failure,
+        )
     )
     return doors[0]
 
@@ -141,13 +217,21 @@ def make_bounds(server: Server, connections: int, tally: RefusalTally) -> Connec
     return ConnectionBounds(connections, server.head_time, server.body_time, server.write_time, tally.note)
 
 
-def _open_model(stack: ExitStack, model: ToServe, told: Told) -> ServedModel:
-    opened = open_here(model.path, model.options)
-    stack.callback(opened.close)
-    threads = ThreadPoolExecutor(_THREADS, f"ostiary-{model.name}")
-    stack.callback(threads.shutdown, wait=False)
-    told.on_opened(model.name, opened)
-    return ServedModel(model.name, opened, int(time.time()), threads)
+def _tell_damage(damage: Damage, emit: Emit, correlation_id: str, told: Told) -> None:
+    emit(UsageDamaged(correlation_id=correlation_id, lines=damage.lines, kept=damage.kept))
+    told.on_note(f"{damage.lines} lines of the file of usage could not be read; it was kept as {damage.kept}")
+
+
+def _open_models(keeper: ModelKeeper, configured: Configured, told: Told) -> tuple[ServedModel, ...]:
+    """Those that do not wait for somebody to ask them."""
+    served = []
+    for model in configured.models:
+        opened = keeper.open_at_start(model, may_exceed=configured.server.memory is None)
+        if opened is None:
+            told.on_waiting(model.name)
+        else:
+            served.append(opened)
+    return tuple(served)
 
 
 def _tell_stopped(emit: Emit, correlation_id: str, door: Door, started: float) -> None:

@@ -11,7 +11,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from ostiary.admission.tenants import NO_LIMITS, TenantTable
 from ostiary.core.values import dataclass
+from ostiary.gateway.credential_settings import NO_CREDENTIALS, CredentialSettings
 
 
 class Kind(Enum):
@@ -32,7 +34,7 @@ class ServerSetting:
     name: str
     kind: Kind
     default: object
-    """In bytes and seconds where it is a size or a time."""
+    """In bytes and seconds where it is a size or a time. None: as the machine is."""
     meaning: str
     least: int = 0
     most: int = 0
@@ -61,6 +63,16 @@ SERVER_SETTINGS: Final = (
     ServerSetting("drain_time", Kind.TIME, 30, "that requests have to end when the server is stopped", 0, 3_600),
     ServerSetting("connections", Kind.COUNT, 2_048, "connections at once", 1, 65_536),
     ServerSetting("requests", Kind.COUNT, 240, "requests at once; more are asked to come again", 1, 65_536),
+    ServerSetting(
+        "memory",
+        Kind.SIZE,
+        None,
+        "that the limits of all models at work may come to together; where another needs room, the least recently "
+        "used goes",
+        1 << 28,
+        1 << 50,
+    ),
+    ServerSetting("load_time", Kind.TIME, 60, "that a request waits for its model to be loaded", 1, 3_600),
 )
 
 
@@ -84,6 +96,8 @@ class Server:
     drain_time: int = 30
     connections: int = 2_048
     requests: int = 240
+    memory: int | None = None
+    load_time: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,8 @@ MODEL_SETTINGS: Final = (
     ModelSetting("id", Kind.TEXT, "the model must be signed as this one"),
     ModelSetting("adapter", Kind.TEXT, "the folder of the model that holds the adapter to use"),
     ModelSetting("context_tokens", Kind.COUNT, "at most so many tokens of prompt and answer", 1, (1 << 31) - 1),
+    ModelSetting("load", Kind.TEXT, "`start` (as by default) or `demand`: loaded when somebody first asks it"),
+    ModelSetting("workers", Kind.COUNT, "processes that share its work, each with memory of its own (1)", 1, 64),
 )
 
 
@@ -117,6 +133,8 @@ class ModelEntry:
     id: str | None = None
     adapter: str | None = None
     context_tokens: int | None = None
+    load: str = "start"
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +145,8 @@ class ServerFile:
     said: frozenset[str]
     """The settings of the server that stand in the file."""
     models: Mapping[str, ModelEntry]
+    credentials: CredentialSettings = NO_CREDENTIALS
+    tenants: TenantTable = NO_LIMITS
 
 
 NO_SERVER_FILE: Final = ServerFile(Server(), frozenset(), {})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ostiary.cell.limits_file import SIZES, TIMES, parse_amount, render_amount
+from ostiary.admission.tenants import NO_LIMITS
 from ostiary.cell.read_settings import find_settings_path, read_settings_bytes
 from ostiary.core.limits import (
     MAX_SERVED_MODELS,
@@ -18,18 +18,20 @@ from ostiary.core.limits import (
 from ostiary.core.text import quote_untrusted
 from ostiary.core.toml_fields import Table, TomlKind, read_toml
 from ostiary.errors import SETTINGS_MALFORMED, Misuse
+from ostiary.gateway.credential_settings import CredentialSettings
 from ostiary.gateway.origins import is_host_name, is_origin
 from ostiary.gateway.settings import (
     MODEL_SETTINGS,
     NO_SERVER_FILE,
     SERVER_SETTINGS,
-    Kind,
     ModelEntry,
-    ModelSetting,
     Server,
     ServerFile,
-    ServerSetting,
 )
+from ostiary.gateway.take_setting import take_setting, take_settings
+from ostiary.gateway.tenant_settings import take_tenants
+from ostiary.gateway.tls_settings import take_clients, take_tls
+from ostiary.gateway.token_settings import TokenSettings, take_token
 
 OTHER_TABLES: Final = ("limits",)
 """Which others read."""
@@ -63,13 +65,22 @@ def load_server_file(chosen: Path | None = None) -> ServerFile:
 def parse_server_file(data: bytes, name: str, directory: Path) -> ServerFile:
     """`directory`: where relative paths in it begin. Raises Misuse(SETTINGS_MALFORMED)."""
     top = read_toml(data, quote_untrusted(name), SETTINGS)
-    for table in OTHER_TABLES:
-        if table in top:
-            top.take_table(table)
-    server, said = _take_server(top.take_table("server")) if "server" in top else (Server(), frozenset())
+    for other in OTHER_TABLES:
+        if other in top:
+            top.take_table(other)
+    server, said, tls = Server(), frozenset[str](), None
+    if "server" in top:
+        table = top.take_table("server")
+        tls = take_tls(table.take_table("tls"), directory) if "tls" in table else None
+        server, said = _take_server(table)
+    if "clients" in top and (tls is None or tls.client_ca is None):
+        top.fail("clients", "there is no server.tls.client_ca that could issue their certificates")
     models = _take_models(top.take_table("models"), directory) if "models" in top else {}
+    clients = take_clients(top.take_table("clients")) if "clients" in top else {}
+    token = _take_auth(top.take_table("auth"), directory) if "auth" in top else None
+    tenants = take_tenants(top.take_table("tenants")) if "tenants" in top else NO_LIMITS
     top.finish()
-    return ServerFile(server, said, models)
+    return ServerFile(server, said, models, CredentialSettings(tls, clients, token), tenants=tenants)
 
 
 def is_served_name(name: str) -> bool:
@@ -78,9 +89,14 @@ def is_served_name(name: str) -> bool:
 
 
 def _take_server(table: Table) -> tuple[Server, frozenset[str]]:
-    said = {setting.name: _take(table, setting) for setting in SERVER_SETTINGS if setting.name in table}
-    table.finish()
+    said = take_settings(table, SERVER_SETTINGS, _TEXTS)
     return Server(**said), frozenset(said)  # type: ignore[arg-type]
+
+
+def _take_auth(table: Table, directory: Path) -> TokenSettings | None:
+    token = take_token(table.take_table("token"), directory) if "token" in table else None
+    table.finish()
+    return token
 
 
 def _take_models(table: Table, directory: Path) -> Mapping[str, ModelEntry]:
@@ -88,7 +104,7 @@ def _take_models(table: Table, directory: Path) -> Mapping[str, ModelEntry]:
     for name, fields in table.take_named_tables(MAX_SERVED_MODELS).items():
         if not is_served_name(name):
             table.fail(name, "no name that a model can be served under")
-        said = {setting.name: _take(fields, setting) for setting in MODEL_SETTINGS if setting.name in fields}
+        said = {one.name: take_setting(fields, one, _MODEL_TEXTS) for one in MODEL_SETTINGS if one.name in fields}
         if "path" not in said:
             fields.fail("path", "missing", "Add the path of the model directory.")
         fields.finish()
@@ -99,24 +115,6 @@ def _take_models(table: Table, directory: Path) -> Mapping[str, ModelEntry]:
             said["key"] = tuple(directory / str(key) for key in said["key"])  # type: ignore[attr-defined]
         models[name] = ModelEntry(**said)  # type: ignore[arg-type]
     return models
-
-
-def _take(table: Table, setting: ServerSetting | ModelSetting) -> object:
-    name = setting.name
-    if setting.kind is Kind.TEXT:
-        return table.take_text(name)
-    if setting.kind is Kind.FLAG:
-        return table.take_flag(name)
-    if setting.kind is Kind.COUNT:
-        return table.take_integer(name, setting.least, setting.most)
-    if setting.kind is Kind.TEXTS:
-        return table.take_texts(name, _TEXTS.get(name, str))
-    units = SIZES if setting.kind is Kind.SIZE else TIMES
-    value = table.take_parsed(name, lambda text: parse_amount(text, units))
-    if not setting.least <= value <= setting.most:
-        least, most = render_amount(setting.least, units), render_amount(setting.most, units)
-        table.fail(name, f"not between {least} and {most}")
-    return value
 
 
 def _parse_host(text: str) -> str:
@@ -132,4 +130,11 @@ def _parse_origin(text: str) -> str:
     return text.lower()
 
 
+def _parse_load(text: str) -> str:
+    if text not in ("start", "demand"):
+        raise _malformed(f"'{quote_untrusted(text)}' is neither start nor demand", "Write start or demand.")
+    return text
+
+
 _TEXTS: Final = {"hosts": _parse_host, "origins": _parse_origin}
+_MODEL_TEXTS: Final = {"load": _parse_load}

@@ -36,10 +36,12 @@ from ostiary.library.result import Result, make_result
 from ostiary.library.verdict import Verdict
 
 if TYPE_CHECKING:
+    from ostiary.admission import Entrance
     from ostiary.cell.usage import CellUsage
     from ostiary.core.tensors import ParsedTensors
     from ostiary.core.tickets import AnsweredTensors
     from ostiary.walks.request_walk import AnswerInFlight
+    from ostiary.walks.tensor_walk import TensorsInFlight
 
 _THREADS: Final = 16
 """For what has to wait: a disk that takes an entry of the record, a worker that starts again."""
@@ -175,8 +177,10 @@ class AsyncStream(AsyncIterator[Piece]):
         threads: ThreadPoolExecutor,
         request: ParsedRequest,
         correlation_id: str | None = None,
+        entrance: Entrance | None = None,
     ) -> None:
-        """Use `AsyncModel.stream`."""
+        """Use `AsyncModel.stream`. `entrance`: where the model is shared with others."""
+        self._entrance: Final = entrance
         self._correlation_id: Final = correlation_id
         self._opened: Final = opened
         self._threads: Final = threads
@@ -265,7 +269,7 @@ class AsyncStream(AsyncIterator[Piece]):
             asked.abandon()
 
     async def _begin(self) -> AnswerInFlight:
-        """Ask, once."""
+        """Ask, once; it is on its way when this returns."""
         if self._asked is None:
             tell = _tell_loop(asyncio.get_running_loop(), self._ready)
             opened, request = self._opened, self._request
@@ -273,33 +277,50 @@ class AsyncStream(AsyncIterator[Piece]):
                 opened.ask(request)  # which says so, and there may be no threads left
             self._asked = await _run_apart(
                 self._threads,
-                lambda: opened.ask(request, tell, self._correlation_id),
+                lambda: opened.ask(request, tell, self._correlation_id, self._entrance),
                 lambda asked: asked.cancel(),
             )
+            try:
+                await _wait_for_turn(self._asked, self._threads, self._ready)
+            except asyncio.CancelledError:
+                self._cancel_soon()
+                raise
+            except BaseException:
+                self._is_over = True
+                raise
         return self._asked
 
     def _cancel_soon(self) -> None:
         """Without waiting for it: who was cancelled goes at once."""
         self._is_over = True
         if self._asked is not None and not self._opened.is_closed:
-            with suppress(RuntimeError):  # the model is being closed, which ends it as well
-                self._threads.submit(_quietly, self._asked.cancel)
+            _cancel_soon(self._asked, self._threads)
 
 
 async def ask_tensors(
-    opened: Opened, threads: ThreadPoolExecutor, request: ParsedTensors, correlation_id: str | None = None
+    opened: Opened,
+    threads: ThreadPoolExecutor,
+    request: ParsedTensors,
+    correlation_id: str | None = None,
+    entrance: Entrance | None = None,
 ) -> tuple[AnsweredTensors, str]:
-    """What a function gives, and what joins it to the record. Cancelling the task cancels the call."""
+    """What a function gives, and what joins it to the record. Cancelling the task cancels the call.
+
+    `entrance`: where the model is shared with others.
+    """
     ready = asyncio.Event()
     tell = _tell_loop(asyncio.get_running_loop(), ready)
     if opened.is_closed:
         opened.ask_function(request)  # which says so, and there may be no threads left
     asked = await _run_apart(
-        threads, lambda: opened.ask_function(request, tell, correlation_id), lambda late: late.cancel()
+        threads, lambda: opened.ask_function(request, tell, correlation_id, entrance), lambda late: late.cancel()
     )
     try:
+        await _wait_for_turn(asked, threads, ready)
         if asked.is_long:  # to check: not in the loop, where others wait
-            await ready.wait()
+            while not asked.is_answered:
+                await ready.wait()
+                ready.clear()
         else:
             while not asked.take():
                 await ready.wait()
@@ -307,10 +328,30 @@ async def ask_tensors(
         answer = await _run_apart(threads, asked.conclude)
     except asyncio.CancelledError:
         if not opened.is_closed:
-            with suppress(RuntimeError):  # the model is being closed, which ends it as well
-                threads.submit(_quietly, asked.cancel)
+            _cancel_soon(asked, threads)
         raise
     return answer, asked.correlation_id
+
+
+async def _wait_for_turn(
+    asked: AnswerInFlight | TensorsInFlight, threads: ThreadPoolExecutor, ready: asyncio.Event
+) -> None:
+    """Until it is on its way to the worker. Raises what keeps it from that."""
+    while asked.is_waiting:
+        ready.clear()
+        if asked.is_waiting:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ready.wait(), asked.patience_seconds)
+            asked.look()
+    if not asked.is_started and not asked.is_over:
+        await _run_apart(threads, asked.start)
+
+
+def _cancel_soon(asked: AnswerInFlight | TensorsInFlight, threads: ThreadPoolExecutor) -> None:
+    """Its place and its worker are free at once; the record hears of it when a thread has time for that."""
+    asked.let_go()
+    with suppress(RuntimeError):  # the model is being closed, which ends it as well
+        threads.submit(_quietly, asked.cancel)
 
 
 async def _run_apart(

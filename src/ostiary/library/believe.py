@@ -39,6 +39,12 @@ class Named:
     def is_by_hand(self) -> bool:
         return bool(self.keys or self.roots or self.issuer)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that it names."""
+        others = (path for path in (self.policy, self.sigstore_config) if path is not None)
+        return (*self.keys, *self.roots, *others)
+
 
 @dataclass(frozen=True, slots=True)
 class Believed:

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ostiary.admission import Entrance, Room, derive_room
 from ostiary.answer import RequestEndings
 from ostiary.cell import lifetime
+from ostiary.cell.ending import Cause
+from ostiary.cell.group import find_best
 from ostiary.cell.prepare import prepare_engine
 from ostiary.cell.quarantine import Quarantine
 from ostiary.contract import TextContract, derive_contract
@@ -49,6 +52,7 @@ class _Watcher:
     def __init__(self, emit: Emit, on_progress: Callable[[OpenProgress], None] | None) -> None:
         self.sealed: dict[str, int] = {}
         self.ended: CellEnded | None = None
+        self.on_ended: Callable[[], None] = lambda: None
         self._emit: Final = emit
         self._on_progress: Final = on_progress
         self._lock: Final = threading.Lock()
@@ -63,6 +67,8 @@ class _Watcher:
             self.sealed = dict(event.methods)
         elif isinstance(event, CellEnded):
             self.ended = event
+            if event.cause != Cause.CLOSED:
+                self.on_ended()
 
     def start(self, total_bytes: int) -> None:
         self._total = total_bytes
@@ -97,6 +103,9 @@ class Opened:
         self._endings: Final = RequestEndings(
             watcher.emit, opened.correlation_id, opened.cell.root, has_content=options.records_content
         )
+        self._starts_again: Final = options.starts_again
+        if options.starts_again:
+            watcher.on_ended = opened.group.revive_soon
         self._closing: Final = threading.Lock()
         self._is_closed = False
         self._is_foreign = False
@@ -110,13 +119,33 @@ class Opened:
         return self._contract
 
     @property
+    def room(self) -> Room:
+        """What its processes can work on at once, for the gate in front of them."""
+        cells = self._opened.group.cells
+        facts = self._opened.verified.manifest.facts
+        return derive_room(facts, self._opened.cell.limits.memory_bytes, workers=len(cells))
+
+    @property
     def is_closed(self) -> bool:
         return self._is_closed or self._is_foreign
 
     @property
     def standing(self) -> str:
-        """Of its process: `running`, `resting` until the next request, `quarantined`, `closed`."""
-        return "closed" if self.is_closed else self._opened.cell.standing
+        """Of the best of its processes: `running`, `resting` until the next request, `quarantined`, `closed`."""
+        return find_best(self.standings)
+
+    @property
+    def standings(self) -> tuple[str, ...]:
+        """Of each of its processes. Looks at no disk where one that ended is started again by itself."""
+        group = self._opened.group
+        if self.is_closed:
+            return ("closed",) * len(group.cells)
+        return group.last_standings if self._starts_again else group.standings
+
+    @property
+    def memory_bytes(self) -> int:
+        """That its processes may have together."""
+        return self._opened.group.limits.memory_bytes * len(self._opened.group.cells)
 
     @property
     def ended(self) -> CellEnded | None:
@@ -143,6 +172,7 @@ class Opened:
         request: ParsedRequest,
         on_ready: Callable[[], None] | None = None,
         correlation_id: str | None = None,
+        entrance: Entrance | None = None,
     ) -> AnswerInFlight:
         """As `walks.request_walk.ask_model`; Misuse(CELL_CLOSED) before that where the model is closed."""
         self._check_open()
@@ -152,12 +182,13 @@ class Opened:
             )
         self._observe(request)
         return ask_model(
-            self._opened.cell,
+            self._opened.group,
             self._contract,
             self._endings,
             request,
             on_ready=on_ready,
             correlation_id=correlation_id,
+            entrance=entrance,
         )
 
     def ask_function(
@@ -165,23 +196,25 @@ class Opened:
         request: ParsedTensors,
         on_ready: Callable[[], None] | None = None,
         correlation_id: str | None = None,
+        entrance: Entrance | None = None,
     ) -> TensorsInFlight:
         """As `walks.tensor_walk.ask_function`; Misuse before that where it is closed, or no function."""
         self._check_open()
         if self.function is None:
             raise Misuse(USAGE, _NO_FUNCTION, hint="Ask it with generate or chat.")
         return ask_function(
-            self._opened.cell,
+            self._opened.group,
             self.function,
             self._endings,
             request,
             on_ready=on_ready,
             correlation_id=correlation_id,
+            entrance=entrance,
         )
 
     def take_place(self, size: int) -> memoryview | None:
         """Memory for the data of a call that is still to come; None where there is none that its worker shares."""
-        return None if self.is_closed or self.function is None else self._opened.cell.take_place(size)
+        return None if self.is_closed or self.function is None else self._opened.group.take_place(size)
 
     def _check_open(self) -> None:
         if self._is_foreign:
@@ -190,7 +223,7 @@ class Opened:
             raise Misuse(CELL_CLOSED, "the model was closed")
 
     def read_usage(self) -> CellUsage:
-        return self._opened.cell.read_usage()
+        return self._opened.group.read_usage()
 
     def close(self) -> None:
         """Ends what is still asked, then the process, then lets go of files and record. Any number of times.
@@ -238,6 +271,8 @@ def open_here(model: PathName, options: OpenOptions) -> Opened:
             rules=options.rules,
             without=options.without,
             quarantine=Quarantine(state, watcher.emit),
+            workers=options.workers,
+            take_room=options.take_room,
         )
         walk = open_model(model, watcher.emit, request, start=watcher.start, advance=watcher.advance)
         at_work = stack.enter_context(walk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,12 @@ class OpenOptions:
     """Unsigned files that may be there."""
     ask: Callable[[Explanation], bool] | None = None
     """Asks a person whether a model that was never seen here is the right one."""
+    workers: int = 1
+    """Processes that share the work."""
+    take_room: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext()
+    """For so many bytes, which its processes may have together; left when they have ended."""
+    starts_again: bool = False
+    """Whether a process that ended is started again ahead of the next request."""
 
 
 def read_options(arguments: OpenArguments) -> OpenOptions:

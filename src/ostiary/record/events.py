@@ -17,10 +17,26 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
 from ostiary.core.values import dataclass
+from ostiary.record.access_events import (
+    KeysCreated,
+    KeysExpirySet,
+    KeysForgotten,
+    KeysReread,
+    KeysRevoked,
+    KeysUnusable,
+)
+from ostiary.record.credential_events import (
+    CertificateExpiring,
+    CertificateRefused,
+    CertificateRenewed,
+    TokenKeysRefused,
+    TokenKeysRenewed,
+)
 from ostiary.record.embed_events import ModelEmbedded, WorkFailed, WorkRefused
 from ostiary.record.event import Content as Content  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Emit as Emit  # noqa: PLC0414  every room has it from here
 from ostiary.record.event import Event as Event  # noqa: PLC0414  every room has it from here
+from ostiary.record.quota_events import UsageDamaged
 from ostiary.record.request_events import (
     RequestAnswered,
     RequestCancelled,
@@ -28,7 +44,15 @@ from ostiary.record.request_events import (
     RequestFailed,
     RequestRefused,
 )
-from ostiary.record.server_events import AccessGranted, ClientRefused, ServerStarted, ServerStopped
+from ostiary.record.server_events import ClientRefused, ServerStarted, ServerStopped
+from ostiary.record.serving_events import (
+    ModelKept,
+    ModelLoaded,
+    ModelNotLoaded,
+    ModelUnloaded,
+    SettingsRefused,
+    SettingsReloaded,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,8 +395,25 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RequestCancelled,
             ServerStarted,
             ServerStopped,
-            AccessGranted,
+            ModelLoaded,
+            ModelUnloaded,
+            ModelKept,
+            ModelNotLoaded,
+            SettingsReloaded,
+            SettingsRefused,
+            KeysCreated,
+            KeysRevoked,
+            KeysExpirySet,
+            KeysForgotten,
+            KeysReread,
+            KeysUnusable,
+            CertificateRenewed,
+            CertificateRefused,
+            CertificateExpiring,
+            TokenKeysRenewed,
+            TokenKeysRefused,
             ClientRefused,
+            UsageDamaged,
             ModelEmbedded,
             WorkFailed,
             WorkRefused,

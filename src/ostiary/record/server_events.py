@@ -31,15 +31,6 @@ class ServerStopped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessGranted(Event):
-    """A key was made that clients are let in with."""
-
-    kind: ClassVar[str] = "access.granted"
-
-    key: Annotated[str, "the id of the key"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRefused(Event):
     """Requests were refused before any model was asked, counted over a few seconds."""
 

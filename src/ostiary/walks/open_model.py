@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ostiary.cell.limits_file import NO_RULES, LimitRules
 from ostiary.cell.plan import plan_cell
-from ostiary.cell.start import start_cell
+from ostiary.cell.start import start_cells
 from ostiary.core.function_files import GRAPH_FILE
 from ostiary.core.tickets import SealMethod, VerifiedModel
 from ostiary.core.values import dataclass
@@ -21,6 +21,7 @@ from ostiary.walks.model_walk import VerifyRequest, verify_model
 """A model that has it is a function; docs/formats/graph.md."""
 
 if TYPE_CHECKING:
+    from ostiary.cell.group import CellGroup
     from ostiary.cell.profile import Layer
     from ostiary.cell.quarantine import Quarantine
     from ostiary.cell.running import RunningCell
@@ -44,6 +45,10 @@ class OpenRequest:
     """Layers of the wall that the operator chose to leave out."""
     methods: Collection[SealMethod] = ALL_METHODS
     quarantine: Quarantine | None = None
+    workers: int = 1
+    """Processes that share the work."""
+    take_room: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext()
+    """For so many bytes, which all of its processes may have together; left when they have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,16 @@ class OpenModel:
     """A model at work, and why it is."""
 
     verified: VerifiedModel
-    cell: RunningCell
+    group: CellGroup
     correlation_id: str
     engine: str
     contents: Mapping[str, bytes]
     """Its small files, as they were verified."""
+
+    @property
+    def cell(self) -> RunningCell:
+        """The first of its processes; all have the same limits, and the same wall."""
+        return self.group.cells[0]
 
 
 @contextmanager
@@ -87,5 +97,8 @@ def open_model(
             without=request.without,
             quarantine=request.quarantine,
         )
-        with start_cell(plan, emit, correlation_id) as cell:
-            yield OpenModel(verified, cell, correlation_id, engine, sealed.contents)
+        with (
+            request.take_room(plan.limits.memory_bytes * request.workers),
+            start_cells(plan, emit, correlation_id, request.workers) as group,
+        ):
+            yield OpenModel(verified, group, correlation_id, engine, sealed.contents)

@@ -1,6 +1,6 @@
-"""A request's way through the house, top to bottom: contract -> cell -> answer. Whoever asks has parsed it before.
+"""A request's way through the house, top to bottom: contract -> admission -> cell -> answer.
 
-Admission, which decides whether there is room and right, will stand before the cell.
+Whoever asks has parsed it before.
 """
 
 from __future__ import annotations
@@ -8,32 +8,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from ostiary.admission import Entrance, Place, enter
 from ostiary.answer import Gathering, RequestEnding, RequestEndings
 from ostiary.answer.endings import Progress
 from ostiary.contract import TextContract, check_request, name_limit
 from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import ParsedRequest, Piece
-from ostiary.core.tickets import Answer
-from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
+from ostiary.core.tickets import AdmittedRequest, Answer
+from ostiary.errors import HOUSE_INTERNAL, CallRefused, ContractRefused, InternalFault, SandboxViolation
+from ostiary.walks.placed_call import PlacedCall
 
 if TYPE_CHECKING:
     from ostiary.cell.calls import CallInFlight, CellReply
+    from ostiary.cell.group import CellGroup
     from ostiary.cell.running import RunningCell
 
 
 def ask_model(
-    cell: RunningCell,
+    cell: RunningCell | CellGroup,
     contract: TextContract,
     endings: RequestEndings,
     request: ParsedRequest,
     *,
     on_ready: Callable[[], None] | None = None,
     correlation_id: str | None = None,
+    entrance: Entrance | None = None,
 ) -> AnswerInFlight:
-    """The request is on its way when this returns. Raises the first room's no, which is in the record then.
+    """The request is on its way, or waits for its turn (`is_waiting`), when this returns.
 
-    `on_ready` is called, from other threads, whenever `AnswerInFlight.take` may have something to give.
-    `correlation_id`: what a door has told of the request already; else one is drawn.
+    Raises the first room's no, which is in the record then.
+
+    `on_ready` is called, from other threads, whenever there may be something to do: its turn came, or
+    `AnswerInFlight.take` has something to give. `correlation_id`: what a door has told of the request already; else
+    one is drawn. `entrance`: who shares the model with others; None: nobody does.
     """
     ending = endings.begin(request.operation, correlation_id)
     try:
@@ -41,26 +48,74 @@ def ask_model(
         ending.note_request(checked)
         gathering = Gathering(checked, ending.started)
         ending.follow(lambda: Progress(gathering.completion_tokens, gathering.timings))
-        call = cell.call(
-            checked.operation.value, checked.body, deadline_seconds=checked.timeout_seconds, on_ready=on_ready
-        )
+        place = enter(entrance, checked, on_ready)
     except BaseException as error:
         ending.raised(error)
         raise
-    return AnswerInFlight(cell, call, gathering, ending)
+
+    def begin(admitted: AdmittedRequest) -> CallInFlight:
+        body = checked.body
+        if admitted.answer_limit is not None:
+            body = {**body, "answer_limit": min(checked.most_tokens, admitted.answer_limit)}
+        return cell.call(
+            checked.operation.value, body, deadline_seconds=admitted.timeout_seconds, on_ready=on_ready
+        )
+
+    asked = AnswerInFlight(cell, place, begin, gathering, ending)
+    if not asked.is_waiting:
+        asked.start()
+    return asked
 
 
 class AnswerInFlight:
     """An answer on its way. One thread at a time reads it; `cancel` and `abandon` may come from any."""
 
-    def __init__(self, cell: RunningCell, call: CallInFlight, gathering: Gathering, ending: RequestEnding) -> None:
+    def __init__(
+        self,
+        cell: RunningCell | CellGroup,
+        place: Place,
+        begin: Callable[[AdmittedRequest], CallInFlight],
+        gathering: Gathering,
+        ending: RequestEnding,
+    ) -> None:
         self._cell: Final = cell
-        self._call: Final = call
+        self._placed: Final = PlacedCall(place, begin, lambda: self._count_used(place.claim.prompt_tokens))
         self._gathering: Final = gathering
         self._ending: Final = ending
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._is_cancelled = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its turn did not come yet."""
+        return self._placed.is_waiting
+
+    @property
+    def is_started(self) -> bool:
+        return self._placed.is_started
+
+    @property
+    def patience_seconds(self) -> float:
+        """Who waits for its turn has to `look` again after so long."""
+        return self._placed.patience_seconds
+
+    def look(self) -> None:
+        """Whether its turn came, or will not come any more."""
+        self._placed.look()
+
+    def start(self) -> None:
+        """Its turn came: on its way to the worker, which may have to be started; not for event loops.
+
+        Raises what keeps it from that, which is in the record then.
+        """
+        try:
+            self._placed.start()
+        except BaseException as error:
+            if not self.is_over:
+                self._error = error
+                self._ending.raised(error)
+            raise
 
     @property
     def correlation_id(self) -> str:
@@ -100,13 +155,14 @@ class AnswerInFlight:
         if self.is_over:
             return None
         try:
-            reply = self._call.take(seconds)
+            reply = self._placed.take(seconds)
             return None if reply is None else self._read(reply)
         except StopIteration:
             self._error = InternalFault(HOUSE_INTERNAL, "an answer ended without an end")
         except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
             self._error = name_limit(error, self._gathering.request)
-            self._call.close()
+        finally:
+            self._leave_if_over()
         return None
 
     def conclude(self) -> Answer:
@@ -127,21 +183,43 @@ class AnswerInFlight:
         elif self._error is not None:
             self._ending.raised(self._error)
         else:
-            self._is_cancelled = True
-            self._call.close()
+            self.let_go()
             self._ending.cancelled()
+
+    def let_go(self) -> None:
+        """The part of `cancel` that waits for nothing: worker and place are free. `cancel` tells the record."""
+        if self._answer is None and self._error is None:
+            self._is_cancelled = True
+        self._placed.let_go()
 
     def abandon(self) -> None:
         """From inside the garbage collector: nobody holds it any more."""
         self._is_cancelled = True
+        self._placed.abandon()
         self._ending.abandoned()
+
+    def _leave_if_over(self) -> None:
+        if self.is_over:
+            self._placed.let_go()
 
     def _read(self, reply: CellReply) -> Piece | None:
         try:
             if reply.kind is ReplyKind.PIECE:
                 return self._gathering.take_piece(reply.body, reply.tail)
             self._answer = self._gathering.take_result(reply.body, reply.tail)
+            self._placed.note_prompt(self._answer.usage.prompt_tokens)
         except SandboxViolation as violation:
-            self._cell.object_to(violation.message)
+            if self._placed.call is not None:
+                self._cell.object_to(violation.message, self._placed.call)
             raise
         return None
+
+    def _count_used(self, prompt_tokens: int) -> tuple[int, int]:
+        """As the answer says; where there is none, the prompt as it was estimated and what came. What the engine
+        itself refuses costs nothing: nothing was computed.
+        """
+        if self._answer is not None:
+            return self._answer.usage.total_tokens, self._answer.usage.completion_tokens
+        if isinstance(self._error, ContractRefused | CallRefused):
+            return 0, 0
+        return prompt_tokens + self._gathering.completion_tokens, self._gathering.completion_tokens

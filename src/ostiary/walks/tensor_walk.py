@@ -1,21 +1,24 @@
-"""A function call's way through the house, top to bottom: contract -> cell -> answer. No decisions here."""
+"""A function call's way through the house: contract -> admission -> cell -> answer. No decisions here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from ostiary.admission import Entrance, Place, enter
 from ostiary.answer import RequestEnding, RequestEndings, TensorGathering
 from ostiary.contract import check_tensors
 from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import Operation
 from ostiary.core.tensors import ParsedTensors
 from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
+from ostiary.walks.placed_call import PlacedCall
 
 if TYPE_CHECKING:
     from ostiary.cell.calls import CallInFlight, CellReply
+    from ostiary.cell.group import CellGroup
     from ostiary.cell.running import RunningCell
-    from ostiary.core.tickets import AnsweredTensors, CheckedTensors
+    from ostiary.core.tickets import AdmittedRequest, AnsweredTensors, CheckedTensors
     from ostiary.graph.function_contract import FunctionContract
 
 
@@ -26,51 +29,88 @@ _LONG_BYTES: Final = 1 << 20
 
 
 def ask_function(
-    cell: RunningCell,
+    cell: RunningCell | CellGroup,
     contract: FunctionContract,
     endings: RequestEndings,
     request: ParsedTensors,
     *,
     on_ready: Callable[[], None] | None = None,
     correlation_id: str | None = None,
+    entrance: Entrance | None = None,
 ) -> TensorsInFlight:
-    """The tensors are on their way when this returns. Raises the first room's no, which is in the record then.
-
-    `on_ready` is called, from another thread, when `TensorsInFlight.take` has something to do.
-    `correlation_id`: what a door has told of the request already; else one is drawn.
-    """
+    """As `request_walk.ask_model`: on their way, or waiting for their turn, when this returns."""
     ending = endings.begin(Operation.INFER, correlation_id)
     try:
         checked = check_tensors(request, contract, cell.limits.memory_bytes // _SHARES)
         ending.note_tensors(checked)
-        call = cell.call(
+        place = enter(entrance, checked, on_ready)
+    except BaseException as error:
+        ending.raised(error)
+        raise
+
+    def begin(admitted: AdmittedRequest) -> CallInFlight:
+        return cell.call(
             Operation.INFER.value,
             checked.body,
             checked.buffers,
             answer_bytes=sum(wanted.bytes for wanted in checked.outputs),
-            deadline_seconds=checked.timeout_seconds,
+            deadline_seconds=admitted.timeout_seconds,
             on_ready=on_ready,
         )
-    except BaseException as error:
-        ending.raised(error)
-        raise
-    return TensorsInFlight(cell, call, checked, ending)
+
+    asked = TensorsInFlight(cell, place, begin, checked, ending)
+    if not asked.is_waiting:
+        asked.start()
+    return asked
 
 
 class TensorsInFlight:
     """Outputs on their way. One thread at a time takes them; `cancel` and `abandon` may come from any."""
 
     def __init__(
-        self, cell: RunningCell, call: CallInFlight, checked: CheckedTensors, ending: RequestEnding
+        self,
+        cell: RunningCell | CellGroup,
+        place: Place,
+        begin: Callable[[AdmittedRequest], CallInFlight],
+        checked: CheckedTensors,
+        ending: RequestEnding,
     ) -> None:
         self._cell: Final = cell
-        self._call: Final = call
+        self._placed: Final = PlacedCall(place, begin, lambda: (place.claim.work, 0))
         self._checked: Final = checked
         self._gathering: Final = TensorGathering(checked, ending.started)
         self._ending: Final = ending
         self._answer: AnsweredTensors | None = None
         self._error: BaseException | None = None
         self._is_cancelled = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its turn did not come yet."""
+        return self._placed.is_waiting
+
+    @property
+    def is_started(self) -> bool:
+        return self._placed.is_started
+
+    @property
+    def patience_seconds(self) -> float:
+        """Who waits for its turn has to `look` again after so long."""
+        return self._placed.patience_seconds
+
+    def look(self) -> None:
+        """Whether its turn came, or will not come any more."""
+        self._placed.look()
+
+    def start(self) -> None:
+        """As `AnswerInFlight.start`."""
+        try:
+            self._placed.start()
+        except BaseException as error:
+            if not self.is_over:
+                self._error = error
+                self._ending.raised(error)
+            raise
 
     @property
     def correlation_id(self) -> str:
@@ -86,6 +126,12 @@ class TensorsInFlight:
         return sum(wanted.bytes for wanted in self._checked.outputs) > _LONG_BYTES
 
     @property
+    def is_answered(self) -> bool:
+        """Whether `take` would have to wait for nothing."""
+        call = self._placed.call
+        return self.is_over or (call is not None and call.is_answered)
+
+    @property
     def is_over(self) -> bool:
         """Whether `conclude` has something to say, or nobody wants it any more."""
         return self._answer is not None or self._error is not None or self._is_cancelled
@@ -95,14 +141,15 @@ class TensorsInFlight:
         if self.is_over:
             return True
         try:
-            reply = self._call.take(seconds)
+            reply = self._placed.take(seconds)
             if reply is not None:
                 self._read(reply)
         except StopIteration:
             self._error = InternalFault(HOUSE_INTERNAL, "a call ended without an end")
         except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
             self._error = error
-            self._call.close()
+        finally:
+            self._leave_if_over()
         return self.is_over
 
     def conclude(self) -> AnsweredTensors:
@@ -123,9 +170,18 @@ class TensorsInFlight:
         elif self._error is not None:
             self._ending.raised(self._error)
         else:
-            self._is_cancelled = True
-            self._call.close()
+            self.let_go()
             self._ending.cancelled()
+
+    def let_go(self) -> None:
+        """The part of `cancel` that waits for nothing: worker and place are free. `cancel` tells the record."""
+        if self._answer is None and self._error is None:
+            self._is_cancelled = True
+        self._placed.let_go()
+
+    def _leave_if_over(self) -> None:
+        if self.is_over:
+            self._placed.let_go()
 
     def _read(self, reply: CellReply) -> None:
         try:
@@ -133,5 +189,6 @@ class TensorsInFlight:
                 self._gathering.refuse_piece()
             self._answer = self._gathering.take_result(reply.body, reply.tail)
         except SandboxViolation as violation:
-            self._cell.object_to(violation.message)
+            if self._placed.call is not None:
+                self._cell.object_to(violation.message, self._placed.call)
             raise

@@ -40,6 +40,8 @@ write_time = "20 s"
 drain_time = "0 s"
 connections = 500
 requests = 100
+memory = "8 GiB"
+load_time = "90 s"
 
 [models."acme/tiny"]
 path = "models/tiny"
@@ -47,6 +49,8 @@ key = ["acme.pub"]
 id = "acme/tiny"
 adapter = "adapters"
 context_tokens = 2048
+load = "demand"
+workers = 2
 
 [models.other]
 path = "/models/other"
@@ -70,6 +74,9 @@ BAD = {
     b"[server]\norigins = ['app.example']": "line 2: server.origins: 'app.example' is no web origin",
     b"[server]\norigins = ['*']": "line 2: server.origins: '*' is no web origin",
     b"[server]\norigins = ['https://a.example/b']": "line 2: server.origins: 'https://a.example/b' is no web origin",
+    b"[server]\nmemory = '1 MiB'": "line 2: server.memory: not between 256 MiB and 1,024 TiB",
+    b"[models.x]\npath = 'a'\nload = 'later'": "line 3: models.x.load: 'later' is neither start nor demand",
+    b"[models.x]\npath = 'a'\nworkers = 0": "line 3: models.x.workers: not between 1 and 64",
     b"[models.x]": "models.x.path: missing",
     b"[models.x]\npath = ''": "line 2: models.x.path: empty",
     b"[models.x]\npath = 'a'\nhub = 'b'": "line 3: models.x.hub: there is no such field",
@@ -90,7 +97,9 @@ def test_the_whole_file(tmp_path: Path) -> None:
     assert file.said == {setting.name for setting in SERVER_SETTINGS}
     assert file.models["acme/tiny"].path == tmp_path / "models" / "tiny"
     assert file.models["acme/tiny"].key == (tmp_path / "acme.pub",)
+    assert (file.models["acme/tiny"].load, file.models["acme/tiny"].workers) == ("demand", 2)
     assert file.models["other"].path == Path("/models/other")
+    assert (file.models["other"].load, file.models["other"].workers) == ("start", 1)
 
 
 def test_limits_and_server_do_not_disturb_one_another() -> None:

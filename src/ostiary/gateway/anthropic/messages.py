@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
-    model = choose_model(asked.models, body.model)
+    model = await choose_model(asked, body.model)
     request = parse_messages(body, asked.tenant)
     writer = MessageWriter(asked.correlation_id, model.name)
     if body.stream:
@@ -34,7 +34,7 @@ async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
 
 async def count_tokens(asked: Asked, body: CountBody) -> Reply:
     """As the model would read them; nothing is generated."""
-    model = choose_model(asked.models, body.model)
+    model = await choose_model(asked, body.model)
     fields = {name: value for name, value in write_conversation(body).items() if value is not None}
     with naming(MESSAGES):
         result = await asked.ask(model, ParsedRequest(Operation.RENDER, fields)).finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc  # type: ignore[import-untyped]
 
@@ -16,17 +16,19 @@ from ostiary.gateway.oip.grpc_service import InferenceService
 if TYPE_CHECKING:
     from ostiary.gateway.app import Door
     from ostiary.gateway.settings import Server
+    from ostiary.gateway.tls import Tls, TlsNow
 
 _STREAMS: Final = 100
 """Calls at once of one connection."""
 _LEAST_RECEIVING: Final = 4
 _ANSWER_HEAD_BYTES: Final = 1 << 20
+_AGE_SECONDS: Final = 600
 _WAITING: Final = 64
 """Calls beyond those that are answered, which are told to come again."""
 
 
 @asynccontextmanager
-async def serving_grpc(door: Door, server: Server) -> AsyncIterator[int]:
+async def serving_grpc(door: Door, server: Server, tls: Tls | None = None) -> AsyncIterator[int]:
     """The port that it listens at. On leaving, what is being answered has the time to end. Raises ServerFailed."""
     receiving = max(_LEAST_RECEIVING, server.buffers // server.tensor_body)
     running = grpc.aio.server(
@@ -44,12 +46,17 @@ async def serving_grpc(door: Door, server: Server) -> AsyncIterator[int]:
             ("grpc.keepalive_timeout_ms", server.write_time * 1000),
             ("grpc.compression_enabled_algorithms_bitset", 1),  # a small message cannot become a large one
             ("grpc.so_reuseport", 0),
+            *_choose_age(tls),
         ),
         maximum_concurrent_rpcs=server.requests + _WAITING,
     )
     host = f"[{server.host}]" if ":" in server.host else server.host
     try:
-        port = running.add_insecure_port(f"{host}:{server.grpc_port}")
+        address = f"{host}:{server.grpc_port}"
+        if tls is None:
+            port = running.add_insecure_port(address)
+        else:
+            port = running.add_secure_port(address, _make_credentials(tls))
     except RuntimeError as error:
         port = 0
         raise _not_listening(server) from error
@@ -61,6 +68,30 @@ async def serving_grpc(door: Door, server: Server) -> AsyncIterator[int]:
         yield port
     finally:
         await running.stop(server.drain_time)
+
+
+def _make_credentials(tls: Tls) -> Any:
+    """Asked for anew before each handshake: a connection takes the certificate that is current when it comes."""
+    is_required = tls.settings.client_required
+    shown: list[TlsNow] = []
+
+    def choose() -> Any:
+        now = tls.current
+        if shown and shown[-1] is now:
+            return None
+        shown[:] = [now]
+        return grpc.ssl_server_certificate_configuration(
+            [(now.files.key, now.files.certificate)], now.files.client_ca if is_required else None
+        )
+
+    return grpc.dynamic_ssl_server_credentials(choose(), choose, is_required)
+
+
+def _choose_age(tls: Tls | None) -> tuple[tuple[str, int], ...]:
+    """A certificate is looked at when a connection is made; so one that rests on it must end some time."""
+    if tls is None or not tls.settings.client_required:
+        return ()
+    return (("grpc.max_connection_age_ms", _AGE_SECONDS * 1000),)
 
 
 def _not_listening(server: Server) -> ServerFailed:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc  # type: ignore[import-untyped]
 
+from ostiary.core.callers import NOBODY, Caller
 from ostiary.core.tensors import ParsedTensors
 from ostiary.errors import GATEWAY_DRAINING, GATEWAY_TOO_SLOW, GatewayRefused
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.choose_model import choose_function
 from ostiary.gateway.errors import render_error_status
+from ostiary.gateway.health import could_answer, is_live, is_ready
+from ostiary.gateway.oip.grpc_peer import find_peer
 from ostiary.gateway.oip.messages import (
     NamedModel,
     parse_infer_message,
@@ -29,17 +33,18 @@ from ostiary.gateway.oip.messages import (
     write_server,
 )
 from ostiary.gateway.oip.metadata import SERVER, describe_model, judge_version, name_version
-from ostiary.gateway.oip.rest import is_server_ready
 from ostiary.gateway.oip.wire import malformed
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
+from ostiary.gateway.route import Dialect
+from ostiary.gateway.served import Holding
 
 if TYPE_CHECKING:
     from ostiary.gateway.app import Door
+    from ostiary.gateway.reply import Headers
     from ostiary.gateway.served import ServedModel
 
 SERVICE: Final = "inference.GRPCInferenceService"
 _SHORT_BYTES: Final = 65_536
-_AT_WORK: Final = ("running", "resting")
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {code.value[0]: code for code in grpc.StatusCode}
 _Answer: TypeAlias = Callable[[Asked, bytes], Awaitable[bytes]]
 
@@ -74,11 +79,17 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             headers = _read_metadata(context.invocation_metadata())
             ids = read_request_ids(headers)
             context.set_trailing_metadata(ids.headers())
+            caller = NOBODY
             try:
-                if is_open:  # of whoever shows no key, nothing is received
-                    return await answer(self._make_asked(ids, headers, None), b"")
-                with self._door.admit(headers) as tenant:
-                    return await self._answer(answer, self._make_asked(ids, headers, tenant), messages)
+                with Holding(self._door.models) as holding:
+                    if is_open:  # of whoever shows no key, nothing is received
+                        return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
+                    caller = self._door.admit(headers, find_peer(context))
+                    asked = self._make_asked(ids, headers, caller, holding)
+                    with self._door.count(caller, Dialect.INFERENCE) if answer is _infer else nullcontext():
+                        answered = await self._answer(answer, asked, messages)
+                    context.set_trailing_metadata((*ids.headers(), *self._tell_limits(caller)))
+                    return answered
             except asyncio.CancelledError:
                 if not self._door.is_draining:
                     raise
@@ -89,41 +100,49 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
                 if not isinstance(raised, Exception):
                     raise
             told = render_error_status(error, ids.correlation_id)
-            await context.abort(_CODES[told.status], told.message, (*ids.headers(), *told.metadata))
+            await context.abort(
+                _CODES[told.status], told.message, (*ids.headers(), *self._tell_limits(caller), *told.metadata)
+            )
             raise error  # not reached: abort raises
 
         return handle
 
+    def _tell_limits(self, caller: Caller) -> Headers:
+        return () if caller is NOBODY else self._door.tell_limits(caller, Dialect.INFERENCE)
+
     async def _answer(self, answer: _Answer, asked: Asked, messages: AsyncIterator[bytes]) -> bytes:
-        with self._door.hold_body() as held:
+        with self._door.hold_body(asked.caller) as held:
             try:
                 async with asyncio.timeout(self._body_time), self._turn:
                     message = await _take_only(messages)
             except TimeoutError as error:
                 raise GatewayRefused(GATEWAY_TOO_SLOW, "the message did not arrive in time") from error
             held.grow(len(message))
-            return await answer(asked, message)
+            with self._door.hold_place(asked.caller):
+                return await answer(asked, message)
 
-    def _make_asked(self, ids: RequestIds, headers: Mapping[str, str], tenant: str | None) -> Asked:
+    def _make_asked(self, ids: RequestIds, headers: Mapping[str, str], caller: Caller, holding: Holding) -> Asked:
         return Asked(
             correlation_id=ids.correlation_id,
             request_id=ids.request_id,
-            tenant=tenant,
+            caller=caller,
             method="POST",
             path={},
             query={},
             headers=headers,
             models=self._door.models,
+            holding=holding,
+            quotas=self._door.quotas,
         )
 
     async def _tell_ready(self, asked: Asked, _message: bytes) -> bytes:
-        return write_flag(not self._door.is_draining and is_server_ready(asked))
+        return write_flag(not self._door.is_draining and is_ready(asked.models))
 
 
 async def _infer(asked: Asked, data: bytes) -> bytes:
     is_short = len(data) <= _SHORT_BYTES
     message = parse_infer_message(data) if is_short else await asyncio.to_thread(parse_infer_message, data)
-    model, contract = choose_function(asked.models, message.model.name)
+    model, contract = await choose_function(asked, message.model.name)
     if message.model.version:
         judge_version(model, message.model.version)
     if is_short:
@@ -136,7 +155,7 @@ async def _infer(asked: Asked, data: bytes) -> bytes:
 
 
 async def _tell_live(asked: Asked, _message: bytes) -> bytes:
-    return write_flag(any(model.opened.standing in _AT_WORK for model in asked.models.by_name.values()))
+    return write_flag(is_live(asked.models))
 
 
 async def _tell_server(_asked: Asked, message: bytes) -> bytes:
@@ -146,16 +165,17 @@ async def _tell_server(_asked: Asked, message: bytes) -> bytes:
 
 async def _tell_model(asked: Asked, message: bytes) -> bytes:
     named = parse_named_model(message)
-    model, contract = choose_function(asked.models, named.name)
+    model, contract = await choose_function(asked, named.name)
     _judge_version(model, named)
     return write_model(describe_model(model, contract))
 
 
 async def _tell_model_ready(asked: Asked, message: bytes) -> bytes:
     named = parse_named_model(message)
-    model = asked.models.find(named.name)
-    _judge_version(model, named)
-    return write_flag(model.opened.standing in _AT_WORK)
+    model = asked.models.find(named.name, asked.caller)
+    if model.current is not None:
+        _judge_version(model.current, named)
+    return write_flag(could_answer(model))
 
 
 def _judge_version(model: ServedModel, named: NamedModel) -> None:

@@ -10,6 +10,7 @@ from ostiary.core.tensors import ParsedTensors
 from ostiary.errors import GATEWAY_MEDIA_TYPE, GatewayRefused
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.choose_model import choose_function
+from ostiary.gateway.health import could_answer, is_live, is_ready
 from ostiary.gateway.oip.forms import (
     InferAnswer,
     InferBody,
@@ -34,11 +35,10 @@ _MANY_NUMBERS: Final = 4_096
 """Written in JSON in a millisecond or two."""
 _ALIGNMENT: Final = 64
 """What computes likes its numbers to lie so."""
-_AT_WORK: Final = ("running", "resting")
 
 
 async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
-    model, contract = choose_function(asked.models, asked.path["model"])
+    model, contract = await choose_function(asked, asked.path["model"])
     _judge_version(asked, model)
     _judge_media_type(asked.headers.get("content-type"), has_binary=HEADER_LENGTH in asked.headers)
     header, binary = split_body(data, asked.headers.get(HEADER_LENGTH))
@@ -56,16 +56,18 @@ async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
 
 
 async def tell_model(asked: Asked, _body: object) -> Reply:
-    model, contract = choose_function(asked.models, asked.path["model"])
+    model, contract = await choose_function(asked, asked.path["model"])
     _judge_version(asked, model)
     return JsonReply(describe_model(model, contract))
 
 
 async def tell_model_ready(asked: Asked, _body: object) -> Reply:
-    model = asked.models.find(asked.path["model"])
-    _judge_version(asked, model)
-    is_ready = model.opened.standing in _AT_WORK
-    return JsonReply(ModelReady(model.name, is_ready), status=200 if is_ready else 503)
+    """Nothing is loaded for this."""
+    model = asked.models.find(asked.path["model"], asked.caller)
+    if model.current is not None:
+        _judge_version(asked, model.current)
+    could = could_answer(model)
+    return JsonReply(ModelReady(model.name, could), status=200 if could else 503)
 
 
 async def tell_server(_asked: Asked, _body: object) -> Reply:
@@ -76,12 +78,12 @@ def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
     """Those with more fixed parts come first: a model's name may have slashes in it."""
 
     async def tell_live(asked: Asked, _body: object) -> Reply:
-        is_live = any(model.opened.standing in _AT_WORK for model in asked.models.by_name.values())
-        return JsonReply(ServerLive(is_live), status=200 if is_live else 503)
+        is_alive = is_live(asked.models)
+        return JsonReply(ServerLive(is_alive), status=200 if is_alive else 503)
 
     async def tell_ready(asked: Asked, _body: object) -> Reply:
-        is_ready = not is_draining() and is_server_ready(asked)
-        return JsonReply(ServerReady(is_ready), status=200 if is_ready else 503)
+        is_all_ready = not is_draining() and is_ready(asked.models)
+        return JsonReply(ServerReady(is_all_ready), status=200 if is_all_ready else 503)
 
     named, versioned = "/v2/models/{model:path}", "/v2/models/{model:path}/versions/{version}"
     return (
@@ -95,10 +97,6 @@ def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
         _get(versioned, tell_model, "What this version of a function takes and gives", ModelMetadata),
         _get(named, tell_model, "What a function takes and gives", ModelMetadata),
     )
-
-
-def is_server_ready(asked: Asked) -> bool:
-    return all(model.opened.standing in _AT_WORK for model in asked.models.by_name.values())
 
 
 def _get(path: str, handle: Handler, summary: str, gives: Any, *, is_open: bool = False) -> Route:
@@ -129,7 +127,9 @@ def _post(path: str, summary: str) -> Route:
 
 def _find_place(asked: Asked, size: int) -> memoryview | None:
     """Where the model's worker sees it, once the call is made: then nothing needs to be copied."""
-    model = asked.models.by_name.get(asked.path["model"])
+    name = asked.path["model"]
+    served = asked.models.by_name.get(name) if asked.caller.may_ask(name) else None
+    model = None if served is None else served.current
     header = asked.headers.get(HEADER_LENGTH, "")
     before = -int(header) % _ALIGNMENT if header.isascii() and header.isdigit() and len(header) < 10 else 0
     place = None if model is None else model.opened.take_place(before + size)

@@ -24,7 +24,7 @@ DONE = ServerEvent("[DONE]")
 
 
 async def answer_chat(asked: Asked, body: ChatBody) -> Reply:
-    model = choose_model(asked.models, body.model)
+    model = await choose_model(asked, body.model)
     request = parse_chat(body, asked.tenant)
     names = CHAT if body.max_completion_tokens is None else CHAT_NEWER
     writer = ChatWriter(asked.correlation_id, model.name, model.verdict.root, int(time.time()))

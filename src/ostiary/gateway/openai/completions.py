@@ -72,7 +72,7 @@ def _choose_prompt(prompt: object) -> object:
 
 
 async def answer_completion(asked: Asked, body: CompletionBody) -> Reply:
-    model = choose_model(asked.models, body.model)
+    model = await choose_model(asked, body.model)
     request = parse_completion(body, asked.tenant)
     told = _Told(f"cmpl-{asked.correlation_id}", int(time.time()), model)
     if body.stream:

@@ -67,7 +67,7 @@ class Embeddings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def answer_embeddings(asked: Asked, body: EmbeddingsBody) -> Reply:
-    model = choose_model(asked.models, body.model)
+    model = await choose_model(asked, body.model)
     texts = list_texts(body.input)
     requests = [
         ParsedRequest(Operation.EMBED, {"text": text, **({"pooling": body.pooling} if body.pooling else {})})

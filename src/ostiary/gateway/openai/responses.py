@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def answer_responses(asked: Asked, body: ResponsesBody) -> Reply:
-    model = choose_model(asked.models, body.model)
+    model = await choose_model(asked, body.model)
     request = parse_responses(body, asked.tenant)
     writer = ResponseWriter(asked.correlation_id, model.name, int(time.time()), body)
     if body.stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from ostiary.worker.engines.language.caches import arrays_of, copy_caches, make_
 from ostiary.worker.engines.language.library import begin_computing
 from ostiary.worker.engines.language.prompt_cache import PromptCache
 from ostiary.worker.engines.language.rows import forward_rows
+from ostiary.worker.engines.language.turns import Turns
 
 
 @dataclass(slots=True)
@@ -34,6 +35,11 @@ class Work:
     """How much of that came from the prompt cache."""
 
     @property
+    def has_begun(self) -> bool:
+        """Whether its first token came."""
+        return self.answers[0].count > 0
+
+    @property
     def missing_tokens(self) -> int:
         return len(self.prompt) - 1 - self.done_tokens
 
@@ -50,6 +56,7 @@ class Schedule:
         self._most_rows: Final = most_rows
         self._budget: Final = budget
         self._together: Final = together
+        self._turns: Final = Turns()
         self._waiting: Final[deque[Work]] = deque()
         self._reading: Final[deque[Work]] = deque()
         self._answering: Final[list[Work]] = []
@@ -63,12 +70,13 @@ class Schedule:
     @property
     def is_reading(self) -> bool:
         """Whether the next step computes a piece of a prompt."""
-        return bool(self._reading)
+        return bool(self._turns.order(self._reading))
 
     @property
     def answers(self) -> list[Answer]:
-        """Those that want another token now."""
-        return [answer for work in self._answering for answer in work.answers if answer.wants_more]
+        """Those that want another token now, and whose turn it is."""
+        going_on = [work for work in self._answering if self._turns.may_go_on(work)]
+        return [answer for work in going_on for answer in work.answers if answer.wants_more]
 
     def add(self, work: Work) -> None:
         self._waiting.append(work)
@@ -92,21 +100,28 @@ class Schedule:
         return lost
 
     def admit(self, taken: int = 0) -> None:
-        """Lets calls in, the first first, as far as there is room for all that they may come to need.
+        """Lets calls in, as far as there is room for all that they may come to need: those of the tenant with the
+        fewest inside first, and of these the first.
 
         `taken`: what others hold of the memory.
         """
         while self._waiting:
             inside = [*self._reading, *self._answering]
-            reserved = taken + sum(work.reserved_bytes for work in inside) + self._waiting[0].reserved_bytes
-            rows = sum(len(work.answers) for work in inside) + len(self._waiting[0].answers)
+            counts = Counter(work.tenant for work in inside)
+            work = min(self._waiting, key=lambda waiting: counts[waiting.tenant])
+            reserved = taken + sum(other.reserved_bytes for other in inside) + work.reserved_bytes
+            rows = sum(len(other.answers) for other in inside) + len(work.answers)
             is_alone = not inside and not taken
             if not is_alone and (reserved > self._budget or rows > self._most_rows):
                 return
             self._cache.shrink(max(0, self._budget - reserved))
-            work = self._waiting.popleft()
+            self._waiting.remove(work)
             self._reading.append(work)  # at once: what fails from here on fails it too
             self._start(work)
+
+    def begin_step(self) -> None:
+        """Whose turn it is in this one."""
+        self._turns.begin_step([*self._reading, *self._answering])
 
     def _start(self, work: Work) -> None:
         found = self._cache.find(work.tenant, work.prompt[:-1])
@@ -134,12 +149,14 @@ class Schedule:
 
         One chunk is on its way at most: who cancels waits no longer than that.
         """
-        if not self._reading:
+        line = self._turns.order(self._reading)
+        if not line:
             self._begun = []
             return
         mx.eval(self._begun)
         mx.clear_cache()
-        works = self._choose_turn()
+        works = self._choose_turn(line)
+        self._turns.note_read(works)
         sizes = [min(work.missing_tokens, self._chunk) for work in works]
         longest = max(sizes)
         tokens = [
@@ -155,9 +172,9 @@ class Schedule:
                 self._cache.keep(work.tenant, work.prompt[: work.done_tokens], work.caches)
             self._place(work)
 
-    def _choose_turn(self) -> list[Work]:
+    def _choose_turn(self, line: Sequence[Work]) -> list[Work]:
         """The first in line, and such others as fit beside it without making the chunk larger."""
-        first, *others = self._reading
+        first, *others = line
         works, longest = [first], min(first.missing_tokens, self._chunk)
         for work in others if self._together else ():
             widest = max(longest, min(work.missing_tokens, self._chunk))

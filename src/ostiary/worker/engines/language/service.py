@@ -119,6 +119,7 @@ class Service:
         replies = self._look_at_new()
         try:
             self._schedule.admit(self._embedder.reserved_bytes)
+            self._schedule.begin_step()
             self._pace.use_threads(reads_prompts=self._schedule.is_reading)
             before, answers = self._begun, self._schedule.answers
             self._begun = self._batch.begin(answers, before) if answers else None

@@ -26,7 +26,7 @@ class Settings:
     """The folder of the model that holds the adapter to use; without it none is used."""
     chunk_tokens: int | None = None
     """How much of a prompt is computed between two tokens of other answers."""
-    rows: int = 64
+    rows: int = 72
     """How many answers may be written at once."""
     prompt_cache_bytes: int | None = None
     context_tokens: int | None = None
@@ -57,7 +57,7 @@ def parse_settings(values: JsonObject) -> Settings:
     return Settings(
         adapter=adapter,
         chunk_tokens=sizes.get("chunk_tokens"),
-        rows=sizes.get("rows", 64),
+        rows=sizes.get("rows", 72),
         prompt_cache_bytes=sizes.get("prompt_cache_bytes"),
         context_tokens=sizes.get("context_tokens"),
         modules=_parse_modules(values),

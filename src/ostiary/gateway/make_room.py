@@ -1,0 +1,122 @@
+"""Makes room in the budget of memory for a model that is to be loaded, in turn: others go, or it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from ostiary.errors import CELL_CLOSED, CELL_MEMORY_BUDGET, GATEWAY_NO_ROOM, CellRefused, GatewayRefused, Misuse
+
+if TYPE_CHECKING:
+    from ostiary.gateway.kept import Kept
+    from ostiary.gateway.memory_budget import MemoryBudget, Share
+    from ostiary.gateway.versions import TakeRoom
+
+_MIB: Final = 1 << 20
+
+
+class RoomMaker:
+    """Of one event loop."""
+
+    def __init__(
+        self,
+        budget: MemoryBudget,
+        seconds: float,
+        find_idle: Callable[[Kept], Kept | None],
+        find_busy: Callable[[Kept], Kept | None],
+        unload: Callable[[Kept], Awaitable[None]],
+    ) -> None:
+        """`seconds`: that somebody waits for room. `find_idle`: who could go for the one that is named;
+        `find_busy`: who could, if nobody else asked it any more.
+        """
+        self.seconds = seconds
+        self.turn: Final = asyncio.Lock()
+        """Of whoever makes room: nobody undoes what another does."""
+        self.changed: Final = asyncio.Event()
+        """Set when somebody let go of a model, and when one was closed."""
+        self._budget: Final = budget
+        self._find_idle: Final = find_idle
+        self._find_busy: Final = find_busy
+        self._unload: Final = unload
+
+    def make_take_room(self, kept: Kept, share: Share, beside: Share | None = None) -> TakeRoom:
+        """For the thread that opens it: waits until the loop made room."""
+        loop = asyncio.get_running_loop()
+
+        @contextmanager
+        def take_room(need: int) -> Iterator[None]:
+            work = self._take_room(kept, share, need, beside)
+            try:
+                made = asyncio.run_coroutine_threadsafe(work, loop)
+            except RuntimeError as error:  # the loop has ended
+                work.close()
+                raise Misuse(CELL_CLOSED, "the server was stopped") from error
+            made.result()
+            try:
+                yield
+            finally:
+                share.give_back()
+
+        return take_room
+
+    async def _take_room(self, kept: Kept, share: Share, need: int, beside: Share | None) -> None:
+        """`beside`: of the version that it is to replace. That one goes, so only what is more has to be found."""
+        if need > self._budget.most_bytes:
+            raise never_fits(need, self._budget.most_bytes)
+        more = need if beside is None else max(0, need - beside.bytes)
+        asked_to_go: list[Kept] = []
+        try:
+            async with asyncio.timeout(self.seconds), self.turn:
+                patient_until = asyncio.get_running_loop().time() + self.seconds / 2
+                while not share.take(more):
+                    self.changed.clear()
+                    idle = self._find_idle(kept)
+                    kept.lacks_room = idle is None
+                    if idle is not None:
+                        await self._unload(idle)
+                        continue
+                    _check_wanted(kept, beside)
+                    if await self._wait(patient_until):
+                        asked_to_go += self._ask_one_to_go(kept)
+                        patient_until += self.seconds / 8
+        except TimeoutError:
+            raise GatewayRefused(GATEWAY_NO_ROOM, "all models at work are in use") from None
+        finally:
+            kept.lacks_room = False
+            for other in asked_to_go:
+                other.served.is_leaving = False
+            self.changed.set()
+
+    async def _wait(self, patient_until: float) -> bool:
+        """Until something changed. Whether patience is over without that."""
+        left = patient_until - asyncio.get_running_loop().time()
+        try:
+            await asyncio.wait_for(self.changed.wait(), left if left > 0 else None)
+        except TimeoutError:
+            return True
+        return False
+
+    def _ask_one_to_go(self, wanted: Kept) -> list[Kept]:
+        """Whose requests come without a pause would keep its place for ever: so it takes no more for a while."""
+        busy = self._find_busy(wanted)
+        if busy is None:
+            return []
+        busy.served.is_leaving = True
+        self.changed.set()  # it may be idle by now
+        return [busy]
+
+
+def _check_wanted(kept: Kept, beside: Share | None) -> None:
+    """Raises TimeoutError where nobody waits any more for a model that is for demand."""
+    if kept.to_serve.is_on_demand and beside is None and not kept.waiting:
+        raise TimeoutError
+
+
+def never_fits(need: int, room: int) -> CellRefused:
+    return CellRefused(
+        CELL_MEMORY_BUDGET,
+        f"the model may need {need // _MIB:,} MiB; the server has {max(0, room) // _MIB:,} MiB for it",
+        hint="Give [server] more memory, or the model less by [limits] (docs/admission.md).",
+    )

@@ -1,0 +1,47 @@
+"""How many requests may be answered at once, and that no tenant has all the places. Of one event loop. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from ostiary.errors import GATEWAY_BUSY, GatewayRefused
+
+
+class Places:
+    """Whoever has more than half of them leaves the last eighth to others."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = most
+        self._by_tenant: Final[dict[str, int]] = {}
+
+    @property
+    def taken(self) -> int:
+        return self._most - self._left
+
+    def change(self, most: int) -> None:
+        """Nobody who has one loses it."""
+        self._left += most - self._most
+        self._most = most
+
+    def judge(self, tenant: str) -> None:
+        """Raises GatewayRefused(GATEWAY_BUSY) where there is none now."""
+        is_greedy = self._by_tenant.get(tenant, 0) > self._most // 2 and self._left <= self._most // 8
+        if self._left <= 0 or is_greedy:
+            raise GatewayRefused(GATEWAY_BUSY, "there are as many requests as there may be")
+
+    @contextmanager
+    def take(self, tenant: str) -> Iterator[None]:
+        """One, while the block lasts. Raises as `judge` does."""
+        self.judge(tenant)
+        self._left -= 1
+        self._by_tenant[tenant] = self._by_tenant.get(tenant, 0) + 1
+        try:
+            yield
+        finally:
+            self._left += 1
+            held = self._by_tenant.pop(tenant) - 1
+            if held:
+                self._by_tenant[tenant] = held
