@@ -165,7 +165,7 @@ def test_what_is_still_sent_after_a_refusal_goes_nowhere(served: Served) -> None
 
 def test_a_claim_takes_no_memory(served: Served) -> None:
     (opened,) = (model.opened for model in served.door.door.models.by_name.values())
-    given = opened._opened.cell._process._lent._given  # type: ignore[union-attr]
+    given = opened._opened.cell._process.lent._given  # type: ignore[union-attr]
     before = given.most_bytes
     with served.door.connect(PATIENCE) as connection:
         connection.sendall(head("POST", ADDRESS, "content-length: 60000000", "inference-header-content-length: 9"))

@@ -66,7 +66,7 @@ class CellProcess:
         self._on_end: Final = on_end
         self._pump: Final = Pump(sock, FromWorker, self, "ostiary-cell", takes_descriptors=False)
         self._loading: Final = Loading(told.engine, limits.load_seconds)
-        self._lent: Final = lent
+        self.lent: Final = lent
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
         if lent is not None:
             self._calls.copy_out = lent.copy_out
@@ -128,8 +128,8 @@ class CellProcess:
             self._is_ended = True
             self._pump.forget()
             self._server.end_birth(self._birth)
-            if self._lent is not None:
-                self._lent.close()
+            if self.lent is not None:
+                self.lent.close()
 
     def load(self, sealed: SealedModel) -> JsonObject:
         """What the engine says of the model. Raises a WorkerFault, CellRefused, or whatever the vault says."""
@@ -186,7 +186,7 @@ class CellProcess:
             return None
         find_watchdog().watch(self)
         try:
-            buffers = asked.write(call.id, self._calls, self._lent)
+            buffers = asked.write(call.id, self._calls, self.lent)
         except FrameUnfit as error:
             self._calls.forget(call.id)
             raise CallRefused(WORKER_CALL_REFUSED, f"the call cannot be sent: {error}") from error
@@ -199,9 +199,6 @@ class CellProcess:
         if reading is not None:
             self._grant(reading.cpu_milliseconds // 1000)
         return call
-
-    def take_place(self, size: int) -> memoryview | None:
-        return None if self._is_ended or self._lent is None else self._lent.take(size)
 
     def kill(self, cause: Cause, detail: str = "") -> None:
         """End it now. The first cause counts."""
@@ -224,8 +221,8 @@ class CellProcess:
         self._calls.forget_all()
         self._pump.forget()
         self._birth.forget()
-        if self._lent is not None:
-            self._lent.close()
+        if self.lent is not None:
+            self.lent.close()
 
     def read_usage(self) -> CellUsage:
         reading = self._read_meter()
@@ -277,8 +274,8 @@ class CellProcess:
 
     def check_idle(self, now: float) -> bool:
         used = self._meter_it()
-        if self._lent is not None:
-            self._lent.trim(now)
+        if self.lent is not None:
+            self.lent.trim(now)
         if self.is_watched:
             return True  # it has work by now, and was not looked at since
         if self._idle.is_used_up(now, used):
@@ -354,8 +351,8 @@ class CellProcess:
             self._loading.stop()
             self._calls.close(self.explain)
             self._server.end_birth(self._birth)
-            if self._lent is not None:
-                self._lent.close()
+            if self.lent is not None:
+                self.lent.close()
 
     def _end(self) -> None:
         self._birth.kill()
@@ -416,7 +413,7 @@ class CellProcess:
     def _describe_ending(self) -> Ending:
         report = self._birth.exit
         shared_bytes = self._first.shared_bytes if self._first else 0
-        shared_bytes += self._lent.most_bytes if self._lent else 0
+        shared_bytes += self.lent.most_bytes if self.lent else 0
         return Ending(
             signal=report.signal if report else signal.SIGKILL,
             status=report.status if report else None,
