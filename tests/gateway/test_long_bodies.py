@@ -137,6 +137,18 @@ def test_who_goes_away_within_a_long_body_gives_its_place_back(served: Served, c
     assert copied == [SIZE + 3]
 
 
+def test_what_is_refused_gives_its_place_back(served: Served) -> None:
+    exchange(served.door, b"\x01" * SIZE)
+    lines, body = write(b"\x01" * SIZE)
+    wrong = body.replace(b'"shape": [3]', b'"shape": [9]')
+    for _ in range(3):
+        wait_for_place(served)
+        with served.door.connect(PATIENCE) as connection, connection.makefile("rb") as answers:
+            connection.sendall(lines + wrong)
+            assert answers.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+    wait_for_place(served)
+
+
 def test_who_holds_a_place_and_sends_nothing_keeps_nobody_waiting(served: Served) -> None:
     data = b"\x03" * SIZE
     exchange(served.door, data)

@@ -259,7 +259,7 @@ class CellProcess:
     def check(self, now: float) -> bool:
         if self._is_ended:
             return False
-        used = self._meter_it()
+        used = self._look_at_it(now)
         if self._loading.is_overdue(now):
             self.kill(Cause.WALL_TIME, "it did not load the model in time")
         for is_late, started_cpu_milliseconds in self._calls.find_overdue(now):
@@ -273,17 +273,17 @@ class CellProcess:
         return False
 
     def check_idle(self, now: float) -> bool:
-        used = self._meter_it()
-        if self.lent is not None:
-            self.lent.trim(now)
+        used = self._look_at_it(now)
         if self.is_watched:
             return True  # it has work by now, and was not looked at since
         if self._idle.is_used_up(now, used):
             self.kill(Cause.CPU, "it worked, and nobody had asked it to")
         return not self._is_ended
 
-    def _meter_it(self) -> int:
+    def _look_at_it(self, now: float) -> int:
         """Milliseconds of processor time, so far."""
+        if self.lent is not None:
+            self.lent.trim(now)
         if self._is_made_to_wait:
             self._pump.wake()  # perhaps for long enough
         reading = self._read_meter()
