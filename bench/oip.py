@@ -2,20 +2,27 @@
 
     python bench/oip.py                      1,000 small calls of each kind, and 10 large ones
     python bench/oip.py --calls 100          a look
+    python bench/oip.py --checked            the contract asks for finite numbers from 0 to 1
 
 The function gives back what it is given and checks no number, behind the whole wall: what is left is the way there
 and back. The door has a key to check and a record to write, as always. One client asks over one connection, one
 call after the other. The rounds take turns; told is the median of each, and what it is beyond the call in the
 program that opened the model: for small calls that is to be below 0.5 milliseconds. Large ones are told in bytes
 that went one way, through door and worker and back, by the fastest call: other programs have a part in the rest.
+
+Beside the door stand two servers without a model, which only send back what they got: one of plain sockets, and one
+of gRPC's own library. No door can be faster than these are with the same client, at the same moment. Processor time
+is the server's alone, of all its threads, without the model's process and without the client.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -40,6 +47,7 @@ from ostiary.testing import safetensors_file, sign_model
 
 ROUNDS: Final = 5
 WANTED_MS: Final = 0.5
+WANTED_BYTES_PER_S: Final = 10**9
 LARGE: Final = 16 << 20
 """Numbers of four bytes."""
 SERVER: Final = "import sys; from ostiary.cli.main import main; sys.exit(main(['serve', *sys.argv[1:]]))"
@@ -51,10 +59,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=1_000, metavar="N", help="small ones of each kind")
     parser.add_argument("--large", type=int, default=10, metavar="N", help="large ones of each kind")
+    parser.add_argument("--checked", action="store_true", help="every number is held against a range, and finite")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         folder = Path(place)
-        model = write_echo(folder / "echo")
+        model = write_echo(folder / "echo", is_checked=options.checked)
         key = sign_model(model)
         limits: dict[str, int | str] = {"memory": "2 GiB"}
         opened = stack.enter_context(ostiary.open(model, key=key, state=folder / "here", limits=limits))
@@ -66,10 +75,43 @@ def main() -> int:
             "over gRPC, raw": client.ask_grpc,
         }
         cost = tell(measure(kinds, small, max(1, options.calls // ROUNDS)))
+        with sending_back(give_back_plainly) as plain, sending_back(give_back_by_grpc) as by_grpc:
+            kinds["plain sockets"] = PlainClient(plain).ask
+            kinds["an empty gRPC server"] = GrpcClient(by_grpc).ask
+            fastest = measure_large(kinds, large, options.large, client.pid)
+        tell_large(fastest, large.nbytes)
+    return 0 if cost < WANTED_MS and large.nbytes / fastest["over HTTP, binary"][0] >= WANTED_BYTES_PER_S else 1
+
+
+def measure_large(
+    kinds: dict[str, Callable[[object], object]], array: object, times: int, server: int
+) -> dict[str, tuple[float, float]]:
+    """Seconds of the fastest call of each kind, and of the server's processor time for an average one."""
+    taken: dict[str, list[float]] = {name: [] for name in kinds}
+    used = dict.fromkeys(kinds, 0.0)
+    for act in kinds.values():
+        act(array)
+    for _ in range(times):
         for name, act in kinds.items():
-            seconds = min(time_one(act, large) for _ in range(options.large))
-            print(f"{name:28}{large.nbytes / seconds / 1e9:>7.2f} GB/s   {large.nbytes >> 20} MiB each way")
-    return 0 if cost < WANTED_MS else 1
+            before = read_processor_time(server)
+            taken[name].append(time_one(act, array))
+            used[name] += read_processor_time(server) - before
+    return {name: (min(found), used[name] / times) for name, found in taken.items()}
+
+
+def tell_large(fastest: dict[str, tuple[float, float]], size: int) -> None:
+    floors = {"over HTTP, binary": "plain sockets", "over gRPC, raw": "an empty gRPC server"}
+    for name, (seconds, used) in fastest.items():
+        floor = fastest[floors[name]][0] / seconds if name in floors else 0.0
+        beside = f"   {floor:.2f} of {floors[name]}, {used * 1000:.0f} ms of processor time" if floor else ""
+        print(f"{name:28}{size / seconds / 1e9:>7.2f} GB/s   {size >> 20} MiB each way{beside}")
+    print(f"\nover HTTP wanted: {WANTED_BYTES_PER_S / 1e9:.0f} GB/s")
+
+
+def read_processor_time(process: int) -> float:
+    """Seconds, of all its threads."""
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def time_one(act: Callable[[object], object], array: object) -> float:
@@ -100,14 +142,14 @@ def tell(taken: dict[str, list[float]]) -> float:
     return cost
 
 
-def write_echo(place: Path) -> Path:
+def write_echo(place: Path, *, is_checked: bool = False) -> Path:
     """A model directory: y is x."""
     length = dim("length")
     contract = FunctionContract(
         "echo",
         (ContractDim("length", 1, None),),
-        (TensorInput("x", "FP32", (length,)),),
-        (TensorOutput("y", "FP32", (length,)),),
+        (TensorInput("x", "FP32", (length,), is_checked, (0.0, 1.0) if is_checked else None),),
+        (TensorOutput("y", "FP32", (length,), is_checked),),
     )
     kind = TensorType(Dtype.FLOAT32, (length,))
     graph = Graph("echo", contract.list_graph_dims(), (Input("x", kind),), (), (), (Output("y", 0),))
@@ -121,15 +163,14 @@ def write_echo(place: Path) -> Path:
 class Client:
     """Over one connection of each kind."""
 
-    def __init__(self, port: int, grpc_port: int, key: str) -> None:
-        import grpc
-
-        self._connection: Final = socket.create_connection(("127.0.0.1", port))
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port: int, grpc_port: int, key: str, pid: int) -> None:
+        self.pid: Final = pid
+        """Of the server."""
+        self._connection: Final = connect(port)
+        self._whole: Final = memoryview(bytearray(LARGE * 4 + 65_536))
+        """Where answers go: memory that is new each time would cost the client as much as all the rest."""
         self._key: Final = key
-        options = (("grpc.max_receive_message_length", LIMIT), ("grpc.max_send_message_length", LIMIT))
-        self._channel: Final = grpc.insecure_channel(f"127.0.0.1:{grpc_port}", options)
-        self._infer: Final = self._channel.unary_unary(PATH)
+        self._grpc: Final = GrpcClient(grpc_port, (("authorization", f"Bearer {key}"),))
 
     def ask(self, array: numpy.ndarray) -> None:
         asked = {"name": "x", "datatype": "FP32", "shape": [array.size]}
@@ -143,30 +184,119 @@ class Client:
         self._take(array.nbytes)
 
     def ask_grpc(self, array: numpy.ndarray) -> None:
+        self._grpc.ask(array)
+
+    def close(self) -> None:
+        self._grpc.close()
+        self._connection.close()
+
+    def _take(self, least: int) -> None:
+        place = end = 0
+        while not end or place < end:
+            size = self._connection.recv_into(self._whole[place:])
+            assert size, "the server closed the connection"
+            place += size
+            if not end:
+                top, found, _ = bytes(self._whole[: min(place, 65_536)]).partition(b"\r\n\r\n")
+                length = re.search(rb"\r\ncontent-length: (\d+)", top) if found else None
+                end = 0 if length is None else len(top) + 4 + int(length[1])
+        assert end > least, bytes(self._whole[:500])
+
+
+class PlainClient:
+    """Over one connection to a server that sends everything back."""
+
+    def __init__(self, port: int) -> None:
+        self._connection: Final = connect(port)
+        self._whole: Final = memoryview(bytearray(LARGE * 4))
+
+    def ask(self, array: numpy.ndarray) -> None:
+        self._connection.sendall(array)
+        place = 0
+        while place < array.nbytes:
+            place += self._connection.recv_into(self._whole[place : array.nbytes])
+
+
+class GrpcClient:
+    """Over one channel."""
+
+    def __init__(self, port: int, metadata: tuple[tuple[str, str], ...] = ()) -> None:
+        import grpc
+
+        options = (("grpc.max_receive_message_length", LIMIT), ("grpc.max_send_message_length", LIMIT))
+        self._channel: Final = grpc.insecure_channel(f"127.0.0.1:{port}", options)
+        self._infer: Final = self._channel.unary_unary(PATH)
+        self._metadata: Final = metadata
+
+    def ask(self, array: numpy.ndarray) -> None:
         told = write_text(1, "x") + write_text(2, "FP32") + write_packed(3, [array.size])
         parts = [write_text(1, "echo"), *write_bytes(5, told), *write_bytes(7, memoryview(array).cast("B"))]
-        answer = self._infer(b"".join(parts), metadata=(("authorization", f"Bearer {self._key}"),))
+        answer = self._infer(b"".join(parts), metadata=self._metadata)
         assert len(answer) > array.nbytes
 
     def close(self) -> None:
         self._channel.close()
-        self._connection.close()
 
-    def _take(self, least: int) -> None:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._connection.recv(65_536)
-        top, _, rest = data.partition(b"\r\n\r\n")
-        found = re.search(rb"\r\ncontent-length: (\d+)", top)
-        assert found is not None
-        assert int(found[1]) > least, top + rest[:500]
-        whole = bytearray(int(found[1]))
-        whole[: len(rest)] = rest
-        view, place = memoryview(whole), len(rest)
-        while place < len(whole):
-            size = self._connection.recv_into(view[place:])
-            assert size, "the server closed the connection"
-            place += size
+
+def connect(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+@contextlib.contextmanager
+def sending_back(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """The port of a server in a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, __file__, "--send-back", serve.__name__, str(listening.fileno())],
+            pass_fds=[listening.fileno()],
+            stdout=subprocess.PIPE,
+        )
+    assert process.stdout is not None
+    started = process.stdout.readline().decode().strip()
+    try:
+        yield int(started) or port
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def give_back_plainly(listening: socket.socket) -> None:
+    print(0, flush=True)
+    connection, _ = listening.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    whole, place = memoryview(bytearray(LARGE * 4)), 0
+    while size := connection.recv_into(whole[place:]):
+        place += size
+        if place == len(whole):
+            connection.sendall(whole)
+            place = 0
+
+
+def give_back_by_grpc(listening: socket.socket) -> None:
+    """At a port of its own: the library takes no socket."""
+    import grpc
+
+    listening.close()
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, _details: object) -> object:
+            async def give(message: bytes, _context: object) -> bytes:
+                return message
+
+            return grpc.unary_unary_rpc_method_handler(give)
+
+    async def serve() -> None:
+        options = (("grpc.max_receive_message_length", LIMIT), ("grpc.max_send_message_length", LIMIT))
+        server = grpc.aio.server(handlers=(Handler(),), options=options)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        print(port, flush=True)
+        await server.wait_for_termination()
+
+    asyncio.run(serve())
 
 
 @contextlib.contextmanager
@@ -184,7 +314,7 @@ def serving(model: Path, key: Path, state: Path) -> Iterator[Client]:
             shown += server.stderr.readline()
         found = re.search(r"ost_\S+", shown)
         assert found is not None
-        client = Client(port, grpc_port, found[0])
+        client = Client(port, grpc_port, found[0], server.pid)
         try:
             yield client
         finally:
@@ -194,4 +324,8 @@ def serving(model: Path, key: Path, state: Path) -> Iterator[Client]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--send-back"]:
+        {"give_back_plainly": give_back_plainly, "give_back_by_grpc": give_back_by_grpc}[sys.argv[2]](
+            socket.socket(fileno=int(sys.argv[3]))
+        )
     sys.exit(main())

@@ -9,7 +9,7 @@ import time
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, Events, last_reply, make_plan, make_sealed, open_cell, signal_worker
 
-from ostiary.cell import answers, call_book, pump
+from ostiary.cell import answers, call_book, lent, pump
 from ostiary.cell.start import start_cell
 from ostiary.core.frames import ReplyKind
 from ostiary.core.limits import (
@@ -245,6 +245,7 @@ def test_a_caller_that_never_reads_holds_nobody_up_for_longer_than_its_own_time(
 
 def test_a_caller_waits_for_room_and_not_longer_than_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump, "MAX_UNSENT_BYTES", 1 << 20)
+    monkeypatch.setattr(lent, "LARGE_BYTES", 1 << 30)  # all goes through the channel
     with open_cell(Events()) as cell:
         signal_worker(cell, signal.SIGSTOP)
         queued = cell.call("echo", {}, bytes(8 << 20), deadline_seconds=PATIENCE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cell_tools import LINUX_ONLY, Events, last_reply, open_cell, open_hostile
+from cell_tools import LIMITS, LINUX_ONLY, Events, last_reply, open_cell, open_hostile
 
 from ostiary.cell import lent
 from ostiary.cell.running import RunningCell
@@ -81,6 +81,21 @@ def test_what_lies_there_in_another_order_is_copied() -> None:
         place[:] = DATA
         half = SIZE // 2 + 1
         assert echo(cell, place[half:], place[:half], answer_bytes=0) == DATA[half:] + DATA[:half]
+
+
+def test_what_is_to_be_held_still_is_copied_once() -> None:
+    with open_cell(Events()) as cell:
+        data = bytearray(DATA)
+        held = cell.hold_still([memoryview(b"first"), memoryview(data), memoryview(b"")])
+        assert held is not None
+        data[:] = bytes(SIZE)
+        assert [bytes(part) for part in held] == [b"first", DATA, b""]
+        assert all(part.readonly for part in held)
+        assert cell.hold_still(held) is None, "it is there already"
+        assert cell.hold_still([memoryview(b"small")]) is None
+        assert cell.hold_still([]) is None
+        assert cell.hold_still([memoryview(bytes(LIMITS.memory_bytes // 4 + 1))]) is None
+        assert echo(cell, *held, answer_bytes=0) == b"first" + DATA
 
 
 def test_a_place_of_a_worker_that_ended_is_of_use_to_the_next() -> None:

@@ -106,7 +106,8 @@ class Published:
         call = parse_call("render_template", body, BOUNDS)
         assert isinstance(call, ChatCall)
         try:
-            return self.prompts.render(call)
+            written = self.prompts.write(call)
+            return self.prompts.uncover(written), self.prompts.read(written)
         except CallUnfit:
             return None
 

@@ -137,6 +137,18 @@ def test_who_goes_away_within_a_long_body_gives_its_place_back(served: Served, c
     assert copied == [SIZE + 3]
 
 
+def test_what_is_refused_gives_its_place_back(served: Served) -> None:
+    exchange(served.door, b"\x01" * SIZE)
+    lines, body = write(b"\x01" * SIZE)
+    wrong = body.replace(b'"shape": [3]', b'"shape": [9]')
+    for _ in range(3):
+        wait_for_place(served)
+        with served.door.connect(PATIENCE) as connection, connection.makefile("rb") as answers:
+            connection.sendall(lines + wrong)
+            assert answers.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+    wait_for_place(served)
+
+
 def test_who_holds_a_place_and_sends_nothing_keeps_nobody_waiting(served: Served) -> None:
     data = b"\x03" * SIZE
     exchange(served.door, data)
@@ -165,7 +177,7 @@ def test_what_is_still_sent_after_a_refusal_goes_nowhere(served: Served) -> None
 
 def test_a_claim_takes_no_memory(served: Served) -> None:
     (opened,) = (model.opened for model in served.door.door.models.by_name.values())
-    given = opened._opened.cell._process._lent._given  # type: ignore[union-attr]
+    given = opened._opened.cell._process.lent._given  # type: ignore[union-attr]
     before = given.most_bytes
     with served.door.connect(PATIENCE) as connection:
         connection.sendall(head("POST", ADDRESS, "content-length: 60000000", "inference-header-content-length: 9"))

@@ -239,6 +239,8 @@ def test_functions_over_grpc_until_it_is_stopped(house: Path) -> None:
         port = free.getsockname()[1]
     with serving(house, "scaled", "--key", "scaled.pub", "--grpc-port", str(port)) as program:
         assert f"ostiary: gRPC at 127.0.0.1:{port}\n" in program.said
+        opened = next(line for line in program.said.splitlines() if "vouched for by key" in line)
+        assert opened.endswith(" MB, 600 s a request; served as scaled")  # a function says no tokens
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             shown = (("authorization", f"Bearer {program.key}"),)
             tell = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")

@@ -19,6 +19,7 @@ from ostiary.errors import AnswerRefused, CallRefused, ContractRefused, OstiaryE
 from ostiary.graph.function_contract import FunctionContract, TensorOutput
 from ostiary.record.events import CellEnded, Event
 from ostiary.record.request_events import RequestCancelled, RequestComputed, RequestFailed, RequestRefused
+from ostiary.walks import tensor_walk
 from ostiary.walks.tensor_walk import TensorsInFlight, ask_function
 
 pytestmark = LINUX_ONLY
@@ -191,3 +192,23 @@ def test_what_nobody_wants_any_more() -> None:
         asked.cancel()
         assert asked.take()
     assert isinstance(opened.told, RequestCancelled)
+
+
+@pytest.mark.parametrize("rows", [2, 1 << 17])
+def test_what_was_checked_is_what_is_computed(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though whoever gave a large array writes to it as soon as it was looked at. Small ones are copied by the door."""
+    wanted = struct.pack("<3f", 1, 2, 3) * rows
+    array = bytearray(wanted)
+    check = tensor_walk.check_tensors
+
+    def check_and_change(*given: Any) -> Any:
+        checked = check(*given)
+        if rows > 2:
+            array[:] = struct.pack("<f", float("nan")) * (3 * rows)
+        return checked
+
+    monkeypatch.setattr(tensor_walk, "check_tensors", check_and_change)
+    with desk(replace(CONTRACT, dims=(replace(CONTRACT.dims[0], max=None),))) as opened:
+        answer = opened.ask(x=Tensor("FP32", (rows, 3), memoryview(array))).conclude()
+    (tensor,) = answer.outputs.values()
+    assert tensor.data == wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.core.call_sentences import is_for_strangers
+from ostiary.core.call_sentences import tell_strangers
 from ostiary.core.frames import ErrorName, FrameMalformed, JsonObject, LimitName
 from ostiary.core.limits import MAX_READING_MS, MAX_USAGE_FRAMES
 from ostiary.core.text import quote_untrusted
@@ -41,8 +41,7 @@ def parse_error(body: JsonObject, *, is_loading: bool) -> OstiaryError:
     limit = _read_limit(body, name)
     match name:
         case ErrorName.CALL_REFUSED:
-            known = sentence if is_for_strangers(sentence) else ""
-            return CallRefused(WORKER_CALL_REFUSED, told, limit=limit, public_detail=known)
+            return CallRefused(WORKER_CALL_REFUSED, told, limit=limit, public_detail=tell_strangers(sentence))
         case ErrorName.ENGINE_FAILED:
             return EngineFailed(WORKER_ENGINE_FAILED, told)
         case ErrorName.OUT_OF_MEMORY:

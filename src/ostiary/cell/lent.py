@@ -100,6 +100,25 @@ class LentMemory:
         self._used_at = self._clock()
         return self._given.take(size, is_new_too=False)
 
+    def bring(self, views: Sequence[memoryview]) -> list[memoryview] | None:
+        """The same bytes where the worker sees them and nobody changes them; None where there is no room."""
+        place = self._given.take(sum(map(len, views)))
+        if place is None:
+            return None
+        brought: list[memoryview] = []
+        for view in views:
+            part, place = place[: len(view)], place[len(view) :]
+            _copy(view, part)
+            brought.append(part.toreadonly())
+        return brought
+
+    def hold_still(self, views: Sequence[memoryview]) -> list[memoryview] | None:
+        """As `bring`, where they are large and do not lie there already."""
+        if sum(map(len, views)) < LARGE_BYTES or self._find_in_a_row(views) is not None:
+            return None
+        self._used_at = self._clock()
+        return self.bring(views)
+
     def lend(self, tails: Sequence[Tail], answer_bytes: int) -> Loan | None:
         """For a call with this data; None where nothing of it is large, or there is no room now.
 
@@ -110,7 +129,7 @@ class LentMemory:
         except TypeError:  # not in one piece, which it is refused for elsewhere
             return None
         size = sum(map(len, views))
-        placed = self._place(views, size) if size >= LARGE_BYTES else None
+        placed = self._place(views) if size >= LARGE_BYTES else None
         room = self._room.take(answer_bytes) if answer_bytes >= LARGE_BYTES else None
         if placed is None and room is None:
             return None
@@ -148,21 +167,22 @@ class LentMemory:
             if arena is not None:
                 arena.close()
 
-    def _place(self, views: Sequence[memoryview], size: int) -> tuple[int, Sequence[memoryview]] | None:
+    def _place(self, views: Sequence[memoryview]) -> tuple[int, Sequence[memoryview]] | None:
         """Where they lie one behind the other, and what is to be held meanwhile."""
-        start = self._given.find(views[0])
+        start = self._find_in_a_row(views)
         if start is not None:
-            ends = accumulate(map(len, views), initial=start)
-            if all(self._given.find(view) == end for view, end in zip(views, ends, strict=False) if view):
-                return start, views
-        place = self._given.take(size)
-        if place is None:
+            return start, views
+        brought = self.bring(views)
+        return None if brought is None else (self._given.place(brought[0]), brought)
+
+    def _find_in_a_row(self, views: Sequence[memoryview]) -> int | None:
+        """Where they begin; None where they do not lie in memory that is given, one behind the other."""
+        start = self._given.find(views[0])
+        if start is None:
             return None
-        start = 0
-        for view in views:
-            _copy(view, place[start : start + len(view)])
-            start += len(view)
-        return self._given.place(place), [place]
+        ends = accumulate(map(len, views), initial=start)
+        is_in_a_row = all(self._given.find(view) == end for view, end in zip(views, ends, strict=False) if view)
+        return start if is_in_a_row else None
 
 
 class _OwnPages(Pages):

@@ -66,7 +66,7 @@ class CellProcess:
         self._on_end: Final = on_end
         self._pump: Final = Pump(sock, FromWorker, self, "ostiary-cell", takes_descriptors=False)
         self._loading: Final = Loading(told.engine, limits.load_seconds)
-        self._lent: Final = lent
+        self.lent: Final = lent
         self._calls: Final = CallBook(limits.tokens, self._cancel, self._pump.wake, told.correlation_id)
         if lent is not None:
             self._calls.copy_out = lent.copy_out
@@ -126,8 +126,8 @@ class CellProcess:
             self._is_ended = True
             self._pump.forget()
             self._server.end_birth(self._birth)
-            if self._lent is not None:
-                self._lent.close()
+            if self.lent is not None:
+                self.lent.close()
 
     def load(self, sealed: SealedModel) -> JsonObject:
         """What the engine says of the model. Raises a WorkerFault, CellRefused, or whatever the vault says."""
@@ -188,7 +188,7 @@ class CellProcess:
             return None
         find_watchdog().watch(self)
         try:
-            buffers = asked.write(call.id, self._calls, self._lent)
+            buffers = asked.write(call.id, self._calls, self.lent)
         except FrameUnfit as error:
             self._calls.forget(call.id)
             raise CallRefused(WORKER_CALL_REFUSED, f"the call cannot be sent: {error}") from error
@@ -201,9 +201,6 @@ class CellProcess:
         if reading is not None:
             self._grant(reading.cpu_milliseconds // 1000)
         return call
-
-    def take_place(self, size: int) -> memoryview | None:
-        return None if self._is_ended or self._lent is None else self._lent.take(size)
 
     def kill(self, cause: Cause, detail: str = "") -> None:
         """End it now. The first cause counts."""
@@ -226,8 +223,8 @@ class CellProcess:
         self._calls.forget_all()
         self._pump.forget()
         self._birth.forget()
-        if self._lent is not None:
-            self._lent.close()
+        if self.lent is not None:
+            self.lent.close()
 
     def read_usage(self) -> CellUsage:
         reading = self._read_meter()
@@ -264,7 +261,7 @@ class CellProcess:
     def check(self, now: float) -> bool:
         if self._is_ended:
             return False
-        used = self._meter_it()
+        used = self._look_at_it(now)
         if self._loading.is_overdue(now):
             self.kill(Cause.WALL_TIME, "it did not load the model in time")
         for is_late, started_cpu_milliseconds in self._calls.find_overdue(now):
@@ -278,17 +275,17 @@ class CellProcess:
         return False
 
     def check_idle(self, now: float) -> bool:
-        used = self._meter_it()
-        if self._lent is not None:
-            self._lent.trim(now)
+        used = self._look_at_it(now)
         if self.is_watched:
             return True  # it has work by now, and was not looked at since
         if self._idle.is_used_up(now, used):
             self.kill(Cause.CPU, "it worked, and nobody had asked it to")
         return not self._is_ended
 
-    def _meter_it(self) -> int:
+    def _look_at_it(self, now: float) -> int:
         """Milliseconds of processor time, so far."""
+        if self.lent is not None:
+            self.lent.trim(now)
         if self._is_made_to_wait:
             self._pump.wake()  # perhaps for long enough
         reading = self._read_meter()
@@ -356,8 +353,8 @@ class CellProcess:
             self._loading.stop()
             self._calls.close(self.explain)
             self._server.end_birth(self._birth)
-            if self._lent is not None:
-                self._lent.close()
+            if self.lent is not None:
+                self.lent.close()
 
     def _end(self) -> None:
         self._birth.kill()
@@ -418,7 +415,7 @@ class CellProcess:
     def _describe_ending(self) -> Ending:
         report = self._birth.exit
         shared_bytes = self._first.shared_bytes if self._first else 0
-        shared_bytes += self._lent.most_bytes if self._lent else 0
+        shared_bytes += self.lent.most_bytes if self.lent else 0
         return Ending(
             signal=report.signal if report else signal.SIGKILL,
             status=report.status if report else None,

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ostiary._hazmat.wall import render_wall
@@ -195,8 +195,15 @@ class RunningCell(Closing):
 
         What stood there before may still do so. None where none is there already: to ask costs nothing.
         """
-        process = self._process
-        return None if process is None or self._is_foreign else process.take_place(size)
+        lent = self._find_lent()
+        return None if lent is None else lent.take(size)
+
+    def hold_still(self, parts: Sequence[memoryview]) -> list[memoryview] | None:
+        """The same data where nobody changes it any more, ready to go into a call; None where it stays where it is:
+        as it is small, is there already, or no such memory is.
+        """
+        lent = self._find_lent()
+        return None if lent is None or not parts else lent.hold_still(parts)
 
     def revive(self) -> None:
         """Start its process ahead of the next call, where it ended. Raises as `call`; closed, it does nothing."""
@@ -247,6 +254,10 @@ class RunningCell(Closing):
             warnings.warn("a RunningCell was not closed", ResourceWarning, source=self, stacklevel=1)
 
     # --- its processes, one after the other ---
+
+    def _find_lent(self) -> LentMemory | None:
+        process = self._process
+        return None if process is None or self._is_foreign else process.lent
 
     def _find_process(self, until: float) -> CellProcess:
         """The one that runs; started, where none does."""

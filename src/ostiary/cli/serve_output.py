@@ -83,7 +83,8 @@ class Output:
         for line in render_warnings(opened.verdict):
             ui.note(line)
         limits = opened.verdict.limits
-        bounds = f"{limits['tokens']:,} tokens and {limits['wall_seconds']:,} s a request"
+        tokens = "" if opened.function is not None else f"{limits['tokens']:,} tokens and "
+        bounds = f"{tokens}{limits['wall_seconds']:,} s a request"
         ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}")
 
     def _tell_closed(self, name: str, opened: Opened) -> None:

@@ -117,7 +117,7 @@ RECORD_NO_ENTRY: Final = declare(
 KEY_UNUSABLE: Final = declare(
     "KEY_UNUSABLE",
     "The key cannot be used.",
-    "Check that the file is a private key for ECDSA on P-256, P-384 or P-521, and that its file is yours alone.",
+    "Check that the file is a key for ECDSA on P-256, P-384 or P-521. A private key's file has to be yours alone.",
     400,
 )
 KEY_LOCKED: Final = declare(

@@ -40,6 +40,12 @@ _WORDS: Final = frozenset(
         "this network gives no vectors",
     }
 )
+_BEGINNINGS: Final = {
+    "the chat template does not take these messages": "the chat template does not take these messages",
+    "the chat template fails on these messages": "the chat template fails on these messages",
+    "the chat template has no option '": "the chat template does not have all options that were given",
+}
+"""Sentences that go on with words of a template or of a request, and what is said in their place."""
 _NUMBER: Final = r"\d{1,10}"
 _COUNTED: Final = re.compile(
     rf"the (?:prompt|text) has {_NUMBER} tokens; the context has {_NUMBER}"
@@ -49,10 +55,13 @@ _COUNTED: Final = re.compile(
 )
 
 
-def is_for_strangers(sentence: str) -> bool:
-    return sentence in _WORDS or _COUNTED.fullmatch(sentence) is not None
+def tell_strangers(sentence: str) -> str:
+    """What of it they may read; empty where it is nothing."""
+    if sentence in _WORDS or _COUNTED.fullmatch(sentence) is not None:
+        return sentence
+    return next((told for begun, told in _BEGINNINGS.items() if sentence.startswith(begun)), "")
 
 
 def list_sentences() -> list[str]:
-    """Those without numbers."""
-    return sorted(_WORDS)
+    """Those without numbers, and how others begin."""
+    return sorted((*_WORDS, *_BEGINNINGS))

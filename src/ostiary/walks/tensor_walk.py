@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ostiary.admission import Entrance, Place, enter
@@ -10,7 +11,7 @@ from ostiary.answer import RequestEnding, RequestEndings, TensorGathering
 from ostiary.contract import check_tensors
 from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import Operation
-from ostiary.core.tensors import ParsedTensors
+from ostiary.core.tensors import ParsedTensors, Tensor
 from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
 from ostiary.walks.placed_call import PlacedCall
 
@@ -41,6 +42,7 @@ def ask_function(
     """As `request_walk.ask_model`: on their way, or waiting for their turn, when this returns."""
     ending = endings.begin(Operation.INFER, correlation_id)
     try:
+        request = _hold_still(request, contract, cell)
         checked = check_tensors(request, contract, cell.limits.memory_bytes // _SHARES)
         ending.note_tensors(checked)
         place = enter(entrance, checked, on_ready)
@@ -62,6 +64,17 @@ def ask_function(
     if not asked.is_waiting:
         asked.start()
     return asked
+
+
+def _hold_still(request: ParsedTensors, contract: FunctionContract, cell: RunningCell) -> ParsedTensors:
+    """So that what is checked is what is sent, whoever may still write to where it came from."""
+    given = ((rule.name, request.inputs.get(rule.name)) for rule in contract.inputs)
+    tensors = {name: tensor for name, tensor in given if isinstance(tensor, Tensor)}
+    held = cell.hold_still([tensor.data for tensor in tensors.values()])
+    if held is None:
+        return request
+    still = {name: replace(tensor, data=data) for (name, tensor), data in zip(tensors.items(), held, strict=True)}
+    return replace(request, inputs={**request.inputs, **still})
 
 
 class TensorsInFlight:

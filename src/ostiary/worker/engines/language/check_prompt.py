@@ -14,11 +14,12 @@ from ostiary.worker.engines.language.options import ContractLimits, Generation
 
 def check_length(ids: Sequence[int], name: str, bounds: Bounds) -> None:
     """Also what the tokenizer made: a vocabulary may be larger than the embedding."""
-    check_ids(ids, name, bounds)
     if not ids:
         raise CallUnfit(f"{name} has no tokens")
     if len(ids) > bounds.context_tokens:
         raise CallUnfit(f"{name} has {len(ids)} tokens; the context has {bounds.context_tokens}")
+    if min(ids) < 0 or max(ids) >= bounds.rows:
+        check_ids(ids, name, bounds)
 
 
 def check_text(ids: Sequence[int], limits: ContractLimits, bounds: Bounds) -> None:

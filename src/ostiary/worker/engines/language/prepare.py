@@ -52,6 +52,6 @@ def _use_once() -> None:
 
     use_once()
     time.localtime()
-    Tokenizer.from_str(_PROBE_TOKENIZER).encode("a").ids  # noqa: B018
+    Tokenizer.from_str(_PROBE_TOKENIZER).encode_batch_fast(["a"])
     source = "{% for m in messages %}{{ m.content | trim | tojson }}{{ strftime_now('%Y') }}{% endfor %}"
     ChatEnvironment().from_string(source).render(messages=[{"content": "a"}])

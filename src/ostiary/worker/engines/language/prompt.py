@@ -7,6 +7,7 @@ from typing import Final
 
 from ostiary.core.json_text import JsonValue, parse_json
 from ostiary.core.text import quote_untrusted
+from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.worker.engines.contract import CallUnfit
 from ostiary.worker.engines.language.chat_template import Chat, ChatTemplates
@@ -24,6 +25,19 @@ from ostiary.worker.engines.language.text_tokenizer import TextTokenizer
 _REASONING: Final = "reasoning_content"
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A prompt as the tokenizer takes it."""
+
+    text: str
+    tokens: tuple[int, ...] | None = None
+    """Where it came as tokens."""
+    is_framed: bool = False
+    """Whether the tokenizer puts its own tokens around it."""
+    rendered: str = ""
+    """Of a chat, what its template wrote."""
+
+
 class PromptMaker:
     """For one model."""
 
@@ -32,39 +46,34 @@ class PromptMaker:
         self._templates: Final = templates
         self._shield: Final = Shield(tokenizer.controls, tuple(templates.literals))
 
-    def make(self, call: GenerateCall | ChatCall) -> list[int]:
+    def make(self, call: GenerateCall | ChatCall | EmbedCall | TokenizeCall) -> list[int]:
         """Raises CallUnfit."""
+        return self.read(self.write(call))
+
+    def write(self, call: GenerateCall | ChatCall | EmbedCall | TokenizeCall) -> Written:
+        """What has to be read for this call. Raises CallUnfit."""
         if isinstance(call, ChatCall):
-            return self._tokenizer.encode(self._shield.read(self._render(call)), is_framed=False)
-        if not isinstance(call.prompt, str):
-            return list(call.prompt)
-        return self._encode(call.prompt, parse_special=call.parse_special)
-
-    def read_text(self, call: EmbedCall) -> list[int]:
-        """A text that is read and not continued."""
-        if not isinstance(call.text, str):
-            return list(call.text)
-        return self._encode(call.text, parse_special=call.parse_special)
-
-    def tokenize(self, call: TokenizeCall) -> list[int]:
-        if call.add_special:
-            return self._encode(call.text, parse_special=call.parse_special)
-        marked = self._tokenizer.controls.write_marks(call.text) if call.parse_special else call.text
-        return self._tokenizer.encode(marked, is_framed=False)
-
-    def render(self, call: ChatCall) -> tuple[str, list[int]]:
-        """What the template writes, for a person, and the ids of it."""
-        rendered = self._render(call)
-        return self._shield.uncover(rendered), self._tokenizer.encode(self._shield.read(rendered), is_framed=False)
-
-    def _encode(self, text: str, *, parse_special: bool) -> list[int]:
-        """A prompt that spells its own first token does not get it twice."""
-        before, _ = self._tokenizer.frame
-        if parse_special:
+            rendered = self._render(call)
+            return Written(self._shield.read(rendered), rendered=rendered)
+        text = call.prompt if isinstance(call, GenerateCall) else call.text
+        if not isinstance(text, str):
+            return Written("", tokens=text)
+        if call.parse_special:
             text = self._tokenizer.controls.write_marks(text)
-        ids = self._tokenizer.encode(text, is_framed=False)
-        is_framed = not before or tuple(ids[: len(before)]) != before
-        return self._tokenizer.encode(text, is_framed=True) if is_framed else ids
+        return Written(text, is_framed=not isinstance(call, TokenizeCall) or call.add_special)
+
+    def read(self, written: Written) -> list[int]:
+        """Changes nothing, so that it may go on beside everything else."""
+        if written.tokens is not None:
+            return list(written.tokens)
+        ids = self._tokenizer.encode(written.text, is_framed=False)
+        before, behind = self._tokenizer.frame
+        spells_its_frame = bool(before) and tuple(ids[: len(before)]) == before  # it does not get it twice
+        return [*before, *ids, *behind] if written.is_framed and not spells_its_frame else ids
+
+    def uncover(self, written: Written) -> str:
+        """What the template wrote, for a person."""
+        return self._shield.uncover(written.rendered)
 
     def _render(self, call: ChatCall) -> str:
         with_tools = call.tools is not None

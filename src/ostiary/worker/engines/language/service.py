@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeAlias
 
 from ostiary.core.frames import ErrorName, ReplyKind
 from ostiary.core.json_text import JsonValue
@@ -21,6 +22,7 @@ from ostiary.worker.engines.language.check_calls import (
     ChatCall,
     DetokenizeCall,
     EmbedCall,
+    GenerateCall,
     LanguageCall,
     TokenizeCall,
     parse_call,
@@ -28,9 +30,10 @@ from ostiary.worker.engines.language.check_calls import (
 from ostiary.worker.engines.language.check_prompt import check_prompt, check_text
 from ostiary.worker.engines.language.embed import Embedder, Pooling
 from ostiary.worker.engines.language.holding import Hold, Holder
+from ostiary.worker.engines.language.long_texts import LONG_CHARACTERS, LongTexts
 from ostiary.worker.engines.language.network import Network
 from ostiary.worker.engines.language.options import Generation
-from ostiary.worker.engines.language.prompt import PromptMaker
+from ostiary.worker.engines.language.prompt import PromptMaker, Written
 from ostiary.worker.engines.language.prompt_cache import PromptCache
 from ostiary.worker.engines.language.sampling import draw_seed
 from ostiary.worker.engines.language.schedule import Schedule, Work
@@ -39,6 +42,9 @@ from ostiary.worker.engines.language.text_tokenizer import TextTokenizer
 
 _LOOK_SECONDS: Final = 0.02
 """How long a step may look at calls that are new: those who are being answered wait."""
+
+_ReadCall: TypeAlias = "GenerateCall | ChatCall | EmbedCall | TokenizeCall"
+"""Those with a text to be read."""
 
 
 class Service:
@@ -77,6 +83,8 @@ class Service:
         )
         self._embedder: Final = Embedder(network.model, network.chunk_tokens)
         self._new: Final[deque[tuple[int, LanguageCall]]] = deque()
+        self._long_texts: Final = LongTexts()
+        self._being_read: Final[dict[int, tuple[_ReadCall, Written]]] = {}
         self._begun: Pass | None = None
 
     def describe(self) -> dict[str, JsonValue]:
@@ -102,7 +110,7 @@ class Service:
 
     @property
     def has_work(self) -> bool:
-        return bool(self._new) or self._schedule.has_work or self._embedder.has_work
+        return bool(self._new) or self._long_texts.has_work or self._schedule.has_work or self._embedder.has_work
 
     def submit(self, call: Call) -> None:
         self._new.append((call.id, parse_call(call.operation, call.body, self._bounds)))
@@ -111,6 +119,8 @@ class Service:
         for entry in list(self._new):
             if entry[0] == call_id:
                 self._new.remove(entry)
+        self._long_texts.remove(call_id)
+        self._being_read.pop(call_id, None)
         self._schedule.remove(call_id)
         self._embedder.remove(call_id)
 
@@ -143,35 +153,53 @@ class Service:
         return [Reply(vector.call_id, ReplyKind.RESULT, body, vector.numbers)]
 
     def _look_at_new(self) -> list[Reply]:
+        """And at those whose long texts are read by now."""
         replies: list[Reply] = []
         until = time.monotonic() + _LOOK_SECONDS
         while self._new:
             call_id, call = self._new.popleft()
-            try:
-                replies += self._take(call_id, call)
-            except CallUnfit as error:
-                replies.append(Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error), error.limit))
-            except BaseException as error:  # noqa: BLE001  the tokenizer panics with what is no Exception
-                replies.append(_tell_failure(call_id, explain_failure(error)))
+            replies += self._try(call_id, partial(self._take, call_id, call))
             if time.monotonic() > until:
                 break
+        is_idle = not (replies or self._new or self._schedule.has_work or self._embedder.has_work)
+        for call_id, tokens in self._long_texts.take(waits=is_idle):
+            call, written = self._being_read.pop(call_id)
+            replies += self._try(call_id, partial(self._read_on, call_id, call, written, tokens))
         return replies
 
+    def _try(self, call_id: int, step: Callable[[], list[Reply]]) -> list[Reply]:
+        try:
+            return step()
+        except CallUnfit as error:
+            return [Reply.failed(call_id, ErrorName.CALL_REFUSED, str(error), error.limit)]
+        except BaseException as error:  # noqa: BLE001  the tokenizer panics with what is no Exception
+            return [_tell_failure(call_id, explain_failure(error))]
+
     def _take(self, call_id: int, call: LanguageCall) -> list[Reply]:
-        if isinstance(call, TokenizeCall):
-            return [_result(call_id, {"tokens": list(self._prompts.tokenize(call))})]
         if isinstance(call, DetokenizeCall):
             text = self._tokenizer.decode(call.tokens, show_special=call.show_special)
             return [_result(call_id, {"text": text})]
-        if isinstance(call, ChatCall) and call.generation is None:
-            text, ids = self._prompts.render(call)
-            return [_result(call_id, {"text": text, "tokens": list(ids)})]
+        written = self._prompts.write(call)
+        read = partial(self._prompts.read, written)
+        if len(written.text) <= LONG_CHARACTERS:
+            return self._read_on(call_id, call, written, read)
+        self._long_texts.begin(call_id, read)
+        self._being_read[call_id] = call, written
+        return []
+
+    def _read_on(
+        self, call_id: int, call: _ReadCall, written: Written, read: Callable[[], list[int]]
+    ) -> list[Reply]:
+        tokens = read()
+        if isinstance(call, TokenizeCall):
+            return [_result(call_id, {"tokens": [*tokens]})]
         if isinstance(call, EmbedCall):
-            self._enqueue_embedding(call_id, call)
+            self._enqueue_embedding(call_id, call, tokens)
         elif call.generation is not None:
-            prompt = self._prompts.make(call)
             hold = self._holder.hold(call)
-            self._enqueue(call_id, prompt, call.generation, hold, is_chat=isinstance(call, ChatCall))
+            self._enqueue(call_id, tokens, call.generation, hold, is_chat=isinstance(call, ChatCall))
+        else:
+            return [_result(call_id, {"text": self._prompts.uncover(written), "tokens": [*tokens]})]
         return []
 
     def _enqueue(
@@ -198,10 +226,9 @@ class Service:
         ]
         self._schedule.add(Work(call_id, prompt, generation.tenant, answers, seed, reserved, []))
 
-    def _enqueue_embedding(self, call_id: int, call: EmbedCall) -> None:
+    def _enqueue_embedding(self, call_id: int, call: EmbedCall, tokens: Sequence[int]) -> None:
         if not self._embedder.is_possible:
             raise CallUnfit("this network gives no vectors")
-        tokens = self._prompts.read_text(call)
         check_text(tokens, call.limits, self._bounds)
         reserved = self._check_budget(len(tokens), 1)
         self._embedder.add(
