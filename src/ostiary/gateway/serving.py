@@ -88,7 +88,9 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
         stack.callback(quotas.close)
         if quotas.damage is not None:
             _tell_damage(quotas.damage, log.emit, correlation_id, told)
-        versions = Versions(log.emit, correlation_id, on_opened=told.on_opened, on_closed=told.on_closed)
+        versions = Versions(
+            log.emit, correlation_id, on_opened=told.on_opened, on_closed=told.on_closed, on_note=told.on_note
+        )
         budget = MemoryBudget(server.memory or derive_budget())
         keeper = ModelKeeper(versions, budget, server, on_failure=told.on_failure)
         stack.callback(keeper.close)
