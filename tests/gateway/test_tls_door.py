@@ -275,7 +275,7 @@ def test_a_slow_handshake_ends_in_its_time(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("either_loop")
 def test_crowds_that_never_agree_keep_nobody_out(tmp_path: Path) -> None:
     """The oldest of them gives way, one for each that comes."""
-    with serving(tmp_path, handshakes=8) as (door, _), ExitStack() as stack:
+    with serving(tmp_path, handshakes=8, handshake_time=120) as (door, _), ExitStack() as stack:
         crowd = [stack.enter_context(door.connect()) for _ in range(40)]
         for _ in range(4):
             assert ask(door, HELLO).status == 200

@@ -48,7 +48,7 @@ def _run_check(options: argparse.Namespace) -> int:
     rules = load_limit_rules(options.config)
     file = load_server_file(options.config)
     check_protection(file.server, file.credentials)
-    credentials = render_credentials(file.credentials, _explain)
+    credentials = render_credentials(file.server, file.credentials, _explain)
     name = quote_untrusted(find_settings_path(options.config).name)
     if options.json:
         ui.out(json.dumps(_describe(file, rules), indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +12,15 @@ from ostiary.core.text import quote_untrusted
 
 if TYPE_CHECKING:
     from ostiary.gateway.credential_settings import CredentialSettings
-    from ostiary.gateway.settings import ServerSetting
+    from ostiary.gateway.settings import Server, ServerSetting
+    from ostiary.gateway.tls_files import TlsFacts
     from ostiary.gateway.tls_settings import TlsSettings
     from ostiary.gateway.token_settings import TokenSettings
 
 Explain = Callable[[str], list[str]]
 
 
-def render_credentials(credentials: CredentialSettings, explain: Explain) -> list[str]:
+def render_credentials(server: Server, credentials: CredentialSettings, explain: Explain) -> list[str]:
     """Raises Misuse where the server would not start with them."""
     from ostiary.gateway.tls_settings import TLS_SETTINGS
     from ostiary.gateway.token_settings import TOKEN_SETTINGS
@@ -27,7 +28,8 @@ def render_credentials(credentials: CredentialSettings, explain: Explain) -> lis
     lines = []
     if credentials.tls is not None:
         lines += ["", "[server.tls]", *_render_settings(TLS_SETTINGS, credentials.tls, explain)]
-        lines += explain(try_certificate(credentials.tls))
+        facts = try_certificate(credentials.tls)
+        lines += [line for text in _tell_certificate(facts, server) for line in explain(text)]
     for name, entry in credentials.clients.items():
         scopes = sorted(scope.value for scope in entry.scopes)
         lines += ["", f"[clients.{json.dumps(name)}]", f"  tenant = {json.dumps(entry.tenant)}"]
@@ -40,18 +42,27 @@ def render_credentials(credentials: CredentialSettings, explain: Explain) -> lis
     return lines
 
 
-def try_certificate(tls: TlsSettings) -> str:
+def try_certificate(tls: TlsSettings) -> TlsFacts:
     """As the server would at its start."""
     from ostiary.gateway.tls_files import judge_tls_files, make_context, read_tls_files
 
-    now = datetime.now(UTC)
     files = read_tls_files(tls)
-    facts = judge_tls_files(files, now)
+    facts = judge_tls_files(files, datetime.now(UTC))
     make_context(files, tls)
+    return facts
+
+
+def _tell_certificate(facts: TlsFacts, server: Server) -> Iterator[str]:
+    from ostiary.gateway.origins import choose_origins
+
     names = quote_untrusted(", ".join(facts.names), 200) or "no name that a client would look for"
-    days = (facts.not_after - now).days
+    days = (facts.not_after - datetime.now(UTC)).days
     until = f"{facts.not_after:%Y-%m-%d %H:%M} UTC, {days} {'day' if days == 1 else 'days'} from now"
-    return f"TRIED: the certificate and its key are good. It is for {names}, and expires at {until}."
+    yield f"TRIED: the certificate and its key are good. It is for {names}, and expires at {until}."
+    origins = choose_origins(server.host, server.hosts, ())
+    others = [name for name in facts.names if not origins.is_own_host(f"[{name}]" if ":" in name else name)]
+    if others:
+        yield f"NOT AMONG hosts, so whoever calls it so is refused: {quote_untrusted(', '.join(others), 200)}."
 
 
 def try_issuer_keys(token: TokenSettings) -> str:
