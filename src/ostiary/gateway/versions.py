@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from ostiary.core.text import quote_untrusted
 from ostiary.admission import QueueBounds
+from ostiary.core.text import quote_untrusted
 from ostiary.errors import CELL_CLOSED, HOUSE_INTERNAL, Misuse, OstiaryError
 from ostiary.gateway.served import ServedModel
 from ostiary.library.opening import open_here
