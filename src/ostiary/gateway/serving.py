@@ -84,6 +84,7 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
         credentials = Credentials(configured.credentials, log.emit, correlation_id, told.on_note)
+        credentials.begin()
         quotas = open_quotas(configured.tenants, place)
         stack.callback(quotas.close)
         if quotas.damage is not None:
@@ -115,6 +116,7 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
         if keys is not None:
             keys.on_change = news.hear
         authenticators = credentials.gather(keys)
+        credentials.wait()
 
         def flush() -> None:
             try:
