@@ -224,7 +224,7 @@ def test_config_check_explains_every_setting(house: Path, capfd: pytest.CaptureF
     assert "  port = 9000\n" in out
     assert '  host = "127.0.0.1"  (default)\n' in out
     assert "NOT THERE" in out
-    assert "  wall = 5 s\n" in out
+    assert '  wall = "5 s"\n' in out
     assert main(["config", "check", "--config", "ostiary.toml", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["server"]["port"] == 9000
     (house / "ostiary.toml").write_text("[server]\nport = 90000\n")
