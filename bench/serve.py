@@ -1,8 +1,9 @@
 """mlx_lm.server and Ostiary in turns, on the same model: tokens a second, time to the first token, errors.
 
-    python bench/serve.py                                   all of it, well over an hour: plain MLX-LM is what takes it
+    python bench/serve.py                                   all of it, well over an hour
     python bench/serve.py --clients 1 16 --rounds 1         a look
     python bench/serve.py --size small --answer-tokens 16   on a slow machine
+    python bench/serve.py --arithmetic plain                without what docs/speed.md does on Linux processors
 
 A Llama of 17 million made-up weights is written, signed, and served by each, with its defaults. So many clients at
 once ask for completions of prompts that no two share, one after the other, each over a connection of its own,
@@ -26,7 +27,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -47,6 +48,7 @@ def main() -> int:
     parser.add_argument("--size", choices=["tiny", "small", "usual", "large"], default="usual")
     parser.add_argument("--prompt-tokens", type=int, default=64)
     parser.add_argument("--answer-tokens", type=int, default=32)
+    parser.add_argument("--arithmetic", choices=["plain"], help="MLX's own, as mlx_lm.server has it, for ours too")
     parser.add_argument("--patience", type=float, default=120, metavar="SECONDS", help="of each client")
     parser.add_argument("--only", choices=[OURS, THEIRS])
     parser.add_argument("--streamed", choices=["both", "yes", "no"], default="both")
@@ -65,7 +67,8 @@ def main() -> int:
             for name in names:
                 if options.only not in (None, name):
                     continue
-                with _serve(name, folder / "load", key, folder / f"state{number}") as server:
+                more = ["--arithmetic", options.arithmetic] if options.arithmetic else []
+                with _serve(name, folder / "load", ["--key", str(key), *more], folder / f"state{number}") as server:
                     measure_server(name, server, options, told)
     return tell(told, options)
 
@@ -76,9 +79,9 @@ def _sign(model: Path) -> Path:
     return sign_model(model)
 
 
-def _serve(name: str, model: Path, key: Path, state: Path) -> AbstractContextManager[RunningServer]:
+def _serve(name: str, model: Path, ours: Sequence[str], state: Path) -> AbstractContextManager[RunningServer]:
     if name == OURS:
-        return serving_ostiary(str(model), "--key", str(key), "--state", str(state))
+        return serving_ostiary(str(model), *ours, "--state", str(state))
     return serving_mlx_lm(model)
 
 

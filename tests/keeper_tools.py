@@ -36,10 +36,13 @@ JSON = "content-type: application/json"
 
 
 class LetIn:
-    """Everybody, as somebody who may do everything."""
+    """Everybody, as somebody who may do everything, or what is said."""
+
+    def __init__(self, scopes: frozenset[Scope] = frozenset(Scope), models: frozenset[str] | None = None) -> None:
+        self._caller = Caller(id="all", tenant="all", scopes=scopes, models=models, way=Way.KEY)
 
     def find(self, _shown: Shown) -> Caller:
-        return Caller(id="all", tenant="all", scopes=frozenset(Scope), way=Way.KEY)
+        return self._caller
 
 
 @dataclass
@@ -112,7 +115,9 @@ def speaking(to_serve: ToServe, word: str, *, milliseconds: int = 0) -> ToServe:
 
 
 @contextmanager
-def keeping(models: Sequence[ToServe], *, memory: int = 64 << 30, server: Server = QUICK) -> Iterator[Kennel]:
+def keeping(
+    models: Sequence[ToServe], *, memory: int = 64 << 30, server: Server = QUICK, lets_in: LetIn | None = None
+) -> Iterator[Kennel]:
     events: list[Event] = []
     failures: list[BaseException] = []
     keeper = ModelKeeper(
@@ -122,7 +127,7 @@ def keeping(models: Sequence[ToServe], *, memory: int = 64 << 30, server: Server
         for model in models:
             keeper.open_at_start(model, may_exceed=False)
         routes = gather_routes(lambda: False, keeper.reload)
-        with running_door(routes, models=keeper.models, keys=LetIn(), server=server) as door:
+        with running_door(routes, models=keeper.models, keys=lets_in or LetIn(), server=server) as door:
             yield Kennel(door, keeper, events)
             assert door.failures == []
             assert door.run(_count_waiting(keeper)) == 0

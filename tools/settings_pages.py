@@ -95,15 +95,15 @@ def render_settings(header: str) -> str:
         "What models may use, for all and by patterns of model ids. [limits.md](../limits.md) explains each, and",
         "what it is where the file does not say it.",
         "",
-        "| setting | bounds |",
-        "| --- | --- |",
+        "| setting | what it limits | bounds |",
+        "| --- | --- | --- |",
     ]
     for limit in SETTINGS:
         bounds = [
             f"{bound:,}" if limit.units is None else render_amount(bound, limit.units)
             for bound in (limit.least, limit.most)
         ]
-        lines.append(f"| `{limit.name}` | {bounds[0]} to {bounds[1]} |")
+        lines.append(f"| `{limit.name}` | {limit.meaning} | {bounds[0]} to {bounds[1]} |")
     return "\n".join(lines) + "\n"
 
 

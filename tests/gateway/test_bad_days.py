@@ -197,7 +197,8 @@ def test_a_disk_that_is_full_is_said_and_forgotten_when_there_is_room_again(tmp_
         ]
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, usual)
         for one in refused:
-            assert one.code.startswith("RECORD_"), one
+            assert one.code in ("QUOTA_UNWRITABLE", "RECORD_UNWRITABLE", "RECORD_DISK_FULL"), one
+            assert one.headers["retry-after"]
             assert str(tmp_path) not in repr(one)
         wait_for(lambda: not asyncio.run(ask(server.port, completion(3, stream=False), server.key)).problem)
         ask_both_ways(server)
@@ -205,6 +206,32 @@ def test_a_disk_that_is_full_is_said_and_forgotten_when_there_is_room_again(tmp_
         kinds = read_kinds(tmp_path / "state")
         assert "server.stopped" in kinds
         assert kinds.count("request.answered") >= 5
+
+
+def test_a_disk_that_becomes_full_while_answers_are_given(tmp_path: Path) -> None:
+    """They come to their last word and are then told what is wrong; their ends are recorded when there is room."""
+    words, streams = 20, 6
+
+    async def fill_disk(server: RunningServer) -> list[Heard]:
+        heard = [Heard() for _ in range(streams)]
+        body = completion(words, stream=True)
+        tasks = [asyncio.create_task(ask(server.port, body, server.key, heard=one)) for one in heard]
+        while any(one.events == 0 for one in heard):
+            await asyncio.sleep(0.01)
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        await asyncio.gather(*tasks)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+        return heard
+
+    with serving(tmp_path, "one", milliseconds=60) as server:
+        for one in asyncio.run(fill_disk(server)):
+            assert one.code.startswith("RECORD_"), one
+            assert one.text == spell(words)
+        wait_for(lambda: not asyncio.run(ask(server.port, completion(1, stream=False), server.key)).problem)
+        assert server.stop() == 0
+        kinds = read_kinds(tmp_path / "state")
+        assert kinds.count("request.answered") >= streams + 1
+        assert kinds.count("server.stopped") == 1
 
 
 def read_kinds(state: Path) -> list[str]:

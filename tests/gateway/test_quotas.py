@@ -200,7 +200,7 @@ def test_a_stream_is_counted_as_its_last_event_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_cancelled_one_is_counted_as_far_as_it_came(tmp_path: Path, stream: bool) -> None:
     with counted(tmp_path, token_milliseconds=20) as (served, state):
-        body = {"model": "honest", "prompt": [5] * 50, "max_tokens": 70, "stream": stream}
+        body = {"model": "honest", "prompt": " word" * 50, "max_tokens": 70, "stream": stream}
         data = json.dumps(body).encode()
         with served.door.connect(PATIENCE) as asking:
             sent = head("POST", "/v1/completions", JSON, f"content-length: {len(data)}")
@@ -235,6 +235,17 @@ def test_one_whose_worker_is_killed_is_counted_as_far_as_it_came(tmp_path: Path)
         ((kind, fields),) = read_endings(tmp_path)
         assert kind == "request.failed"
         assert sum_usage(state) == (1, 50, fields["completion_tokens"], 0)
+
+
+def test_one_that_is_cancelled_before_its_first_token_is_counted_by_its_prompt(tmp_path: Path) -> None:
+    with counted(tmp_path, token_milliseconds=60_000) as (served, state):
+        data = json.dumps({"model": "honest", "prompt": [5] * 50, "max_tokens": 70}).encode()
+        with served.door.connect(PATIENCE) as asking:
+            asking.sendall(head("POST", "/v1/completions", JSON, f"content-length: {len(data)}") + data)
+            process = served.door.door.models.by_name["honest"].current.opened._opened.cell._process
+            wait_for(lambda: any(call.is_sent for call in list(process._calls._in_flight.values())))
+        wait_for(lambda: sum_usage(state)[1] > 0)
+        assert sum_usage(state) == (1, 50, 0, 0)
 
 
 @pytest.mark.parametrize("more", [{"temperature": -1}, {"prompt": []}, {"prompt": "word " * 9_000}])

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, count_descriptors, signal_worker
 from door_tools import Answer, read_all
-from keeper_tools import LIMIT, Kennel, ask, keeping, make_engine, publish, speaking, wait_for
+from keeper_tools import LIMIT, Kennel, LetIn, ask, keeping, make_engine, publish, speaking, wait_for
 
+from ostiary.core.callers import Scope
 from ostiary.errors import GatewayRefused
 from ostiary.gateway.to_serve import ToServe
 from ostiary.record.serving_events import ModelKept, ModelLoaded, ModelUnloaded
@@ -101,6 +102,19 @@ def test_what_lies_there_now_is_taken_when_an_administrator_says_so(tmp_path: Pa
         loaded = kennel.of(ModelLoaded)[-1]
         assert loaded.replaces == before["opened"]  # type: ignore[attr-defined]
         assert kennel.reload("nothing").code == "GATEWAY_MODEL_UNKNOWN"
+        assert kennel.door.post("/admin/models/honest/reload", b"{}").status == 413
+
+
+def test_a_key_that_is_bound_to_models_administers_only_those(tmp_path: Path) -> None:
+    red = present(tmp_path)
+    others = frozenset({"two"})
+    with keeping([red, replace(red, name="two")], lets_in=LetIn(models=others)) as kennel:
+        assert kennel.reload("honest").code == "GATEWAY_MODEL_UNKNOWN"
+        assert kennel.reload("two").status == 200
+        assert [one["model"] for one in kennel.door.get("/admin/models").json["models"]] == ["two"]  # type: ignore[index, attr-defined]
+    with keeping([red], lets_in=LetIn(scopes=frozenset({Scope.INFER}))) as kennel:
+        assert kennel.reload("honest").code == "ADMISSION_FORBIDDEN"
+        assert kennel.door.get("/admin/models").code == "ADMISSION_FORBIDDEN"
 
 
 def sign_again(model: ToServe, version: str | None = None) -> None:
@@ -173,6 +187,24 @@ def test_at_most_two_versions_are_there_at_once(tmp_path: Path) -> None:
         with pytest.raises(GatewayRefused, match="the version before this one still answers"):
             kennel.door.run(kennel.keeper.reload("honest", speaking(slow, "red")))
         assert kennel.say("honest") == "blue blue blue"
+
+
+def test_a_swap_needs_no_more_of_the_budget_than_the_larger_version(tmp_path: Path) -> None:
+    red = present(tmp_path)
+    blue = speaking(red, "blue")
+    larger = replace(blue, options=replace(blue.options, workers=2))
+    with keeping([red, replace(red, name="two", is_on_demand=True)], memory=2 * LIMIT) as kennel:
+        for to_serve, taken in ((blue, 1), (larger, 2), (red, 1), (blue, 1)):
+            kennel.door.run(kennel.keeper.reload("honest", to_serve))
+            wait_for(lambda: not kennel.kept("honest").leaving)
+            assert kennel.keeper.budget.taken_bytes == taken * LIMIT
+        assert kennel.say("two") == "red red red"
+        kennel.keeper.budget.change(LIMIT)
+        with pytest.raises(GatewayRefused, match="CELL_MEMORY_BUDGET"):
+            kennel.door.run(kennel.keeper.reload("honest", larger))
+        kennel.on_loop(lambda: kennel.keeper._begin(kennel.keeper._unload(kennel.kept("honest"))))
+        wait_for(lambda: kennel.keeper.budget.taken_bytes == LIMIT)
+        assert kennel.say("honest") == "blue blue blue", "as it was opened last, also on demand"
 
 
 def test_two_reloads_at_once_take_turns(tmp_path: Path) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
-from urllib.error import HTTPError
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
 from function_models import write_function
+from program_tools import serving
 
 from ostiary.cli.main import main
 from ostiary.record.begin import open_reader
@@ -27,78 +24,7 @@ from ostiary.testing import FakeEngine, HostilePublisher, sign_model
 
 pytestmark = LINUX_ONLY
 
-PROGRAM = """
-import sys
-from ostiary.cli.main import main
-from ostiary.testing import FakeEngine
-with FakeEngine(token_milliseconds=int(sys.argv[1])):
-    sys.exit(main(sys.argv[2:]))
-"""
 PROMPT = "tell nobody these words"
-
-
-@dataclass
-class Program:
-    """One that listens."""
-
-    process: subprocess.Popen[str]
-    address: str
-    said: str
-    """What it said until it listened."""
-
-    @property
-    def key(self) -> str:
-        found = re.search(r"ost_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", self.said)
-        return "" if found is None else found[0]
-
-    def ask(self, path: str, body: object = None, key: str | None = None) -> tuple[int, Any]:
-        headers = {"content-type": "application/json"}
-        shown = self.key if key is None else key
-        if shown:
-            headers["authorization"] = f"Bearer {shown}"
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urlopen(Request(f"{self.address}{path}", data, headers), timeout=PATIENCE) as answer:  # noqa: S310
-                return answer.status, json.loads(answer.read())
-        except HTTPError as error:
-            with error:
-                return error.code, json.loads(error.read())
-
-    def stop(self) -> tuple[int, str]:
-        """Its exit status, and what it said last."""
-        self.process.send_signal(signal.SIGTERM)
-        _, rest = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, rest
-
-
-@contextmanager
-def serving(house: Path, *arguments: str, slow: int = 0) -> Iterator[Program]:
-    command = [sys.executable, "-c", PROGRAM, str(slow), "serve", *arguments, "--port", "0"]
-    process = subprocess.Popen(command, cwd=house, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        listening = _read_line(process.stdout)
-        assert listening.startswith("listening at http://"), process.communicate(timeout=PATIENCE)
-        said = _read_until(process.stderr, "connections;")
-        yield Program(process, listening.split()[-1], said)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-def _read_line(stream: IO[str]) -> str:
-    return stream.readline().rstrip("\n")
-
-
-def _read_until(stream: IO[str] | None, end: str) -> str:
-    assert stream is not None
-    said = ""
-    while end not in said:
-        line = stream.readline()
-        assert line, said
-        said += line
-    return said
 
 
 @pytest.fixture
@@ -300,7 +226,7 @@ def test_config_check_explains_every_setting(house: Path, capfd: pytest.CaptureF
     assert "  port = 9000\n" in out
     assert '  host = "127.0.0.1"  (default)\n' in out
     assert "NOT THERE" in out
-    assert "  wall = 5 s\n" in out
+    assert '  wall = "5 s"\n' in out
     assert main(["config", "check", "--config", "ostiary.toml", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["server"]["port"] == 9000
     (house / "ostiary.toml").write_text("[server]\nport = 90000\n")

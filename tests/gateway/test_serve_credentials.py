@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
-from tls_forge import make_authority, make_certificate, make_client, make_server, trust
+from tls_forge import DAY, make_authority, make_certificate, make_client, make_server, trust
 from token_forge import CLAIMS, make_set, make_signer
 
 from ostiary.cli.main import main
@@ -164,6 +164,22 @@ def test_every_way_to_show_who_asks_and_what_changes_meanwhile(house: Path, stat
         kinds = [parse_entry(body, n).kind for n, body in reader.read_bodies(0, reader.read_size())]
     for kind in ("certificate.renewed", "certificate.refused", "token_keys.renewed"):
         assert kinds.count(kind) == 1
+
+
+def test_what_a_check_says_before(
+    house: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    made = make_certificate("server", make_authority(), hosts=("127.0.0.1", "models.example"), ends=1.5 * DAY)
+    made.write(house / "server.pem", house / "server.key")
+    assert main(["config", "check", "--config", str(house / "ostiary.toml")]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "It is for models.example, 127.0.0.1, and expires at" in said
+    assert "UTC, 1 day from now" in said
+    assert "NOT AMONG hosts, so whoever calls it so is refused: models.example." in said
+    assert "TRIED: the file has 1 key that tokens can be checked with" in said
+    assert '[clients."dns:app.example"]' in said
+    assert str(house / "server.key") in said
 
 
 def refuse(house: Path, capfd: pytest.CaptureFixture[str]) -> str:

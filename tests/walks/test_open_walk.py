@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from ostiary.cell.profile import Layer
 from ostiary.cell.quarantine import Quarantine
 from ostiary.core.tickets import SealMethod
 from ostiary.errors import (
+    WORKER_NOT_STARTED,
     CellRefused,
     Misuse,
     OstiaryError,
@@ -326,3 +328,45 @@ def test_what_the_application_raises_inside_comes_out_and_closes(model: Path) ->
     with pytest.raises(Misuse):
         use()
     assert events.kinds == GOLDEN
+
+
+def test_several_workers_get_the_model_from_one_passing(model: Path) -> None:
+    events = Events()
+    with open_model(model, events.emit, ask(workers=3)) as opened:
+        assert [last_reply(cell.call("echo", {"a": 1})).body for cell in opened.group.cells] == [{"a": 1}] * 3
+        assert opened.cell is opened.group.cells[0]
+    assert events.kinds.count("model.sealed") == 1, "sealed and compared once"
+    assert events.kinds.count("cell.started") == events.kinds.count("cell.ended") == 3
+    events.check_balance()
+
+
+def test_where_one_worker_does_not_start_none_does(model: Path) -> None:
+    events = Events()
+    refused = 0
+
+    def emit(event: Event) -> None:
+        nonlocal refused
+        if event.kind == "cell.started" and not refused:
+            refused += 1
+            raise WorkerNotStarted(WORKER_NOT_STARTED, "not this one")
+        events.emit(event)
+
+    with pytest.raises(WorkerNotStarted), open_model(model, emit, ask(workers=3)):
+        pytest.fail("it was opened")
+    events.check_balance()
+
+
+def test_room_is_taken_before_the_first_process_and_given_back_after_the_last(model: Path) -> None:
+    events = Events()
+    told: list[tuple[str, int]] = []
+
+    @contextmanager
+    def take_room(count: int) -> Iterator[None]:
+        told.append(("taken", events.kinds.count("cell.started")))
+        assert count % 3 == 0
+        yield
+        told.append(("given back", events.kinds.count("cell.ended")))
+
+    with open_model(model, events.emit, ask(workers=3, take_room=take_room)):
+        assert told == [("taken", 0)]
+    assert told == [("taken", 0), ("given back", 3)]

@@ -79,27 +79,31 @@ class Accounts:
         """Tenant and tokens of what is reserved and not settled."""
         self._swept = float("-inf")
 
-    def find(self, tenant: str, now: float) -> Account:
+    def admit(self, tenant: str, now: float) -> Account:
+        """Of one that asks for something new. Raises TooManyTenants."""
+        if tenant not in self.by_tenant and len(self.by_tenant) >= MAX_COUNTED_TENANTS:
+            self._sweep(now)
+        return self.find(tenant)
+
+    def find(self, tenant: str) -> Account:
         account = self.by_tenant.get(tenant)
         if account is None:
-            if len(self.by_tenant) >= MAX_COUNTED_TENANTS:
-                self._sweep(now)
             account = self.by_tenant[tenant] = Account()
         return account
 
     def count(self, tenant: str, now: float, day: int) -> None:
         """One request more."""
-        self.find(tenant, now).requests.add(now, 1)
+        self.find(tenant).requests.add(now, 1)
         self._add_to_day(day, tenant, requests=1)
 
-    def reserve(self, number: int, tenant: str, tokens: int, now: float) -> None:
-        self.find(tenant, now).held += tokens
+    def reserve(self, number: int, tenant: str, tokens: int) -> None:
+        self.find(tenant).held += tokens
         self.open[number] = (tenant, tokens)
 
     def settle(self, number: int, used: int, answer: int, now: float, day: int) -> None:
         """`answer`: how many of those used were the answer's."""
         tenant, tokens = self.open.pop(number)
-        account = self.find(tenant, now)
+        account = self.find(tenant)
         account.held -= tokens
         account.minute.add(now, used)
         account.day.add(now, used)
@@ -107,7 +111,7 @@ class Accounts:
 
     def cut(self, tenant: str, tokens: int, now: float, day: int) -> None:
         """Reserved when the server ended, and never settled: all of it counts."""
-        account = self.find(tenant, now)
+        account = self.find(tenant)
         account.minute.add(now, tokens)
         account.day.add(now, tokens)
         self._add_to_day(day, tenant, cut=tokens)

@@ -87,7 +87,7 @@ class TenantQuotas:
             number = self._last_number + 1
             self._write(write_line("hold", number, round(now, 3), tenant, held))
             self._last_number = number
-            self._accounts.reserve(number, tenant, held, now)
+            self._accounts.reserve(number, tenant, held)
         return TokenReservation(self._settle, number, granted)
 
     def weight_of(self, tenant: str) -> int:
@@ -134,7 +134,7 @@ class TenantQuotas:
 
     def _find(self, tenant: str, now: float) -> Account:
         try:
-            return self._accounts.find(tenant, now)
+            return self._accounts.admit(tenant, now)
         except TooManyTenants:
             raise AdmissionRefused(
                 ADMISSION_QUOTA,
@@ -171,7 +171,7 @@ class TenantQuotas:
 
     def _read_day(self, now: float) -> int:
         """As whoever reads the file finds it."""
-        return int((now + self._shift) // SECONDS_OF_DAY)
+        return max(0, int((now + self._shift) // SECONDS_OF_DAY))
 
     def _write_anew(self) -> None:
         with self._lock:

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from ostiary.admission.accounts import NO_USAGE, SECONDS_OF_DAY, Accounts, DayUsage, TooManyTenants
+from ostiary.admission.accounts import NO_USAGE, SECONDS_OF_DAY, Accounts, DayUsage
 from ostiary.core.limits import MAX_TENANT_CHARACTERS, MAX_TENANT_LIMIT, MAX_USAGE_LINE_BYTES
 from ostiary.core.values import dataclass
 
@@ -97,11 +97,7 @@ class UsageRead:
         accounts = Accounts()
         accounts.days.update(self.days)
         for tenant, named in self.windows.items():
-            try:
-                account = accounts.find(tenant, now)
-            except TooManyTenants:
-                break
-            for name, window in account.list_windows():
+            for name, window in accounts.find(tenant).list_windows():
                 window.restore(named.get(name, ()), now)
         for tenant, tokens in self.open.values():
             accounts.cut(tenant, tokens, now, int(now // SECONDS_OF_DAY))

@@ -8,7 +8,14 @@ from typing import Final
 
 from ostiary.answer.check_output import check_piece, check_whole
 from ostiary.answer.read_measure import read_rendered, read_vector
-from ostiary.answer.read_reply import EndOfAnswer, EndOfChoice, ReplyMalformed, read_end, read_piece
+from ostiary.answer.read_reply import (
+    EndOfAnswer,
+    EndOfChoice,
+    ReplyMalformed,
+    read_end,
+    read_piece,
+    read_prompt_tokens,
+)
 from ostiary.core.frames import Tail
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_ANSWER_CHARACTERS
@@ -40,6 +47,8 @@ class Gathering:
         self._started: Final = started
         self._first: float | None = None
         self._choices: Final = [_Choice() for _ in range(request.choices)]
+        self.prompt_tokens: int | None = None
+        """As the engine counts them; None until it told."""
 
     @property
     def completion_tokens(self) -> int:
@@ -60,6 +69,7 @@ class Gathering:
         try:
             _refuse_data(tail)
             piece = read_piece(body, self.request)
+            self._note_prompt(read_prompt_tokens(body))
             self._add(piece)
         except ReplyMalformed as error:
             raise _malformed(error) from error
@@ -74,6 +84,7 @@ class Gathering:
         try:
             _refuse_data(tail)
             end = read_end(body, self.request)
+            self._note_prompt(end.prompt_tokens)
             choices = tuple(
                 self._finish(choice, told) for choice, told in zip(self._choices, end.choices, strict=True)
             )
@@ -94,6 +105,13 @@ class Gathering:
         except ReplyMalformed as error:
             raise _malformed(error) from error
         return Answer((), Usage(tokens, 0, 0), 0, self.timings, vector)
+
+    def _note_prompt(self, count: int | None) -> None:
+        if count is None:
+            return
+        if self.prompt_tokens not in (None, count):
+            raise ReplyMalformed("another number of tokens of the prompt than before")
+        self.prompt_tokens = count
 
     def _add(self, piece: Piece) -> None:
         choice = self._choices[piece.choice]

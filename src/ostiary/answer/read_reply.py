@@ -44,7 +44,7 @@ class EndOfAnswer:
 
 def read_piece(body: Mapping[str, JsonValue], request: CheckedRequest) -> Piece:
     names = {"choice", "tokens", "text"} | ({"logprobs"} if request.logprobs is not None else set())
-    _check_names(body, names, "a piece")
+    _check_names(body, names | (body.keys() & {"prompt_tokens"}), "a piece")
     tokens = tuple(_read_token(token, request) for token in _read_list(body["tokens"], "tokens"))
     logprobs = None
     if request.logprobs is not None:
@@ -53,6 +53,11 @@ def read_piece(body: Mapping[str, JsonValue], request: CheckedRequest) -> Piece:
             raise ReplyMalformed("log-probabilities of other tokens than came")
         logprobs = tuple(_read_odds(item, token, request) for item, token in zip(told, tokens, strict=True))
     return Piece(_read_text(body["text"]), tokens, _read_choice(body["choice"], request), logprobs)
+
+
+def read_prompt_tokens(body: Mapping[str, JsonValue]) -> int | None:
+    """Of a piece: how many tokens the prompt has, which the first of each answer tells."""
+    return _read_count(body["prompt_tokens"]) if "prompt_tokens" in body else None
 
 
 def read_end(body: Mapping[str, JsonValue], request: CheckedRequest) -> EndOfAnswer:

@@ -51,17 +51,20 @@ class Setting:
     """None for a count, which is written as a number."""
     least: int
     most: int
+    meaning: str
 
 
 SETTINGS: Final = (
-    Setting("memory", "memory_bytes", SIZES, 128 << 20, 1 << 50),
-    Setting("cpu", "cpu_seconds", TIMES, 1, 365 * _DAY),
-    Setting("wall", "wall_seconds", TIMES, 1, 30 * _DAY),
-    Setting("load", "load_seconds", TIMES, 1, 30 * _DAY),
-    Setting("threads", "threads", None, 4, 4_096),
-    Setting("tokens", "tokens", None, 1, 1 << 30),
-    Setting("descriptors", "descriptors", None, 16, 4_096),
-    Setting("restarts", "restarts", None, 0, MAX_KEPT_ENDS - 1),
+    Setting("memory", "memory_bytes", SIZES, 128 << 20, 1 << 50, "memory that its process can write to"),
+    Setting("cpu", "cpu_seconds", TIMES, 1, 365 * _DAY, "processor time for one request, of all threads together"),
+    Setting("wall", "wall_seconds", TIMES, 1, 30 * _DAY, "time from a request to the end of its answer"),
+    Setting(
+        "load", "load_seconds", TIMES, 1, 30 * _DAY, "time from the start of the process until the model is loaded"
+    ),
+    Setting("threads", "threads", None, 4, 4_096, "threads at once"),
+    Setting("tokens", "tokens", None, 1, 1 << 30, "tokens of one request, its answer included"),
+    Setting("descriptors", "descriptors", None, 16, 4_096, "open descriptors at once"),
+    Setting("restarts", "restarts", None, 0, MAX_KEPT_ENDS - 1, "starts of a new process within ten minutes"),
 )
 
 
@@ -152,6 +155,11 @@ def parse_amount(text: str, units: Mapping[str, int]) -> int:
         )
     whole, fraction = found[1], found[2] or ""
     return int(whole + fraction) * units[found[3]] // int(10 ** len(fraction))
+
+
+def render_limit(setting: Setting, value: int) -> str:
+    """As it would stand in the file."""
+    return str(value) if setting.units is None else f'"{render_amount(value, setting.units).replace(",", "")}"'
 
 
 def render_amount(value: int, units: Mapping[str, int]) -> str:

@@ -33,6 +33,7 @@ from ostiary.core.closing import Closing
 from ostiary.core.frames import JsonObject, Tail
 from ostiary.core.limits import MAX_CALLS_IN_FLIGHT
 from ostiary.core.text import explain_os_error, quote_untrusted
+from ostiary.core.tickets import SealedModel
 from ostiary.errors import (
     CELL_CLOSED,
     CELL_QUARANTINED,
@@ -84,7 +85,11 @@ class _Ends:
 class RunningCell(Closing):
     """Use `start_cell`. Any number of threads may call at once; each reads its own answers."""
 
-    def __init__(self, plan: CellPlan, emit: Emit, correlation_id: str) -> None:
+    def __init__(
+        self, plan: CellPlan, emit: Emit, correlation_id: str, first_sealed: SealedModel | None = None
+    ) -> None:
+        """`first_sealed`: what its first process gets of the model, where others get it at the same time."""
+        self._first_sealed = first_sealed
         self._process: CellProcess | None = None
         self._young: CellProcess | None = None
         """The one that was started last, loaded or not."""
@@ -338,7 +343,8 @@ class RunningCell(Closing):
             self._check_open()  # it may have been closed meanwhile
             if given_up.is_set():
                 raise Misuse(CELL_CLOSED, "the start was interrupted")  # noqa: TRY301
-            self._facts = process.load(self._plan.sealed)
+            sealed, self._first_sealed = self._first_sealed or self._plan.sealed, None
+            self._facts = process.load(sealed)
             process.tell_started()
         except BaseException:
             process.close()

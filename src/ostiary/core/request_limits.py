@@ -106,7 +106,7 @@ MAX_COMBINING_RUN: Final = Ceiling(
 
 # What tenants use
 MAX_COUNTED_TENANTS: Final = Ceiling(
-    16_384, "tenants", "that ask within one day; each takes some 10 KiB at most, and more are told to come again"
+    4_096, "tenants", "that ask within one day; each takes 40 KiB at most, and more are told to come again"
 )
 MAX_SETTING_TENANTS: Final = Ceiling(1_024, "tenants", "with limits of their own in the file of settings")
 MAX_TENANT_LIMIT: Final = Ceiling(1 << 50, "requests or tokens", "a limit of a tenant; beyond, there is none")

@@ -228,6 +228,16 @@ class SealedWeights(Protocol):
         """Give it up unread. Any number of times."""
 
 
+class SharedWeights(Protocol):
+    """All weights files, for workers that load at the same time and are told apart by a number."""
+
+    def read(self, reader: int) -> Iterator[SealedWeights]:
+        """As `SealedModel.open_weights`."""
+
+    def leave(self, reader: int) -> None:
+        """It reads nothing any more: the others do not wait for it. Any number of times."""
+
+
 @dataclass(frozen=True, slots=True)
 class SealedModel:
     """The bytes that were verified, where nobody can change them any more. No other names exist here.
@@ -244,6 +254,8 @@ class SealedModel:
     """The weights files, in the order in which they are opened."""
     open_weights: Callable[[], Iterator[SealedWeights]]
     """Each weights file in turn, sealed and compared when its turn comes. May be called again, for a new worker."""
+    share_weights: Callable[[int], SharedWeights] | None = None
+    """The same for so many workers that start together: each file is sealed and compared once. None: it cannot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,11 @@ class LingeringTransport:
             return
         self._is_lingering = True
         self._transport.resume_reading()
+        end = self._transport.close
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        asyncio.get_running_loop().call_later(MAX_LINGER_MS / 1000, self._transport.abort)
+            end = self._transport.abort
+        asyncio.get_running_loop().call_later(MAX_LINGER_MS / 1000, end)
 
     def abort(self) -> None:
         self._transport.abort()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final
 
+from ostiary.core.limits import MAX_JWKS_MS
 from ostiary.errors import EXTRA_MISSING, Misuse
 from ostiary.gateway.authenticators import Authenticator, Authenticators
 from ostiary.gateway.bearer_tokens import BearerTokens
@@ -57,6 +58,16 @@ class Credentials:
         """All ways to show who asks; None where there is none."""
         ways = [way for way in (keys, self._tokens, self._clients) if way is not None]
         return Authenticators(ways) if ways else None
+
+    def begin(self) -> None:
+        """Has keys fetched where they come from an address; `wait` before anybody is let in."""
+        if self._source is not None:
+            self._source.look()
+
+    def wait(self) -> None:
+        """Until they are there, or did not come in their time: then tokens are refused for now."""
+        if self._source is not None:
+            self._source.wait(MAX_JWKS_MS / 1000)
 
     def compare(self, after: CredentialSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The names of what `change` would do, and of what waits for the next start of the server."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from ostiary.admission import QueueBounds
 from ostiary.errors import (
     GATEWAY_BUSY,
     GATEWAY_MODEL_FAILED,
@@ -59,6 +60,7 @@ class ModelKeeper:
         """Requests that may wait for models: those that need not wait have places left."""
         self.budget: Final = budget
         self._versions: Final = versions
+        versions.queue = _bound_queue(server)
         self._on_failure: Final = on_failure
         self._clock: Final = clock
         self._kept: Final[dict[str, Kept]] = {}
@@ -131,6 +133,9 @@ class ModelKeeper:
 
     def change(self, server: Server, most_bytes: int) -> None:
         """What of the settings may change while it runs."""
+        self._versions.queue = _bound_queue(server)
+        for model in self._of_model:
+            model.gate.change_bounds(self._versions.queue)
         self._room.seconds = server.load_time
         self.most_waiting = max(1, server.requests // 2)
         self.budget.change(most_bytes)
@@ -386,3 +391,7 @@ def _close_late(done: Future[ServedModel]) -> None:
         with suppress(Exception):
             model.opened.close()
         model.threads.shutdown(wait=False)
+
+
+def _bound_queue(server: Server) -> QueueBounds:
+    return QueueBounds(places=server.queue, seconds=server.queue_time)

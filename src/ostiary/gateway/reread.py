@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from ostiary.gateway.keeper import ModelKeeper
     from ostiary.record.events import Emit
 
-CHANGEABLE: Final = frozenset({"hosts", "origins", "body", "tensor_body", "requests", "memory", "load_time"})
+CHANGEABLE: Final = frozenset(
+    {"hosts", "origins", "body", "tensor_body", "requests", "memory", "load_time", "queue", "queue_time"}
+)
 """Settings of the server that need no new start."""
 _MESSAGE_CHARACTERS: Final = 300
 

@@ -84,11 +84,14 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
         credentials = Credentials(configured.credentials, log.emit, correlation_id, told.on_note)
+        credentials.begin()
         quotas = open_quotas(configured.tenants, place)
         stack.callback(quotas.close)
         if quotas.damage is not None:
             _tell_damage(quotas.damage, log.emit, correlation_id, told)
-        versions = Versions(log.emit, correlation_id, on_opened=told.on_opened, on_closed=told.on_closed)
+        versions = Versions(
+            log.emit, correlation_id, on_opened=told.on_opened, on_closed=told.on_closed, on_note=told.on_note
+        )
         budget = MemoryBudget(server.memory or derive_budget())
         keeper = ModelKeeper(versions, budget, server, on_failure=told.on_failure)
         stack.callback(keeper.close)
@@ -113,6 +116,7 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
         if keys is not None:
             keys.on_change = news.hear
         authenticators = credentials.gather(keys)
+        credentials.wait()
 
         def flush() -> None:
             try:

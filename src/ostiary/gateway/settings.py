@@ -73,6 +73,10 @@ SERVER_SETTINGS: Final = (
         1 << 50,
     ),
     ServerSetting("load_time", Kind.TIME, 60, "that a request waits for its model to be loaded", 1, 3_600),
+    ServerSetting(
+        "queue", Kind.COUNT, 512, "requests that wait for their turn with one model; half of one tenant", 2, 65_536
+    ),
+    ServerSetting("queue_time", Kind.TIME, 60, "that a request waits for its turn", 1, 3_600),
 )
 
 
@@ -98,6 +102,8 @@ class Server:
     requests: int = 240
     memory: int | None = None
     load_time: int = 60
+    queue: int = 512
+    queue_time: int = 60
 
 
 @dataclass(frozen=True, slots=True)

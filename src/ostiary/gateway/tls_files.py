@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MIN_RSA_BITS: Final = 2_048
 _PIPE_BYTES: Final = 65_536
 """What a pipe holds without a reader; certificate files are below."""
+_DESCRIPTORS: Final = "/dev/fd"
 _CIPHERS: Final = "@SECLEVEL=2:ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK"
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -132,7 +133,8 @@ def make_context(files: TlsFiles, settings: TlsSettings) -> ssl.SSLContext:
     context.minimum_version = _VERSIONS[settings.version]
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    # A connection that is resumed shows its client's certificate as it was checked hours ago.
+    # A connection that is resumed shows its client's certificate as it was checked before. Over 1.2 the library
+    # remembers sessions all the same, for as long as there is this context; whoever looks at certificates knows.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     context.set_alpn_protocols(["http/1.1"])
@@ -160,7 +162,7 @@ def _as_path(data: bytes) -> Any:
                 raise unusable("one of the files is longer than any such file")
         finally:
             os.close(writing)
-        yield f"/dev/fd/{reading}"
+        yield f"{_DESCRIPTORS if Path(_DESCRIPTORS).is_dir() else '/proc/self/fd'}/{reading}"
     finally:
         os.close(reading)
 

@@ -101,7 +101,9 @@ def take_clients(table: Table) -> Mapping[str, ClientEntry]:
         said = take_settings(fields, CLIENT_SETTINGS, {"tenant": parse_tenant, "scopes": parse_scope})
         scopes = frozenset(_SCOPES[word] for word in _texts(said, "scopes") or ("infer",))
         models = _texts(said, "models")
-        tenant = str(said.get("tenant", name))[:MAX_TENANT_CHARACTERS]
+        tenant = str(said.get("tenant", name))
+        if len(tenant) > MAX_TENANT_CHARACTERS:
+            fields.fail("tenant", "missing", "The name is too long to be that of a tenant, too.")
         clients[name] = ClientEntry(
             tenant=tenant, scopes=scopes, models=None if models is None else frozenset(models)
         )

@@ -70,6 +70,11 @@ class TokenSource:
             self._fetching = threading.Thread(target=self.fetch_now, name="ostiary-token-keys", daemon=True)
             self._fetching.start()
 
+    def wait(self, seconds: float) -> None:
+        """For keys that are being fetched."""
+        if self._fetching is not None:
+            self._fetching.join(seconds)
+
     def fetch_now(self) -> None:
         """From the address. Returns when it answered, or did not in its time."""
         assert self._settings.keys_url is not None  # noqa: S101  whoever calls it looked

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from ostiary.admission import QueueBounds
+from ostiary.core.text import quote_untrusted
 from ostiary.errors import CELL_CLOSED, HOUSE_INTERNAL, Misuse, OstiaryError
 from ostiary.gateway.served import ServedModel
 from ostiary.library.opening import open_here
@@ -37,12 +39,16 @@ class Versions:
         *,
         on_opened: Callable[[str, Opened], None] = lambda *_: None,
         on_closed: Callable[[str, Opened], None] = lambda *_: None,
+        on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`correlation_id`: of the server."""
+        self.queue = QueueBounds()
+        """In front of each model that is opened from now on."""
         self._emit: Final = emit
         self._correlation_id: Final = correlation_id
         self._on_opened: Final = on_opened
         self._on_closed: Final = on_closed
+        self._on_note: Final = on_note
         self._is_stopped: Final = threading.Event()
 
     def open(
@@ -79,7 +85,7 @@ class Versions:
             opened.close()
             raise
         threads = ThreadPoolExecutor(_THREADS, f"ostiary-{to_serve.name}")
-        return ServedModel(to_serve.name, opened, int(time.time()), threads)
+        return ServedModel(to_serve.name, opened, int(time.time()), threads, self.queue)
 
     def close(self, model: ServedModel, why: str) -> None:
         """Raises what the record says."""
@@ -108,6 +114,8 @@ class Versions:
         )
 
     def tell_not_loaded(self, name: str, error: BaseException) -> None:
+        message = error.message if isinstance(error, OstiaryError) else type(error).__name__
+        self._on_note(f"{quote_untrusted(name, 80)} could not be loaded: {name_error(error)}: {message}")
         self._emit(
             ModelNotLoaded(
                 correlation_id=_correlate(error, self._correlation_id), name=name, code=name_error(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from ostiary.vault.choose import ALL_METHODS, take_hold
 from ostiary.vault.contents import WEIGHTS_KINDS, read_contents
 from ostiary.vault.passing import Passing
 from ostiary.vault.place import Place
+from ostiary.vault.shared_passing import SharedPassing
 
 
 @contextmanager
@@ -50,8 +52,12 @@ def open_sealed(
             passings.append(passing)
             return passing.run()
 
+        def share_weights(readers: int) -> SharedPassing:
+            return SharedPassing(open_weights, readers)
+
         try:
-            yield SealedModel(verified, contents, weights, open_weights)
+            can_share = sys.platform == "linux"  # elsewhere a descriptor cannot be opened anew
+            yield SealedModel(verified, contents, weights, open_weights, share_weights if can_share else None)
         finally:
             for passing in passings:
                 passing.close()

@@ -61,7 +61,7 @@ def ask_model(
             checked.operation.value, body, deadline_seconds=admitted.timeout_seconds, on_ready=on_ready
         )
 
-    asked = AnswerInFlight(cell, place, begin, gathering, ending)
+    asked = AnswerInFlight(cell, place, begin, gathering, ending, context_tokens=contract.context_tokens)
     if not asked.is_waiting:
         asked.start()
     return asked
@@ -77,9 +77,13 @@ class AnswerInFlight:
         begin: Callable[[AdmittedRequest], CallInFlight],
         gathering: Gathering,
         ending: RequestEnding,
+        *,
+        context_tokens: int | None = None,
     ) -> None:
+        """`context_tokens`: no prompt has more."""
+        estimate = place.claim.prompt_tokens
         self._cell: Final = cell
-        self._placed: Final = PlacedCall(place, begin, lambda: self._count_used(place.claim.prompt_tokens))
+        self._placed: Final = PlacedCall(place, begin, lambda: self._count_used(estimate, context_tokens))
         self._gathering: Final = gathering
         self._ending: Final = ending
         self._answer: Answer | None = None
@@ -214,12 +218,16 @@ class AnswerInFlight:
             raise
         return None
 
-    def _count_used(self, prompt_tokens: int) -> tuple[int, int]:
-        """As the answer says; where there is none, the prompt as it was estimated and what came. What the engine
-        itself refuses costs nothing: nothing was computed.
+    def _count_used(self, estimate: int, context_tokens: int | None) -> tuple[int, int]:
+        """Of prompt and answer together, and of the answer: as the engine told, also where the end never came.
+
+        The prompt as it was estimated, where that was before the first token; never more than the context, whatever
+        a worker says. What the engine itself refuses costs nothing: nothing was computed.
         """
-        if self._answer is not None:
-            return self._answer.usage.total_tokens, self._answer.usage.completion_tokens
-        if isinstance(self._error, ContractRefused | CallRefused):
+        if self._answer is None and isinstance(self._error, ContractRefused | CallRefused):
             return 0, 0
-        return prompt_tokens + self._gathering.completion_tokens, self._gathering.completion_tokens
+        told = self._gathering.prompt_tokens if self._answer is None else self._answer.usage.prompt_tokens
+        prompt = estimate if told is None else told
+        if context_tokens is not None:
+            prompt = min(prompt, context_tokens)
+        return prompt + self._gathering.completion_tokens, self._gathering.completion_tokens

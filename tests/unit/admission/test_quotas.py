@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -181,8 +183,47 @@ def test_more_tenants_than_are_counted_come_again_when_others_are_idle(
     with pytest.raises(AdmissionRefused) as error:
         quotas.reserve(name_caller("d"), 1)
     assert _refused(error) == 60
+    running = quotas.reserve(name_caller("a"), 0)
     clocks.wait(2 * 86_400)
     quotas.reserve(name_caller("d"), 1)
+    for name in "efg":
+        with pytest.raises(AdmissionRefused) if name == "g" else nullcontext():
+            quotas.reserve(name_caller(name), 1)
+    running.settle(5)
+    kill(quotas)
+    assert sum_usage(tmp_path, "a") == (0, 6, 0, 0)
+    begin_server(tmp_path, clocks).close()
+
+
+def test_many_threads_count_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the file is synchronised and written anew again and again."""
+    monkeypatch.setattr("ostiary.admission.quotas.MAX_JOURNAL_BYTES", 2_000)
+    quotas = begin_server(tmp_path, HandClocks(), usual=TenantLimits(10**9, 10**9, 10**9, 100))
+    is_over = False
+
+    def ask(number: int) -> None:
+        caller = name_caller(f"tenant-{number % 3}")
+        for used in range(100):
+            with quotas.counting(caller):
+                quotas.reserve(caller, 100).settle(used, used // 3)
+
+    def flush() -> int:
+        flushes = 0
+        while not is_over:
+            quotas.flush()
+            flushes += 1
+        return flushes
+
+    with ThreadPoolExecutor(9) as threads:
+        flushing = threads.submit(flush)
+        for asking in [threads.submit(ask, number) for number in range(8)]:
+            asking.result()
+        is_over = True
+        assert flushing.result() > 1
+    kill(quotas)
+    answers = sum(used // 3 for used in range(100))
+    assert sum_usage(tmp_path) == (800, 8 * (4_950 - answers), 8 * answers, 0)
+    assert begin_server(tmp_path, HandClocks()).damage is None
 
 
 # --- restarts and clocks ---

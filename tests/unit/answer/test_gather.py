@@ -56,6 +56,31 @@ class Clock:
         return self.now
 
 
+def test_the_prompt_is_known_from_the_first_piece_that_tells_it() -> None:
+    gathering = Gathering(ask(n=2), 10.0, Clock())
+    assert gathering.prompt_tokens is None
+    gathering.take_piece({**piece("a", 1), "prompt_tokens": 4})
+    assert gathering.prompt_tokens == 4
+    gathering.take_piece(piece("b", 2))
+    gathering.take_piece({**piece("c", 3, choice=1), "prompt_tokens": 4})
+    assert gathering.take_result(result(2, 1)).usage.prompt_tokens == 4
+
+
+@pytest.mark.parametrize("told", [5, -1, True, None, "4", 1 << 60])
+def test_a_prompt_of_another_length_than_before_is_no_honest_engines(told: object) -> None:
+    gathering = Gathering(ask(), 10.0, Clock())
+    gathering.take_piece({**piece("a", 1), "prompt_tokens": 4})
+    with pytest.raises(SandboxViolation):
+        gathering.take_piece({**piece("b", 2), "prompt_tokens": told})
+    late = Gathering(ask(), 10.0, Clock())
+    with pytest.raises(SandboxViolation):
+        late.take_piece({**piece("a", 1), "prompt_tokens": told if told != 5 else 4.0})
+    wrong = Gathering(ask(), 10.0, Clock())
+    wrong.take_piece({**piece("a", 1), "prompt_tokens": 3})
+    with pytest.raises(SandboxViolation):
+        wrong.take_result(result(1))
+
+
 def test_pieces_become_an_answer() -> None:
     gathering = Gathering(ask(), 10.0, Clock())
     assert gathering.take_piece(piece("he", 1)) == Piece("he", (1,))

@@ -42,6 +42,8 @@ connections = 500
 requests = 100
 memory = "8 GiB"
 load_time = "90 s"
+queue = 256
+queue_time = "30 s"
 
 [models."acme/tiny"]
 path = "models/tiny"

@@ -112,3 +112,12 @@ def test_a_key_is_found_for_what_it_is_for() -> None:
     assert found.kid == "two"
     for kid, algorithm in (("two", "PS256"), ("two", "ES256"), ("one", "ES384"), ("six", "ES256"), (None, "HS256")):
         assert keys.find(kid, algorithm) is None
+
+
+def test_a_key_that_does_not_say_what_it_is_for_is_for_its_own_kind_only() -> None:
+    bare = [{name: value for name, value in key.items() if name not in ("alg", "use")} for key in (EC, RSA, OKP)]
+    keys = parse_token_keys(json.dumps({"keys": bare}).encode())
+    fits = {"one": ("ES256",), "two": ("RS256", "PS512"), "three": ("EdDSA",)}
+    for kid, fitting in fits.items():
+        for algorithm in ("ES256", "ES384", "RS256", "PS512", "EdDSA", "HS256", "none"):
+            assert (keys.find(kid, algorithm) is not None) == (algorithm in fitting)

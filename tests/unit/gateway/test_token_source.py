@@ -50,9 +50,7 @@ class Watched:
     def look(self) -> None:
         """And what it begins has ended."""
         self.source.look()
-        for thread in threading.enumerate():
-            if thread.name == "ostiary-token-keys":
-                thread.join(10)
+        self.source.wait(10)
 
     @property
     def kids(self) -> list[str | None]:

@@ -121,7 +121,7 @@ class FakeLanguage:
         ends: list[JsonValue] = []
         completion = 0
         for choice in range(parsed.generation.choices):
-            end = yield from self._say(call.id, choice, said, parsed.generation, most)
+            end = yield from self._say(call.id, choice, said, parsed.generation, (len(prompt), most))
             ends.append(end)
             completion += int(str(end["tokens"]))
         seed = parsed.generation.sampling.seed
@@ -146,9 +146,10 @@ class FakeLanguage:
         return Reply(call_id, ReplyKind.RESULT, body, tail)
 
     def _say(
-        self, call_id: int, choice: int, said: str, generation: Generation, most: int
+        self, call_id: int, choice: int, said: str, generation: Generation, tokens: tuple[int, int]
     ) -> Generator[Reply | None, None, dict[str, JsonValue]]:
-        """Returns how the choice ended."""
+        """`tokens`: of the prompt, and of the answer at most. Returns how the choice ended."""
+        prompt, most = tokens
         words = _split(said)
         stops = StopFinder(generation.stop)
         count, stop = 0, None
@@ -159,7 +160,10 @@ class FakeLanguage:
             count, stop = count + 1, cut.stop
             is_last = stop is not None or count == min(most, len(words))
             text = cut.text + (stops.flush() if is_last else "")
-            yield Reply(call_id, ReplyKind.PIECE, self._describe(choice, word, text, generation))
+            piece = self._describe(choice, word, text, generation)
+            if count == 1:
+                piece["prompt_tokens"] = prompt
+            yield Reply(call_id, ReplyKind.PIECE, piece)
             if stop is not None:
                 break
         yield from self._fail(call_id, count)

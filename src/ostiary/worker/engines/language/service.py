@@ -269,7 +269,10 @@ class Service:
     def _say_token(self, work: Work, token: Token) -> list[Reply]:
         answer = token.answer
         self.tokens += 1
-        replies = [Reply(work.call_id, ReplyKind.PIECE, answer.take(token.token, token.odds))]
+        piece = answer.take(token.token, token.odds)
+        if answer.count == 1:  # whoever does not hear the end hears what the prompt cost
+            piece["prompt_tokens"] = len(work.prompt)
+        replies = [Reply(work.call_id, ReplyKind.PIECE, piece)]
         if answer.is_over:
             answer.caches = []
         if all(other.is_over for other in work.answers):

@@ -1,0 +1,111 @@
+"""Who has how much of the memory, who may go for others, and what counts as changed at a model's place."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from ostiary.gateway.kept import Kept
+from ostiary.gateway.memory_budget import MemoryBudget, Share, derive_budget
+from ostiary.gateway.served import ServedName
+from ostiary.gateway.to_serve import ToServe, look_at
+
+
+class Version:
+    """As much of a served model as who decides looks at."""
+
+    holders = 0
+
+
+@pytest.fixture
+def kept() -> Kept:
+    served = ServedName("name", 0)
+    served.current = cast("Any", Version())
+    return Kept(ToServe("name", Path(), cast("Any", None)), served)
+
+
+def test_nothing_beyond_the_budget_is_taken() -> None:
+    budget = MemoryBudget(10)
+    one, two = Share(budget), Share(budget)
+    assert [one.take(6), two.take(5), two.take(4)] == [True, False, True]
+    assert (budget.taken_bytes, one.bytes, two.bytes) == (10, 6, 4)
+    one.give_back()
+    one.give_back()
+    assert budget.taken_bytes == 4
+    budget.change(3)
+    assert not one.take(1), "what is taken stays taken"
+    assert budget.taken_bytes == 4
+    assert derive_budget() > 1 << 28
+
+
+@pytest.mark.parametrize(("before", "after"), [(6, 6), (6, 4), (4, 6), (0, 5)])
+def test_a_version_that_replaces_another_has_what_that_one_had(before: int, after: int) -> None:
+    budget = MemoryBudget(10)
+    old, new = Share(budget), Share(budget)
+    assert old.take(before)
+    assert new.take(max(0, after - before)), "only what is more has to be found"
+    new.inherit(old, after)
+    assert new.bytes == after
+    old.give_back()
+    assert budget.taken_bytes == after
+    new.give_back()
+    assert budget.taken_bytes == 0
+
+
+def test_many_threads_take_no_more_than_there_is() -> None:
+    budget = MemoryBudget(100)
+    shares = [Share(budget) for _ in range(8)]
+
+    def take(share: Share) -> None:
+        for _ in range(200):
+            share.take(7)
+            assert budget.taken_bytes <= 100
+            share.give_back()
+
+    threads = [threading.Thread(target=take, args=(share,)) for share in shares]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert budget.taken_bytes == 0
+
+
+def test_who_is_held_or_waited_for_or_worked_on_does_not_go(kept: Kept) -> None:
+    async def check() -> None:
+        assert kept.is_idle
+        cast("Any", kept.served.current).holders = 1
+        assert not kept.is_idle
+        cast("Any", kept.served.current).holders = 0
+        kept.waiting = 1
+        assert not kept.is_idle, "somebody has yet to get it"
+        kept.served.is_leaving = True
+        assert kept.is_idle, "it is another one's turn"
+        kept.served.is_leaving, kept.waiting = False, 0
+        async with kept.turn:
+            assert not kept.is_idle
+        assert kept.is_idle
+        kept.served.current = None
+        assert not kept.is_idle
+
+    asyncio.run(check())
+
+
+def test_what_changed_at_its_place_shows(tmp_path: Path) -> None:
+    key = tmp_path / "a.pub"
+    model = ToServe("name", tmp_path / "model", cast("Any", None), believed=(key,))
+    assert [name for name, *_ in look_at(model)] == [str(key)], "nothing is there"
+    (tmp_path / "model" / "inner").mkdir(parents=True)
+    looks = [look_at(model)]
+    for path, text in (("model/config.json", "a"), ("model/inner/b", "b"), ("model/inner/b", "cc"), ("a.pub", "k")):
+        (tmp_path / path).write_text(text)
+        looks.append(look_at(model))
+    (tmp_path / "model" / "link").symlink_to("nowhere")
+    looks.append(look_at(model))
+    (tmp_path / "model" / "config.json").rename(tmp_path / "model" / "other.json")
+    looks.append(look_at(model))
+    assert len(set(looks)) == len(looks)
+    assert look_at(model) == looks[-1]
