@@ -96,6 +96,10 @@ class CellGroup:
         """As `RunningCell.take_place`, of the one that would be called now; another one copies what lies there."""
         return self._choose().take_place(size)
 
+    def hold_still(self, parts: Sequence[memoryview]) -> list[memoryview] | None:
+        """As `RunningCell.hold_still`, likewise."""
+        return self._choose().hold_still(parts)
+
     def object_to(self, reason: str, call: CallInFlight) -> None:
         """What was answered to this call makes no sense: the process that answered is ended, as malformed."""
         with self._changed:

@@ -66,7 +66,7 @@ def ask_function(
     return asked
 
 
-def _hold_still(request: ParsedTensors, contract: FunctionContract, cell: RunningCell) -> ParsedTensors:
+def _hold_still(request: ParsedTensors, contract: FunctionContract, cell: RunningCell | CellGroup) -> ParsedTensors:
     """So that what is checked is what is sent, whoever may still write to where it came from."""
     given = ((rule.name, request.inputs.get(rule.name)) for rule in contract.inputs)
     tensors = {name: tensor for name, tensor in given if isinstance(tensor, Tensor)}
