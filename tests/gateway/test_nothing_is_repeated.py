@@ -5,7 +5,6 @@ Names of fields are told, for that is what a refusal is about; values never are.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,8 @@ from served_models import Served, serve
 
 import ostiary
 from ostiary.gateway.anthropic.forms import CountBody, MessagesBody
-from ostiary.gateway.keys import ClientKeys, KeptKey
+from ostiary.gateway.client_key import ClientKey, compute_hash
+from ostiary.gateway.keys import ClientKeys
 from ostiary.gateway.oip.forms import InferBody
 from ostiary.gateway.openai.chat_forms import ChatBody
 from ostiary.gateway.openai.completions_forms import CompletionBody
@@ -146,7 +146,7 @@ def test_each_key_is_a_tenant_of_its_own_at_every_address_of_a_language_model(tm
     """Prompts are known again by tenant: without this, one client could find out what another asked."""
     shown = {letter: f"ost_{letter * 12}_{letter * 43}" for letter in "ab"}
     keys = ClientKeys(
-        tuple(KeptKey(a * 12, a, hashlib.sha256(key.encode()).hexdigest(), "now") for a, key in shown.items())
+        [ClientKey(id=a * 12, name=a, tenant=a, sha256=compute_hash(key), created=0) for a, key in shown.items()]
     )
     model = HostilePublisher(tmp_path).publish_honest()
     with FakeEngine() as fake, serve(tmp_path / "state", ("honest", model, sign_model(model)), keys=keys) as door:
