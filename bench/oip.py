@@ -68,7 +68,7 @@ def main() -> int:
         limits: dict[str, int | str] = {"memory": "2 GiB"}
         opened = stack.enter_context(ostiary.open(model, key=key, state=folder / "here", limits=limits))
         client = stack.enter_context(serving(model, key, folder / "there"))
-        small, large = numpy.ones(8, "f4"), numpy.ones(LARGE, "f4")
+        small, large = numpy.ones(8, "f4"), numpy.random.default_rng(0).random(LARGE, "f4")
         kinds: dict[str, Callable[[object], object]] = {
             "in the same program": lambda array: opened(x=array),
             "over HTTP, binary": client.ask,

@@ -80,8 +80,8 @@ GATEWAY_QUERY: Final = declare(
 )
 GATEWAY_BODY_MALFORMED: Final = declare(
     "GATEWAY_BODY_MALFORMED",
-    "The body is not strict JSON.",
-    "Send one JSON object in UTF-8, without repeated keys, NaN or numbers that overflow.",
+    "The body is not written as it has to be.",
+    "JSON: one object in UTF-8, without repeated keys, NaN or numbers that overflow. gRPC: the protocol's message.",
     400,
 )
 GATEWAY_MODEL_UNKNOWN: Final = declare(

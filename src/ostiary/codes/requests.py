@@ -9,7 +9,7 @@ from ostiary.codes.declare import declare
 CONTRACT_UNKNOWN_FIELD: Final = declare(
     "CONTRACT_UNKNOWN_FIELD",
     "The request has a field that this model does not take.",
-    "docs/language-engine.md lists the fields of each kind of request.",
+    "Check how it is written. A server has all fields at /openapi.json; docs/language-engine.md has the library's.",
     400,
 )
 CONTRACT_TYPE: Final = declare(

@@ -1,10 +1,8 @@
 """Whether every number of a tensor keeps to its bounds, without unpacking any of them. Pure; no library for arrays.
 
-Most pieces of a tensor are settled by the upper bytes of their numbers (`lane_bytes`), at 1 to 3 GB/s. Of one that
-is not, one integer of many lanes is made, one for each number. The bits of each lane are turned so that lanes are
-ordered as the numbers are that they stand for: negative ones, then both zeros, then the others, and what is not
-finite outside of both ends. A few operations on the whole integer compare all lanes at once, at some 300 MB/s
-(docs/adr/0072-tensors-are-checked-as-integers.md).
+A piece of the tensor is asked byte by byte, of all its numbers at once (`lane_bytes`), by codes: numbers in their
+order, negative ones, then both zeros, then the others, and what is not finite outside of both ends. At 1 to 3 GB/s,
+less where many numbers are at the bounds themselves (docs/adr/0072-tensors-are-checked-as-integers.md).
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from typing import Final, Literal, NamedTuple
 
 from ostiary.core.lane_bytes import find_look
 from ostiary.core.lane_codes import LANES, Lane, finite_codes, turn
-from ostiary.core.values import dataclass
 
 __all__: Final = [
     "LANES",
@@ -36,8 +33,6 @@ __all__: Final = [
 
 _PIECE_BYTES: Final = 1 << 15
 """Stays in the processor's nearest memory, with all that is made of it."""
-_PATIENCE: Final = 8
-"""Glances that may settle nothing before it is asked whether they are worth it."""
 
 
 def find_outside(data: memoryview, lane: Lane, low: float | None, high: float | None) -> int | None:
@@ -48,14 +43,14 @@ def find_outside(data: memoryview, lane: Lane, low: float | None, high: float | 
     least, most = _find_bounds(lane, low, high)
     if least > most:
         return 0 if len(data) else None
-    return _find(data, lane, least, most, lambda piece: _is_between(piece, lane, least, most))
+    return _find(data, lane, least, most)
 
 
 def find_not_finite(data: memoryview, lane: Lane) -> int | None:
     """The place of the first infinity or of the first that is not a number."""
     if lane.kind != "float":
         return None
-    return _find(data, lane, *finite_codes(lane), lambda piece: not _has_infinite(piece, lane))
+    return _find(data, lane, *finite_codes(lane))
 
 
 def find_not_allowed(data: memoryview, lane: Lane, allowed: Collection[float]) -> int | None:
@@ -142,22 +137,11 @@ def _cut(data: memoryview) -> Iterator[memoryview]:
         yield data[start : start + _PIECE_BYTES]
 
 
-def _find(
-    data: memoryview, lane: Lane, least: int, most: int, is_sound: Callable[[memoryview], bool]
-) -> int | None:
-    """The first number outside of these codes. A glance at upper bytes settles most pieces, `is_sound` the rest.
-
-    Where glances settle little, as where many numbers are just at the bound, they are left out.
-    """
+def _find(data: memoryview, lane: Lane, least: int, most: int) -> int | None:
+    """The first number outside of these codes."""
     look = find_look(lane, least, most)
-    glances = doubts = 0
     for number, piece in enumerate(_cut(data)):
-        if 2 * doubts <= glances + _PATIENCE:
-            glances += 1
-            if look.is_surely_within(bytes(piece)):
-                continue
-            doubts += 1
-        if not is_sound(piece):
+        if not look.is_within(bytes(piece)):
             return number * (_PIECE_BYTES // lane.bytes) + _find_in_piece(piece, lane, least, most)
     return None
 
@@ -210,84 +194,6 @@ def round_half(word: int) -> int:
     if word & 0x7FFFFFFF > 0x7F800000:  # not a number, and it stays one
         return word >> 16 | 0x40
     return (word + 0x7FFF + (word >> 16 & 1)) >> 16
-
-
-# --- many lanes at once ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Half:
-    """Every second lane of a piece, each with room above it for a carry."""
-
-    lanes: int
-    """All bits of these lanes."""
-    carries: int
-    """The bit above each."""
-    most: int
-    """The greatest code in each lane, with the carry set: what is greater takes it away."""
-    least: int
-
-
-@lru_cache(maxsize=16)
-def _make_halves(bits: int, size: int, least: int, most: int) -> tuple[_Half, _Half]:
-    """The lower lane of each pair, and the upper one: fewer by one where the number of lanes is odd."""
-    lanes = size * 8 // bits
-    return _make_half(bits, (lanes + 1) // 2, least, most), _make_half(bits, lanes // 2, least, most)
-
-
-def _make_half(bits: int, lanes: int, least: int, most: int) -> _Half:
-    ones = _repeat(1, 2 * bits, lanes)
-    carries = ones << bits
-    return _Half(ones * ((1 << bits) - 1), carries, ones * most | carries, ones * least)
-
-
-@dataclass(frozen=True, slots=True)
-class _Masks:
-    """Of all lanes of a piece."""
-
-    ones: int
-    """The lowest bit of each."""
-    signs: int
-    """The highest bit of each."""
-    exponents: int
-    """All bits of each exponent."""
-    steps: int
-    """The lowest bit of each exponent."""
-
-
-@lru_cache(maxsize=16)
-def _make_masks(lane: Lane, size: int) -> _Masks:
-    ones = _repeat(1, lane.bits, size * 8 // lane.bits)
-    steps = ones << lane.mantissa_bits
-    return _Masks(ones, ones << (lane.bits - 1), ones * ((1 << (lane.bits - 1)) - (1 << lane.mantissa_bits)), steps)
-
-
-def _repeat(word: int, bits: int, times: int) -> int:
-    return int.from_bytes(word.to_bytes(bits // 8, "little") * times, "little")
-
-
-def _is_between(piece: memoryview, lane: Lane, least: int, most: int) -> bool:
-    bits = lane.bits
-    words = int.from_bytes(piece, "little")
-    if lane.kind != "unsigned":
-        masks = _make_masks(lane, len(piece))
-        if lane.kind == "float":
-            negative = words >> (bits - 1) & masks.ones
-            words ^= (negative << bits) - negative | masks.signs  # as `turn` does it with one
-        else:
-            words ^= masks.signs
-    lower, upper = _make_halves(bits, len(piece), least, most)
-    return _keeps(words & lower.lanes, lower) and _keeps(words >> bits & upper.lanes, upper)
-
-
-def _keeps(words: int, half: _Half) -> bool:
-    return (half.most - words) & ((words | half.carries) - half.least) & half.carries == half.carries
-
-
-def _has_infinite(piece: memoryview, lane: Lane) -> bool:
-    """Whether an exponent has all bits set: then adding its lowest one carries into the sign."""
-    masks = _make_masks(lane, len(piece))
-    return ((int.from_bytes(piece, "little") & masks.exponents) + masks.steps) & masks.signs != 0
 
 
 def _find_in_piece(piece: memoryview, lane: Lane, least: int, most: int) -> int:

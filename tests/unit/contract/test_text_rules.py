@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.contract.text_rules import hold_text
+from ostiary.core.limits import MAX_REQUEST_CHARACTERS
 from ostiary.core.terms.characters import CharacterClass, find_characters
 from ostiary.core.terms.values import Action, TextTerms
 from ostiary.errors import ContractRefused
@@ -19,7 +21,8 @@ REMOVE_ALL = dict.fromkeys(CharacterClass, Action.REMOVE)
 def refuse(text: str, terms: TextTerms) -> tuple[str, object]:
     with pytest.raises(ContractRefused) as caught:
         hold_text(text, terms, "prompt")
-    assert (caught.value.code, caught.value.field) == ("CONTRACT_TEXT", "prompt")
+    assert caught.value.field == "prompt"
+    assert caught.value.code == ("CONTRACT_TOO_LONG" if caught.value.rule == "max_characters" else "CONTRACT_TEXT")
     assert caught.value.message.isprintable()
     return caught.value.rule, caught.value.limit
 
@@ -65,15 +68,34 @@ def test_removing_may_leave_something_to_normalise() -> None:
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 @pytest.mark.parametrize("action", [Action.APPLY, Action.REFUSE])
 def test_a_run_of_marks_without_end_is_refused_before_it_is_sorted(form: str, action: Action) -> None:
-    text = "a" + "\u0316\u0301" * 5_000
-    assert refuse(text, TextTerms(form, action)) == ("text.normalization", form)
+    for marks in ("\u0316\u0301", "\u0f73", "\u0f75", "\u0f81", "\uff9e\u0316"):
+        assert refuse("a" + marks * 5_000, TextTerms(form, action)) == ("text.normalization", form)
     assert hold_text("a" + "\u0301" * 30, TextTerms("NFD", action), "prompt")
+
+
+def test_no_character_is_made_of_marks_alone_and_counts_as_none() -> None:
+    """Else a run of it would be let through, and sorted."""
+    alone = [
+        character
+        for character in map(chr, range(sys.maxunicode))
+        if not unicodedata.combining(character)
+        and unicodedata.combining(unicodedata.normalize("NFKD", character)[0])
+    ]
+    assert alone
+    for character in alone:
+        assert refuse(f"a{character * 31}", TextTerms("NFC", Action.APPLY)) == ("text.normalization", "NFC")
+
+
+def test_what_normalising_makes_too_long_is_refused_before_it_is_made() -> None:
+    """One of these becomes eighteen."""
+    assert refuse("\ufdfa" * 100_000, TextTerms("NFKC", Action.APPLY)) == ("max_characters", MAX_REQUEST_CHARACTERS)
+    assert len(hold_text("\ufdfa" * 50_000, TextTerms("NFKC", Action.APPLY), "prompt")) == 900_000
 
 
 CHARACTERS = st.one_of(
     st.characters(exclude_categories=["Cs"]),
     st.sampled_from(
-        "\u200b\u0301\u0316\uffa0\u1160\u1161\u11a8\u1100\u0344\u2126\ufb01\U000e0041\U0001f3f4\ufe0f\u0958"
+        "\u200b\u0301\u0316\uffa0\u1160\u1161\u11a8\u1100\u0344\u2126\ufb01\u0f73\uff9e\U000e0041\U0001f3f4\ufe0f\u0958"
     ),
 )
 

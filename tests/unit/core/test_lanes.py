@@ -196,7 +196,7 @@ def test_what_is_not_finite_is_written_as_such(datatype: str) -> None:
 
 @pytest.mark.parametrize("datatype", ["FP32", "INT32", "INT64", "UINT64"])
 def test_numbers_that_only_their_last_byte_keeps_out_are_found_in_any_piece(datatype: str) -> None:
-    """Where upper bytes do not tell, and where so many pieces were doubtful that nobody looks at them any more."""
+    """Where all others are at the bound itself, and every byte has to be asked."""
     lane = LANES[datatype]
     high = decode(lane, write_numbers(lane, 1.0)[0])
     most = write_numbers(lane, high)[0]
