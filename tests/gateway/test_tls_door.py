@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import ssl
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ ROUTES = (
     _route("GET", "/open", _greet, is_open=True),
     _route("POST", "/count", _count),
 )
+DESCRIPTORS = Path("/dev/fd")
 ENTRIES = {"dns:app.example": ClientEntry(tenant="acme", models=frozenset({"tiny"}))}
 
 
@@ -333,6 +335,49 @@ def test_more_connections_than_there_may_be(tmp_path: Path) -> None:
         for _ in range(12):
             stack.enter_context(speaking(door))
         assert ask(door, HELLO).status == 200
+
+
+@pytest.mark.usefixtures("either_loop")
+@pytest.mark.parametrize(
+    "sent", [bytes(range(1, 200)), b"\x17\x03\x03\x00\x20" + b"x" * 32, b"\x15\x03\x03\x00\x02\x01\x00"]
+)
+def test_rubbish_after_both_have_agreed(tmp_path: Path, sent: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(tmp_path) as (door, _):
+        with speaking(door) as connection:
+            connection.sendall(b"GET /hello HT")
+            os.write(connection.fileno(), sent)  # past the encryption
+            with suppress(ssl.SSLError, ConnectionResetError):
+                assert b"HTTP/1.1 200" not in read_all(connection)
+        assert ask(door, HELLO).status == 200
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_strangers_leave_nothing_behind(tmp_path: Path) -> None:
+    """No descriptor, however a connection ends."""
+
+    def go_wrong(door: RunningDoor) -> None:
+        for sent in (b"", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28"):
+            with door.connect() as raw:
+                raw.sendall(sent)
+        with pytest.raises(ssl.SSLCertVerificationError), speaking(door, trust(make_authority("Nobody"))):
+            pass
+        with speaking(door):
+            pass
+        with speaking(door) as connection:
+            connection.sendall(b"GET /hello HT")
+
+    with serving(tmp_path, handshakes=4, handshake_time=120) as (door, _):
+        go_wrong(door)
+        assert ask(door, HELLO).status == 200
+        before = len(list(DESCRIPTORS.iterdir()))
+        for _ in range(30):
+            go_wrong(door)
+        for _ in range(500):  # turns of its loop, in which it closes what has ended
+            assert ask(door, HELLO).status == 200
+            if len(list(DESCRIPTORS.iterdir())) <= before + 4:
+                return
+        assert len(list(DESCRIPTORS.iterdir())) <= before + 4
 
 
 # --- the server's certificate ---

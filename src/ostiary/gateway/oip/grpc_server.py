@@ -41,7 +41,10 @@ async def serving_grpc(door: Door, server: Server, tls: Tls | None = None) -> As
             ("grpc.max_concurrent_streams", _STREAMS),
             ("grpc.max_allowed_incoming_connections", server.connections),
             ("grpc.max_connection_idle_ms", server.idle_time * 1000),
-            ("grpc.server_handshake_timeout_ms", server.head_time * 1000),
+            (
+                "grpc.server_handshake_timeout_ms",
+                (server.head_time if tls is None else tls.settings.handshake_time) * 1000,
+            ),
             ("grpc.keepalive_time_ms", server.idle_time * 1000),
             ("grpc.keepalive_timeout_ms", server.write_time * 1000),
             ("grpc.compression_enabled_algorithms_bitset", 1),  # a small message cannot become a large one
