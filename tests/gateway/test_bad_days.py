@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -105,6 +107,27 @@ def test_a_thousand_who_ask_nothing_or_half_leave_others_unharmed(tmp_path: Path
         endings = read_kinds(tmp_path / "state")
         assert endings.count("request.answered") == 24
         assert {kind for kind in endings if kind.startswith("request.")} == {"request.answered"}
+
+
+def test_a_tenant_that_holds_back_long_bodies_leaves_room_to_others(tmp_path: Path) -> None:
+    with serving(tmp_path, "one") as server, ExitStack() as crowd:
+        command = [sys.executable, "-m", "ostiary", "keys", "create", "greedy", "--state", str(tmp_path / "state")]
+        greedy = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        long = render_request({"model": "one", "prompt": "x" * (7 << 20)}, greedy)[:2_000]
+        begun = [
+            crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE)) for _ in range(40)
+        ]
+        for one in begun:
+            one.sendall(long)
+        refused = asyncio.run(
+            ask(server.port, {"model": "one", "prompt": "x" * (7 << 20)}, greedy, seconds=PATIENCE)
+        )
+        assert (refused.status, refused.code) == (503, "GATEWAY_BUSY")
+        for stream in (False, True):
+            for key in (greedy, server.key):
+                check(asyncio.run(ask(server.port, completion(5, stream=stream), key, seconds=PATIENCE)), 5)
+        other = asyncio.run(ask(server.port, {"model": "one", "prompt": "x" * (7 << 20)}, server.key))
+        assert (other.status, other.code) == (413, "CONTRACT_TOO_LONG"), "received, and judged"
 
 
 def test_two_hundred_who_come_at_once_are_all_answered(tmp_path: Path) -> None:
