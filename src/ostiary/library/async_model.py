@@ -335,8 +335,9 @@ async def _wait_for_turn(
     while asked.is_waiting:
         ready.clear()
         if asked.is_waiting:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ready.wait(), asked.patience_seconds)
+            with suppress(TimeoutError):  # `wait_for` forgets a cancellation that comes with what it waits for
+                async with asyncio.timeout(asked.patience_seconds):
+                    await ready.wait()
             asked.look()
     if not asked.is_started and not asked.is_over:
         await _run_apart(threads, asked.start)
