@@ -178,6 +178,29 @@ def test_a_process_that_is_killed_ends_its_own_streams_only_and_the_next_request
         assert (kinds.count("request.failed"), kinds.count("request.answered")) == (streams, streams + 2)
 
 
+def test_a_server_that_is_told_to_stop_gives_the_answers_that_it_began(tmp_path: Path) -> None:
+    words, streams = 20, 6
+
+    async def stop_it(server: RunningServer) -> list[Heard]:
+        heard = [Heard() for _ in range(streams)]
+        body = completion(words, stream=True)
+        tasks = [asyncio.create_task(ask(server.port, body, server.key, heard=one)) for one in heard]
+        while any(one.events == 0 for one in heard):
+            await asyncio.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*tasks)
+        return heard
+
+    with serving(tmp_path, "one", milliseconds=60) as server:
+        for one in asyncio.run(stop_it(server)):
+            check(one, words)
+        assert server.process.wait(PATIENCE) == 0
+        kinds = read_kinds(tmp_path / "state")
+        assert kinds.count("request.answered") == streams
+        assert kinds.count("server.stopped") == 1
+        assert not {"request.failed", "request.cancelled"} & {*kinds}
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_server_that_is_gone(tmp_path: Path, how: signal.Signals) -> None:
     with serving(tmp_path, "one", "two") as server:
