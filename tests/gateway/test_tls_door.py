@@ -73,17 +73,21 @@ def speaking(door: RunningDoor, context: ssl.SSLContext | None = None) -> Iterat
 
 
 def ask(door: RunningDoor, sent: bytes, context: ssl.SSLContext | None = None) -> Answer:
-    """Its end is told by its length: a connection that was refused is listened to for a while."""
     with speaking(door, context) as connection:
         connection.sendall(sent)
-        data = b""
-        while True:
-            part = connection.recv(65_536)
-            data += part
-            top, _, body = data.partition(b"\r\n\r\n")
-            length = re.search(rb"content-length: (\d+)", top)
-            if not part or (length is not None and len(body) == int(length[1])):
-                return parse_answer(data)
+        return parse_answer(read_answer(connection))
+
+
+def read_answer(connection: ssl.SSLSocket) -> bytes:
+    """Its end is told by its length: a connection that was refused is listened to for a while."""
+    data = b""
+    while True:
+        part = connection.recv(65_536)
+        data += part
+        top, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", top)
+        if not part or (length is not None and len(body) == int(length[1])):
+            return data
 
 
 HELLO = head("GET", "/hello", "connection: close")
@@ -323,7 +327,7 @@ def test_clients_that_agree_and_then_say_too_little(tmp_path: Path, sent: bytes)
     server = replace(QUICK, head_time=1, body_time=1)
     with serving(tmp_path, server=server) as (door, _), speaking(door) as connection:
         connection.sendall(sent)
-        answer = read_all(connection)
+        answer = read_answer(connection)
         assert (b"GATEWAY_TOO_SLOW" in answer) == bool(sent)
         assert ask(door, HELLO).status == 200
 
