@@ -264,6 +264,27 @@ def test_one_that_is_taken_from_the_settings_stays_for_who_holds_it(tmp_path: Pa
         assert kennel.say("honest") == "anew anew anew"
 
 
+@pytest.mark.parametrize("is_on_demand", [False, True])
+def test_one_that_is_taken_from_the_settings_while_it_is_opened(tmp_path: Path, is_on_demand: bool) -> None:
+    red = replace(present(tmp_path), is_on_demand=is_on_demand)
+    with keeping([red]) as kennel:
+        kept = kennel.kept("honest")
+        answers: list[Answer] = []
+        act = (lambda: kennel.ask("honest")) if is_on_demand else (lambda: kennel.reload("honest"))
+        thread = threading.Thread(target=lambda: answers.append(act()))
+        thread.start()
+        wait_for(kept.turn.locked)
+        kennel.on_loop(lambda: kennel.keeper.remove("honest"))
+        thread.join(PATIENCE)
+        assert [answer.code for answer in answers] == ["GATEWAY_MODEL_UNKNOWN"]
+        wait_for(lambda: not kept.leaving and kept.loading is None)
+        keeper: Any = kennel.keeper
+        assert (keeper._of_model, keeper._shares, kept.served.current) == ({}, {}, None)
+        assert keeper.budget.taken_bytes == 0
+        opened = [event.opened for event in kennel.of(ModelLoaded)]  # type: ignore[attr-defined]
+        assert sorted(event.opened for event in kennel.of(ModelUnloaded)) == sorted(opened)  # type: ignore[attr-defined]
+
+
 def test_many_swaps_leave_nothing_behind(tmp_path: Path) -> None:
     red = present(tmp_path)
     with keeping([red]) as kennel:

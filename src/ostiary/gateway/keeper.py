@@ -206,6 +206,9 @@ class ModelKeeper:
             raise GatewayRefused(
                 GATEWAY_NOT_RELOADED, f"the new version was refused: {name_error(error)}"
             ) from error
+        if kept.is_removed:  # meanwhile, and the one before with it
+            self._install_removed(kept, model, share)
+            raise unknown_model(kept.served.name)
         share.inherit(self._shares[before], model.opened.memory_bytes)
         kept.to_serve = to_serve
         self._install(kept, model, share, look)
@@ -289,10 +292,10 @@ class ModelKeeper:
         look = await self._load_apart(lambda: look_at(to_serve))
         take_room = self._room.make_take_room(kept, share)
         model = await self._open_apart(lambda: self._versions.open(to_serve, take_room, "demand"))
-        self._install(kept, model, share, look)
         if kept.is_removed:
-            kept.served.current = None
-            self._retire(kept, model, "removed")
+            self._install_removed(kept, model, share)
+        else:
+            self._install(kept, model, share, look)
 
     # --- versions come and go ---
 
@@ -332,6 +335,12 @@ class ModelKeeper:
         kept.used_at = kept.loaded_at = self._clock()
         self._shares[model] = share
         self._of_model[model] = kept
+
+    def _install_removed(self, kept: Kept, model: ServedModel, share: Share) -> None:
+        """It came too late: nobody gets it."""
+        self._install(kept, model, share, ())
+        kept.served.current = None
+        self._retire(kept, model, "removed")
 
     def _retire(self, kept: Kept, model: ServedModel, why: str) -> None:
         """Closed when nobody holds it any more."""
