@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, count_descriptors, signal_worker
 from door_tools import Answer, read_all
-from keeper_tools import LIMIT, Kennel, LetIn, ask, keeping, make_engine, publish, speaking, wait_for
+from keeper_tools import LIMIT, Kennel, LetIn, ask, keeping, make_engine, make_to_serve, publish, speaking, wait_for
 
+from ostiary.cli.main import main
 from ostiary.core.callers import Scope
 from ostiary.errors import GatewayRefused
 from ostiary.gateway.to_serve import ToServe
+from ostiary.library.believe import Named
 from ostiary.record.serving_events import ModelKept, ModelLoaded, ModelUnloaded
-from ostiary.testing import sign_model
+from ostiary.testing import HostilePublisher, sign_model
 
 pytestmark = LINUX_ONLY
 
@@ -140,6 +142,50 @@ def test_a_new_version_that_is_refused_leaves_the_one_before(tmp_path: Path) -> 
         assert kennel.keeper.budget.taken_bytes == LIMIT
         sign_again(red)
         assert kennel.reload("honest").status == 200
+
+
+def test_an_older_version_than_was_seen_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_directory: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OSTIARY_POLICY", str(tmp_path / "policy.toml"))
+    monkeypatch.setenv("OSTIARY_PASSPHRASE", "correct horse")
+    HostilePublisher(tmp_path, "honest").publish_honest()
+    rule = [
+        "trust",
+        "add",
+        "rule",
+        "acme/*",
+        "--signer",
+        "alice",
+        "--first-use",
+        "accept",
+        "--source",
+        str(tmp_path),
+    ]
+    for words in (
+        ["keygen", "alice"],
+        ["trust", "init"],
+        ["trust", "add", "signer", "alice", "--key", "alice.pub"],
+        [*rule, "--minimum-version", "1.0"],
+    ):
+        assert main(words) == 0
+
+    def sign(version: str) -> None:
+        Path("honest/model.sig").unlink(missing_ok=True)
+        assert main(["sign", "honest", "--key", "alice.key", "--id", "acme/m", "--model-version", version]) == 0
+
+    sign("1.2")
+    red = make_to_serve("honest", tmp_path / "honest", Path("alice.pub"), state_directory, is_on_demand=False)
+    named = Named(policy=tmp_path / "policy.toml")
+    red = replace(red, options=replace(red.options, named=named))
+    with keeping([speaking(red, "red")]) as kennel:
+        sign("1.1")
+        told = kennel.reload("honest")
+        assert (told.code, "TRUST_ROLLED_BACK" in told.body.decode()) == ("GATEWAY_NOT_RELOADED", True)
+        assert kennel.say("honest") == "red red red"
+        sign("1.3")
+        assert kennel.reload("honest").json["version"] == "1.3"
 
 
 @pytest.mark.parametrize("engine", ["nothing-like-it", "crash"])
