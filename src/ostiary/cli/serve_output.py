@@ -84,7 +84,9 @@ class Output:
             ui.note(line)
         limits = opened.verdict.limits
         bounds = f"{limits['tokens']:,} tokens and {limits['wall_seconds']:,} s a request"
-        ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}")
+        workers = len(opened.standings)
+        shared = "" if workers == 1 else f" by {workers} processes"
+        ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}{shared}")
 
     def _tell_closed(self, name: str, opened: Opened) -> None:
         self._keep_notices(opened)
