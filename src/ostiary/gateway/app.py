@@ -50,6 +50,7 @@ from ostiary.gateway.route import Dialect, Route
 from ostiary.gateway.served import Holding, ServedModels
 from ostiary.gateway.settings import Server
 from ostiary.gateway.tally import RefusalTally
+from ostiary.gateway.turns import Turns
 
 if TYPE_CHECKING:
     from ostiary.admission.quotas import TenantQuotas
@@ -93,7 +94,10 @@ class Door:
         self._on_failure: Final = on_failure
         self._budget: Final = BodyBudget(server.buffers)
         self._places: Final = Places(server.requests)
+        self._coming: Final = Places(server.connections)
+        """Bodies that are not there yet: each keeps a connection from everybody else."""
         self._reading: Final = ThreadPoolExecutor(1, "ostiary-bodies")
+        self._turns: Final = Turns(1)
         self._router: Final = _make_router(self, routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -238,7 +242,8 @@ class Door:
         with self.hold_body(asked.caller) as held:
             whole = scope.get("ostiary.receive_whole") if route.is_raw else None
             size = None if claimed is None else int(claimed)
-            data = await receive_body(receive, size, most, held, whole)
+            with self._coming.take(asked.caller.tenant):
+                data = await receive_body(receive, size, most, held, whole)
             visit.answering.must_close = False
             with self.hold_place(asked.caller):
                 await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
@@ -246,16 +251,17 @@ class Door:
     async def _answer(self, route: Route, asked: Asked, data: bytes | memoryview, answering: Answering) -> None:
         body: object = data
         if route.takes is not None and not route.is_raw:
-            body = await self._read_body(bytes(data), route.takes)
+            body = await self._read_body(bytes(data), route.takes, asked.caller.tenant)
             del data
         reply: Reply = await route.handle(asked, body)
         await answering.send_reply(reply)
 
-    async def _read_body(self, data: bytes, form: type[msgspec.Struct]) -> msgspec.Struct:
+    async def _read_body(self, data: bytes, form: type[msgspec.Struct], tenant: str) -> msgspec.Struct:
         """Long ones in a thread, one after the other: reading the longest takes a second, in which others go on."""
         if len(data) <= _SHORT_BYTES:
             return parse_body(data, form)
-        return await asyncio.get_running_loop().run_in_executor(self._reading, parse_body, data, form)
+        async with self._turns.take(tenant):
+            return await asyncio.get_running_loop().run_in_executor(self._reading, parse_body, data, form)
 
 
 class _Visit:

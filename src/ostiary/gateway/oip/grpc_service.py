@@ -34,9 +34,11 @@ from ostiary.gateway.oip.messages import (
 )
 from ostiary.gateway.oip.metadata import SERVER, describe_model, judge_version, name_version
 from ostiary.gateway.oip.wire import malformed
+from ostiary.gateway.places import Places
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
 from ostiary.gateway.route import Dialect
 from ostiary.gateway.served import Holding
+from ostiary.gateway.turns import Turns
 
 if TYPE_CHECKING:
     from ostiary.gateway.app import Door
@@ -52,11 +54,14 @@ _Answer: TypeAlias = Callable[[Asked, bytes], Awaitable[bytes]]
 class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Of one event loop."""
 
-    def __init__(self, door: Door, body_time: float, receiving: int) -> None:
-        """`receiving`: so many messages are received at once; others wait for their turn."""
+    def __init__(self, door: Door, body_time: float, *, coming: int, receiving: int) -> None:
+        """`coming`: so many calls there may be whose message is not there yet; `receiving`: so many messages are
+        received at once, and others wait for their turn.
+        """
         self._door: Final = door
         self._body_time: Final = body_time
-        self._turn: Final = asyncio.Semaphore(receiving)
+        self._coming: Final = Places(coming)
+        self._turns: Final = Turns(receiving)
         self._handlers: Final = {
             f"/{SERVICE}/{name}": grpc.stream_unary_rpc_method_handler(self._make_handler(answer, is_open=is_open))
             for name, answer, is_open in (
@@ -113,8 +118,9 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _answer(self, answer: _Answer, asked: Asked, messages: AsyncIterator[bytes]) -> bytes:
         with self._door.hold_body(asked.caller) as held:
             try:
-                async with asyncio.timeout(self._body_time), self._turn:
-                    message = await _take_only(messages)
+                with self._coming.take(asked.caller.tenant):
+                    async with asyncio.timeout(self._body_time), self._turns.take(asked.caller.tenant):
+                        message = await _take_only(messages)
             except TimeoutError as error:
                 raise GatewayRefused(GATEWAY_TOO_SLOW, "the message did not arrive in time") from error
             held.grow(len(message))
