@@ -82,5 +82,10 @@ class Asked:
         seconds: object = float(text) if _SECONDS.fullmatch(text) else text
         return replace(request, timeout_seconds=seconds)
 
+    def judge_tokens(self, tokens: int) -> None:
+        """Of a request in several parts, before the first is asked. Raises AdmissionRefused where not all fit."""
+        if self.quotas is not None:
+            self.quotas.judge(self.caller, tokens)
+
     def _enter(self, model: ServedModel) -> Entrance:
         return Entrance(model.gate, self.caller, self.quotas)
