@@ -9,6 +9,7 @@ from typing import Final
 from ostiary.admission.claims import Claim
 from ostiary.admission.room import Room
 from ostiary.core.json_text import JsonValue
+from ostiary.core.limits import MAX_REMEMBERED_TENANTS
 from ostiary.core.requests import Operation
 from ostiary.core.tickets import CheckedRequest, CheckedTensors
 
@@ -33,26 +34,37 @@ _BYTES_PER_TOKEN: Final = 1 << 12
 class Density:
     """How many tokens a character of a prompt makes, as answers tell. Of one gate.
 
-    They come from behind the wall: a worker that lies makes requests of its own model wait longer, or leaves it to
-    the engine to hold the budget.
+    Each tenant's own: what one sends must not change what is held for another. Of who comes anew it is what tenants
+    have on the average, each with one voice. The numbers come from behind the wall: a worker that lies makes
+    requests of its own model wait longer, or leaves it to the engine to hold the budget.
     """
 
     def __init__(self) -> None:
-        self._value = _USUAL_DENSITY
+        self._by_tenant: Final[dict[str, float]] = {}
 
-    def note(self, characters: int, tokens: int) -> None:
+    def note(self, tenant: str, characters: int, tokens: int) -> None:
         if characters > 0:
             seen = min(max(tokens / characters, _LEAST_DENSITY), 1.0)
-            self._value += _SHARE * (seen - self._value)
+            before = self._find(tenant)
+            if tenant not in self._by_tenant and len(self._by_tenant) >= MAX_REMEMBERED_TENANTS:
+                self._by_tenant.pop(next(iter(tuple(self._by_tenant))), None)
+            self._by_tenant[tenant] = before + _SHARE * (seen - before)
 
-    def estimate(self, characters: int) -> int:
-        return max(1, min(characters, math.ceil(_MARGIN * self._value * characters)))
+    def estimate(self, tenant: str, characters: int) -> int:
+        return max(1, min(characters, math.ceil(_MARGIN * self._find(tenant) * characters)))
+
+    def _find(self, tenant: str) -> float:
+        own = self._by_tenant.get(tenant)
+        if own is not None:
+            return own
+        voices = (_USUAL_DENSITY, *self._by_tenant.values())
+        return sum(voices) / len(voices)
 
 
 def measure_request(checked: CheckedRequest, tenant: str, room: Room, density: Density) -> Claim:
     exact = _count_ids(checked.body)
     characters = _count_characters(checked.body) if exact is None else 0
-    prompt = density.estimate(characters) if exact is None else exact
+    prompt = density.estimate(tenant, characters) if exact is None else exact
     if room.costs.context_tokens is not None:
         prompt = min(prompt, room.costs.context_tokens)
     rows = max(1, checked.choices)
