@@ -9,7 +9,7 @@ import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +106,12 @@ def either_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """The one of the tests, and the one of `ostiary serve`."""
     if request.param == "uvloop":
         uvloop = pytest.importorskip("uvloop")
-        monkeypatch.setattr(asyncio, "run", uvloop.run)
+
+        def run(main: Coroutine[Any, Any, None]) -> None:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(main)
+
+        monkeypatch.setattr(asyncio, "run", run)
 
 
 @pytest.mark.usefixtures("either_loop")
