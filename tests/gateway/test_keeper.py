@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, signal_worker
 from door_tools import QUICK, parse_answer, read_all
+from function_models import write_function
 from keeper_tools import LIMIT, ask, keeping, make_to_serve, publish, speaking, wait_for
 
 from ostiary.errors import CellRefused
 from ostiary.gateway.to_serve import ToServe
 from ostiary.record.serving_events import ModelLoaded, ModelNotLoaded, ModelUnloaded
-from ostiary.testing import HostilePublisher
+from ostiary.testing import HostilePublisher, sign_model
 
 pytestmark = LINUX_ONLY
 
@@ -242,3 +243,34 @@ def test_a_stream_goes_on_while_others_wait_and_ends_whole(tmp_path: Path) -> No
             assert kennel.say("two", "a b c") == "a b c", "when the first has ended"
             assert b"[DONE]" in read_all(holding)
         assert parse_answer(kennel.door.exchange(ask("one", "who", 3))).status == 200
+
+
+def test_a_smaller_budget_has_those_go_that_nobody_asks(tmp_path: Path) -> None:
+    models = three(tmp_path)
+    slow = speaking(models[0], "slow", milliseconds=60_000)
+    with keeping([slow, *models[1:]], memory=3 * LIMIT) as kennel, kennel.door.connect(PATIENCE) as holding:
+        holding.sendall(ask("one", "who", 60, stream=True))
+        wait_for(lambda: kennel.loaded == {"one"})
+        for name in ("two", "three"):
+            assert kennel.say(name, "a b c") == "a b c"
+        kennel.on_loop(lambda: kennel.keeper.change(QUICK, 2 * LIMIT))
+        wait_for(lambda: kennel.loaded == {"one", "three"})
+        kennel.on_loop(lambda: kennel.keeper.change(QUICK, 1))
+        wait_for(lambda: kennel.keeper.budget.taken_bytes == LIMIT)
+        assert kennel.loaded == {"one"}, "it is in use"
+
+
+def test_functions_are_loaded_on_demand_too_and_asking_after_them_loads_nothing(tmp_path: Path) -> None:
+    path = write_function(tmp_path / "scaled")
+    model = make_to_serve("scaled", path, sign_model(path), tmp_path / "state")
+    with keeping([model, replace(model, name="other")]) as kennel:
+        for name in ("scaled", "other"):
+            assert kennel.door.get(f"/v2/models/{name}/ready").json == {"name": name, "ready": True}
+        assert kennel.door.get("/v2/health/ready").status == 200
+        assert kennel.loaded == set()
+        assert kennel.door.get("/v2/models/scaled").json["name"] == "scaled"
+        assert kennel.loaded == {"scaled"}
+        assert kennel.say("scaled") == "GATEWAY_OPERATION"
+        current = kennel.kept("scaled").served.current
+        assert current is not None
+        assert current.holders == 0

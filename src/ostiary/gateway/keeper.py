@@ -139,6 +139,7 @@ class ModelKeeper:
         self._room.seconds = server.load_time
         self.most_waiting = max(1, server.requests // 2)
         self.budget.change(most_bytes)
+        self._begin(self._shrink())
         self._room.changed.set()
 
     def add(self, to_serve: ToServe) -> None:
@@ -315,6 +316,16 @@ class ModelKeeper:
             and not kept.turn.locked()
         ]
         return min(busy, key=lambda kept: kept.loaded_at, default=None)
+
+    async def _shrink(self) -> None:
+        """To a budget that is smaller now, as far as nobody is disturbed; the rest when others need room."""
+        while self.budget.taken_bytes > self.budget.most_bytes:
+            idle = min(
+                (kept for kept in self._kept.values() if kept.is_idle), key=lambda kept: kept.used_at, default=None
+            )
+            if idle is None:
+                return
+            await self._unload(idle)
 
     async def _unload(self, kept: Kept) -> None:
         model, kept.served.current = kept.served.current, None
