@@ -206,7 +206,10 @@ class AsyncStream(AsyncIterator[Piece]):
                     return piece
                 if asked.is_over:
                     break
-                await self._ready.wait()
+                if asked.is_started:
+                    await self._ready.wait()
+                else:  # its process is gone: another is asked
+                    await _run_apart(self._threads, asked.start)
             self._is_over = True
             answer = await _run_apart(self._threads, asked.conclude)
         except asyncio.CancelledError:
