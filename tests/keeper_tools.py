@@ -16,7 +16,7 @@ from door_tools import QUICK, Answer, RunningDoor, head, parse_answer, running_d
 
 from ostiary.core.callers import Caller, Scope, Way
 from ostiary.core.json_text import JsonValue
-from ostiary.gateway.authenticators import Shown
+from ostiary.gateway.authenticators import Authenticator, Shown
 from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.kept import Kept
 from ostiary.gateway.memory_budget import MemoryBudget
@@ -116,7 +116,11 @@ def speaking(to_serve: ToServe, word: str, *, milliseconds: int = 0) -> ToServe:
 
 @contextmanager
 def keeping(
-    models: Sequence[ToServe], *, memory: int = 64 << 30, server: Server = QUICK, lets_in: LetIn | None = None
+    models: Sequence[ToServe],
+    *,
+    memory: int = 64 << 30,
+    server: Server = QUICK,
+    lets_in: Authenticator | None = None,
 ) -> Iterator[Kennel]:
     events: list[Event] = []
     failures: list[BaseException] = []
@@ -139,7 +143,7 @@ def keeping(
 
 async def _count_waiting(keeper: ModelKeeper) -> int:
     await asyncio.sleep(0)
-    return keeper._waiting
+    return keeper.waiting
 
 
 def wait_for(is_so: object) -> None:

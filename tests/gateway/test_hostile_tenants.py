@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,9 +15,11 @@ import msgspec
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
 from door_tools import QUICK, head, parse_answer, read_all, running_door
-from quota_tools import wait_for
+from keeper_tools import LIMIT, ask, keeping, publish, speaking
+from quota_tools import HandClocks, begin_server, wait_for
 from served_functions import serve_functions
 
+from ostiary.admission.tenants import TenantLimits
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.client_key import make_key
 from ostiary.gateway.keys import ClientKeys
@@ -138,3 +142,44 @@ def test_calls_without_a_message_leave_others_their_turn(functions: int) -> None
         shown = [("authorization", f"Bearer {OTHER[1]}")]
         assert b"ostiary" in own.unary_unary(method)(b"", metadata=shown, timeout=PATIENCE)
         assert not all(call.done() for call in crowd), "the crowd is there yet"
+
+
+def test_asking_what_a_function_takes_counts_as_it_may_load_the_model(tmp_path: Path) -> None:
+    """Else who has no requests left could go on having models loaded, one in place of another."""
+    quotas = begin_server(tmp_path / "usage", HandClocks(), usual=TenantLimits(requests_per_minute=2))
+    with FakeEngine(), serve_functions(tmp_path, has_grpc=True, quotas=quotas) as served:
+        for path in ("/v2/models/scaled", "/v2/models/scaled/versions/1"):
+            assert served.door.get(path).status == 200
+        assert served.door.get("/v2/models/scaled").code == "ADMISSION_QUOTA"
+        assert served.door.get("/v2/models/scaled/ready").status == 200, "loads nothing"
+        grpc = pytest.importorskip("grpc")
+        with grpc.insecure_channel(f"127.0.0.1:{served.door.grpc_port}") as channel:
+            asked = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+            with pytest.raises(grpc.RpcError) as caught:
+                asked(b"\x0a\x06scaled", timeout=PATIENCE)
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    quotas.close()
+
+
+def test_one_tenants_crowd_before_a_model_leaves_others_a_place_to_wait(tmp_path: Path) -> None:
+    models = [publish(tmp_path, name) for name in ("busy", "crowded", "wanted")]
+    slow = speaking(models[0], "slow", milliseconds=60_000)
+    server = replace(PATIENT, requests=64)
+    with keeping([slow, *models[1:]], memory=LIMIT, server=server, lets_in=KEYS) as kennel, ExitStack() as stack:
+
+        def send(model: str, key: str) -> socket.socket:
+            connection = stack.enter_context(kennel.door.connect(PATIENCE))
+            shown = f"\r\nauthorization: Bearer {key}\r\n\r\n".encode()
+            connection.sendall(ask(model, "who", 60, stream=True).replace(b"\r\n\r\n", shown, 1))
+            return connection
+
+        send("busy", GREEDY[1])
+        wait_for(lambda: kennel.loaded == {"busy"})
+        crowd = [send("crowded", GREEDY[1]) for _ in range(32)]
+        wait_for(lambda: kennel.keeper.waiting == 28)
+        refused = [one for one in crowd if select.select([one], [], [], 0)[0]]
+        assert {parse_answer(read_all(one)).code for one in refused} <= {"GATEWAY_MODEL_LOADING"}
+        send("wanted", OTHER[1])
+        wait_for(lambda: kennel.keeper.waiting == 29)
+        stack.close()
+        wait_for(lambda: kennel.keeper.waiting == 0)

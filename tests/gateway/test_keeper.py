@@ -174,16 +174,16 @@ def test_only_so_many_wait_for_models(tmp_path: Path) -> None:
     ):
         holding.sendall(ask("one", "who", 60, stream=True))
         wait_for(lambda: kennel.loaded == {"one"})
-        kennel.keeper.most_waiting = 2
+        kennel.keeper._waits.change(2)
         waiting = [kennel.door.connect(PATIENCE) for _ in range(2)]
         for connection in waiting:
             connection.sendall(ask("two", "who", 3))
-        wait_for(lambda: kennel.keeper._waiting == 2)
+        wait_for(lambda: kennel.keeper.waiting == 2)
         answer = kennel.ask("two")
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "GATEWAY_MODEL_LOADING", "2")
         for connection in waiting:
             connection.close()
-        wait_for(lambda: kennel.keeper._waiting == 0)
+        wait_for(lambda: kennel.keeper.waiting == 0)
 
 
 def test_a_worker_that_died_is_there_again_before_anybody_asks(tmp_path: Path) -> None:

@@ -206,13 +206,12 @@ class Door:
             return
         caller = self.admit(visit.headers, _find_peer(scope), right=route.right)
         answering.tell_limits = lambda: self.tell_limits(caller, route.dialect)
-        is_counted = route.method == "POST" and route.right is Right.INFER
-        with self.count(caller, route.dialect) if is_counted else nullcontext():
+        with self.count(caller, route.dialect) if route.is_counted else nullcontext():
             await self._handle(route, scope, receive, caller)
 
     async def _handle(self, route: Route, scope: Scope, receive: Receive, caller: Caller) -> None:
         visit: _Visit = scope["ostiary"]
-        with Holding(self.models) as holding:
+        with Holding(self.models, caller.tenant) as holding:
             asked = Asked(
                 correlation_id=visit.ids.correlation_id,
                 request_id=visit.ids.request_id,

@@ -28,6 +28,7 @@ from ostiary.errors import (
 from ostiary.gateway.kept import Kept
 from ostiary.gateway.make_room import RoomMaker, never_fits
 from ostiary.gateway.memory_budget import MemoryBudget, Share
+from ostiary.gateway.places import Places
 from ostiary.gateway.served import ServedModel, ServedModels, ServedName, unknown_model
 from ostiary.gateway.settings import Server
 from ostiary.gateway.to_serve import Look, ToServe, look_at
@@ -56,8 +57,8 @@ class ModelKeeper:
     ) -> None:
         """`on_failure` hears of what nobody waits for, as where a process cannot be ended."""
         self.models: Final = ServedModels(load=self._load, on_let_go=self._note_let_go)
-        self.most_waiting = max(1, server.requests // 2)
-        """Requests that may wait for models: those that need not wait have places left."""
+        self._waits: Final = Places(max(1, server.requests // 2))
+        """Of requests that wait for models: those that need not wait have places left."""
         self.budget: Final = budget
         self._versions: Final = versions
         versions.queue = _bound_queue(server)
@@ -71,8 +72,12 @@ class ModelKeeper:
         self._closes: Final = ThreadPoolExecutor(_CLOSING_THREADS, "ostiary-close")
         self._room: Final = RoomMaker(budget, server.load_time, self._find_idle, self._find_busy, self._unload)
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
-        self._waiting = 0
         self._is_closing = False
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for models."""
+        return self._waits.taken
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,7 +142,7 @@ class ModelKeeper:
         for model in self._of_model:
             model.gate.change_bounds(self._versions.queue)
         self._room.seconds = server.load_time
-        self.most_waiting = max(1, server.requests // 2)
+        self._waits.change(max(1, server.requests // 2))
         self.budget.change(most_bytes)
         self._begin(self._shrink())
         self._room.changed.set()
@@ -218,22 +223,24 @@ class ModelKeeper:
 
     # --- on demand ---
 
-    async def _load(self, served: ServedName) -> None:
+    async def _load(self, served: ServedName, tenant: str) -> None:
         """For `ServedModels.hold`."""
-        if self._waiting >= self.most_waiting:
-            raise GatewayRefused(GATEWAY_MODEL_LOADING, "as many requests wait for models as there may be")
+        try:
+            self._waits.judge(tenant)
+        except GatewayRefused:
+            told = "as many requests wait for models as there may be"
+            raise GatewayRefused(GATEWAY_MODEL_LOADING, told) from None
         kept = self._of_served.get(served)
         if kept is None:
             raise unknown_model(served.name)
         until = self._clock() + self._room.seconds
         kept.waiting += 1
-        self._waiting += 1
         try:
-            while served.current is None or served.is_leaving:
-                await self._await_loading(kept, until)
+            with self._waits.take(tenant):
+                while served.current is None or served.is_leaving:
+                    await self._await_loading(kept, until)
         finally:
             kept.waiting -= 1
-            self._waiting -= 1
             self._room.changed.set()
 
     async def _await_loading(self, kept: Kept, until: float) -> None:

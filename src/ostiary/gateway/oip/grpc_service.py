@@ -86,12 +86,17 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             context.set_trailing_metadata(ids.headers())
             caller = NOBODY
             try:
-                with Holding(self._door.models) as holding:
-                    if is_open:  # of whoever shows no key, nothing is received
-                        return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
+                if not is_open:  # of whoever shows no key, nothing is received
                     caller = self._door.admit(headers, find_peer(context))
+                with Holding(self._door.models, caller.tenant) as holding:
+                    if is_open:
+                        return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
                     asked = self._make_asked(ids, headers, caller, holding)
-                    with self._door.count(caller, Dialect.INFERENCE) if answer is _infer else nullcontext():
+                    with (
+                        self._door.count(caller, Dialect.INFERENCE)
+                        if answer in (_infer, _tell_model)
+                        else nullcontext()
+                    ):
                         answered = await self._answer(answer, asked, messages)
                     context.set_trailing_metadata((*ids.headers(), *self._tell_limits(caller)))
                     return answered
