@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from door_tools import QUICK, Answer, RunningDoor, head, parse_answer, read_all, running_door
 from tls_forge import CLIENT, SERVER, Made, make_authority, make_certificate, make_client, make_server, trust
 
+from ostiary.gateway import handshake
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.client_certificates import CertifiedClients
 from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
@@ -283,6 +285,16 @@ def test_crowds_that_never_agree_keep_nobody_out(tmp_path: Path) -> None:
             assert ask(door, HELLO).status == 200
         for one in crowd[:20]:
             assert read_all(one) == b""
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_a_crowd_that_comes_at_one_moment_is_let_in_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshake, "_GRACE_SECONDS", 60)
+    with serving(tmp_path, handshakes=3) as (door, _), ThreadPoolExecutor(24) as crowd:
+        answers = list(crowd.map(lambda _: ask(door, HELLO).status, range(48)))
+    assert answers == [200] * 48
 
 
 @pytest.mark.usefixtures("either_loop")
