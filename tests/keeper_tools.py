@@ -121,6 +121,7 @@ def keeping(
     memory: int = 64 << 30,
     server: Server = QUICK,
     lets_in: Authenticator | None = None,
+    has_grpc: bool = False,
 ) -> Iterator[Kennel]:
     events: list[Event] = []
     failures: list[BaseException] = []
@@ -131,7 +132,8 @@ def keeping(
         for model in models:
             keeper.open_at_start(model, may_exceed=False)
         routes = gather_routes(lambda: False, keeper.reload)
-        with running_door(routes, models=keeper.models, keys=lets_in or LetIn(), server=server) as door:
+        keys = lets_in or LetIn()
+        with running_door(routes, models=keeper.models, keys=keys, server=server, has_grpc=has_grpc) as door:
             yield Kennel(door, keeper, events)
             assert door.failures == []
             assert door.run(_count_waiting(keeper)) == 0

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, count_descriptors, signal_worker
 from door_tools import Answer, read_all
+from function_models import write_echo
 from keeper_tools import LIMIT, Kennel, LetIn, ask, keeping, make_engine, make_to_serve, publish, speaking, wait_for
 
 from ostiary.cli.main import main
 from ostiary.core.callers import Scope
-from ostiary.errors import GatewayRefused
+from ostiary.errors import RECORD_DISK_FULL, GatewayRefused, RecordUnwritable
 from ostiary.gateway.to_serve import ToServe
 from ostiary.library.believe import Named
 from ostiary.record.serving_events import ModelKept, ModelLoaded, ModelUnloaded
@@ -251,6 +252,54 @@ def test_a_swap_needs_no_more_of_the_budget_than_the_larger_version(tmp_path: Pa
         kennel.on_loop(lambda: kennel.keeper._begin(kennel.keeper._unload(kennel.kept("honest"))))
         wait_for(lambda: kennel.keeper.budget.taken_bytes == LIMIT)
         assert kennel.say("honest") == "blue blue blue", "as it was opened last, also on demand"
+
+
+def test_what_the_record_does_not_take_does_not_happen(tmp_path: Path) -> None:
+    red = present(tmp_path)
+    with keeping([red]) as kennel:
+        versions: Any = kennel.keeper._versions
+        emit, versions._emit = versions._emit, _refuse
+        told = kennel.reload("honest")
+        assert (told.status, told.code) == (503, "RECORD_DISK_FULL")
+        assert kennel.say("honest") == "red red red"
+        assert kennel.keeper.budget.taken_bytes == LIMIT
+        versions._emit = emit
+        assert kennel.reload("honest").status == 200
+
+
+def _refuse(_event: object) -> None:
+    raise RecordUnwritable(RECORD_DISK_FULL, "the disk is full")
+
+
+def test_calls_over_grpc_hold_their_version_too(tmp_path: Path) -> None:
+    grpc = pytest.importorskip("grpc")
+    path = write_echo(tmp_path / "echo")
+    echo = make_to_serve("echo", path, sign_model(path), tmp_path / "state")
+    with keeping([echo], has_grpc=True) as kennel:
+        with grpc.insecure_channel(f"127.0.0.1:{kennel.door.grpc_port}") as channel:
+            tell = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+            answers: list[bytes] = []
+            is_over = threading.Event()
+
+            def go_on() -> None:
+                while not is_over.is_set():
+                    answers.append(tell(b"\x0a\x04echo", timeout=PATIENCE))
+
+            asking = threading.Thread(target=go_on)
+            asking.start()
+            try:
+                for swap in range(3):
+                    before = len(answers)
+                    wait_for(lambda before=before: len(answers) > before)
+                    assert kennel.reload("echo").json["is_loaded"] is True, swap
+            finally:
+                is_over.set()
+                asking.join(PATIENCE)
+            assert set(answers) == {answers[0]}
+        current = kennel.kept("echo").served.current
+        assert current is not None
+        wait_for(lambda: current.holders == 0)
+        wait_for(lambda: len(kennel.of(ModelUnloaded)) == 3)
 
 
 def test_two_reloads_at_once_take_turns(tmp_path: Path) -> None:
