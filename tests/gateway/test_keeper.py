@@ -12,6 +12,7 @@ from door_tools import QUICK, parse_answer, read_all
 from function_models import write_function
 from keeper_tools import LIMIT, ask, keeping, make_to_serve, publish, speaking, wait_for
 
+from ostiary.cell.quarantine import Quarantine
 from ostiary.errors import CellRefused
 from ostiary.gateway.to_serve import ToServe
 from ostiary.record.serving_events import ModelLoaded, ModelNotLoaded, ModelUnloaded
@@ -274,3 +275,25 @@ def test_functions_are_loaded_on_demand_too_and_asking_after_them_loads_nothing(
         current = kennel.kept("scaled").served.current
         assert current is not None
         assert current.holders == 0
+
+
+def test_a_model_that_was_released_from_quarantine_is_ready_again_though_nobody_asks_it(tmp_path: Path) -> None:
+    model = replace(publish(tmp_path), is_on_demand=False)
+    with keeping([model]) as kennel:
+        current = kennel.kept("honest").served.current
+        assert current is not None
+        group = current.opened._opened.group
+        (cell,) = group.cells
+        while not cell._is_refused:
+            process = cell._process
+            assert process is not None
+            signal_worker(cell)
+            wait_for(lambda process=process: cell._is_refused or cell._process is not process)
+        answer = kennel.door.get("/readyz")
+        assert (answer.status, answer.json["workers"]["quarantined"]) == (503, 1)  # type: ignore[index]
+        assert kennel.door.get("/livez").status == 503
+        assert kennel.say("honest") == "CELL_QUARANTINED"
+        Quarantine(tmp_path / "state", kennel.events.append).release(cell.root, "a-release")
+        group._looked_at -= 60
+        wait_for(lambda: kennel.door.get("/readyz").status == 200)
+        assert kennel.say("honest", "a b c") == "a b c"
