@@ -139,6 +139,13 @@ def test_a_model_that_can_never_fit_is_refused_and_not_read_for_each_request(tmp
         assert told.code == "CELL_MEMORY_BUDGET"  # type: ignore[attr-defined]
         answer = kennel.door.get("/readyz")
         assert (answer.status, answer.json["status"]) == (503, "failing")
+        kept = kennel.kept("honest")
+        kennel.on_loop(lambda: kennel.keeper._end_rest(kept))
+        assert kennel.door.get("/readyz").status == 503, "its rest is not over"
+        kept.fails_until, was = 0.0, kept.fails_until
+        kennel.on_loop(lambda: kennel.keeper._end_rest(kept))
+        assert kennel.door.get("/readyz").status == 200, "it is tried again for whoever asks next"
+        kept.fails_until = was
         assert kennel.reload("honest").json["is_loaded"] is False, "which has it tried again"
         assert kennel.door.get("/readyz").status == 200
         assert kennel.say("honest") == "GATEWAY_MODEL_FAILED"

@@ -288,12 +288,18 @@ class ModelKeeper:
             if not isinstance(error, GatewayRefused):  # of no room, whoever comes next hears by asking again
                 kept.fails_until = self._clock() + _REST_AFTER_FAILURE_SECONDS
                 kept.served.is_failing = True
+                asyncio.get_running_loop().call_later(_REST_AFTER_FAILURE_SECONDS, self._end_rest, kept)
                 with suppress(Exception):  # what the record cannot take, the next opening is refused for
                     await self._load_apart(partial(self._versions.tell_not_loaded, kept.served.name, error))
             return error
         finally:
             kept.loading = None
         return None
+
+    def _end_rest(self, kept: Kept) -> None:
+        """Whoever asks it now has it tried again: a server that is not ready for it would else never be."""
+        if kept.fails_until <= self._clock():
+            kept.served.is_failing = False
 
     async def _load_first(self, kept: Kept) -> None:
         to_serve, share = kept.to_serve, Share(self.budget)
