@@ -81,10 +81,29 @@ def test_what_answers_tell_of_prompts_is_learned_within_bounds() -> None:
     for _ in range(60):
         density.note("anna", 100, 1 << 40)  # a worker that lies
     assert density.estimate("anna", 1_000) == 1_000
-    for _ in range(90):
-        density.note("anna", 100, 0)
+    for _ in range(200):
+        density.note("anna", 10_000, 0)
     assert 100 <= density.estimate("anna", 1_000) <= 130
     density.note("anna", 0, 7)
+
+
+def test_short_prompts_make_no_room_for_long_ones_of_another_kind() -> None:
+    """Else a tenant would use many times its limit, minute by minute: little would be held for what turns out much."""
+    density = Density()
+    for _ in range(50):
+        density.note("greedy", 8_000, 8_000)
+    for _ in range(200):
+        density.note("greedy", 100, 10)
+    assert density.estimate("greedy", 8_000) == 8_000
+
+
+def test_what_was_sent_long_ago_counts_less() -> None:
+    density = Density()
+    for _ in range(100):
+        density.note("anna", 100_000, 100_000)
+    for _ in range(200):
+        density.note("anna", 100_000, 20_000)
+    assert 200 <= density.estimate("anna", 1_000) <= 260
 
 
 def test_memory_is_for_prompt_and_answers_in_the_steps_of_a_cache() -> None:

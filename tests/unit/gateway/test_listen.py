@@ -20,20 +20,20 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("soft", "hard", "has_grpc", "expected", "then"),
+    ("has_grpc", "before", "expected", "then"),
     [
-        (1_024, 524_288, False, 2_048, 2_048 + OWN),
-        (1_024, 524_288, True, 2_048, 2 * 2_048 + OWN),
-        (1_024, 1_024, False, 1_024 - OWN, 1_024),
-        (1_024, 1_024, True, (1_024 - OWN) // 2, 1_024),
-        (100, 100, True, 1, 100),
-        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, True, 2_048, resource.RLIM_INFINITY),
+        (False, (1_024, 524_288), 2_048, 2_048 + OWN),
+        (True, (1_024, 524_288), 2_048, 2 * 2_048 + OWN),
+        (False, (1_024, 1_024), 1_024 - OWN, 1_024),
+        (True, (1_024, 1_024), (1_024 - OWN) // 2, 1_024),
+        (True, (100, 100), 1, 100),
+        (True, (resource.RLIM_INFINITY, resource.RLIM_INFINITY), 2_048, resource.RLIM_INFINITY),
     ],
 )
 def test_a_crowd_at_one_port_leaves_the_other_its_own(
-    limits: dict[str, tuple[int, int]], soft: int, hard: int, has_grpc: bool, expected: int, then: int
+    limits: dict[str, tuple[int, int]], has_grpc: bool, before: tuple[int, int], expected: int, then: int
 ) -> None:
     """Else whoever opens connections for gRPC and asks nothing, which needs no key, would close the door to others."""
-    limits["now"] = (soft, hard)
+    limits["now"] = before
     assert allow_descriptors(2_048, has_grpc=has_grpc) == expected
-    assert limits["now"] == (then, hard)
+    assert limits["now"] == (then, before[1])
