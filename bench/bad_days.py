@@ -4,11 +4,11 @@
     python bench/bad_days.py --size large
 
 Each death ends the process of the model with SIGKILL in the middle of a stream. Measured from there: until that
-stream has its last event, which is an error, and until a request that was sent at once is answered. One that comes
-in the moment before the server notices is told so as well, and to come again: it does, at once, and is counted.
-Each has a server of its own: a model that dies again within ten minutes is started ever later (docs/cell.md). Then
-how long one client waits for its first token alone, and while a thousand connections say nothing, half a head or
-half a body.
+stream has its last event, which is an error, and until a request that was sent at once is answered. One that is
+told to come again because it came before the server had noticed does so at once, and is counted: there should be
+none. Each has a server of its own: a model that dies again within ten minutes is started ever later (docs/cell.md).
+Then how long one client waits for its first token alone, and while a thousand connections say nothing, half a head
+or half a body.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from door_tools import QUICK, Answer, RunningDoor, head, parse_answer, running_d
 
 from ostiary.core.callers import Caller, Scope, Way
 from ostiary.core.json_text import JsonValue
-from ostiary.gateway.authenticators import Shown
+from ostiary.gateway.authenticators import Authenticator, Shown
 from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.kept import Kept
 from ostiary.gateway.memory_budget import MemoryBudget
@@ -116,7 +116,12 @@ def speaking(to_serve: ToServe, word: str, *, milliseconds: int = 0) -> ToServe:
 
 @contextmanager
 def keeping(
-    models: Sequence[ToServe], *, memory: int = 64 << 30, server: Server = QUICK, lets_in: LetIn | None = None
+    models: Sequence[ToServe],
+    *,
+    memory: int = 64 << 30,
+    server: Server = QUICK,
+    lets_in: Authenticator | None = None,
+    has_grpc: bool = False,
 ) -> Iterator[Kennel]:
     events: list[Event] = []
     failures: list[BaseException] = []
@@ -127,7 +132,8 @@ def keeping(
         for model in models:
             keeper.open_at_start(model, may_exceed=False)
         routes = gather_routes(lambda: False, keeper.reload)
-        with running_door(routes, models=keeper.models, keys=lets_in or LetIn(), server=server) as door:
+        keys = lets_in or LetIn()
+        with running_door(routes, models=keeper.models, keys=keys, server=server, has_grpc=has_grpc) as door:
             yield Kennel(door, keeper, events)
             assert door.failures == []
             assert door.run(_count_waiting(keeper)) == 0
@@ -139,7 +145,7 @@ def keeping(
 
 async def _count_waiting(keeper: ModelKeeper) -> int:
     await asyncio.sleep(0)
-    return keeper._waiting
+    return keeper.waiting
 
 
 def wait_for(is_so: object) -> None:

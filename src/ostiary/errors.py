@@ -316,6 +316,8 @@ class WorkerCrashed(WorkerFault):
     """It ended by itself, or by a signal that nobody here sent."""
 
     codes = "WORKER_CRASHED"
+    is_from_outside = False
+    """Whether somebody ended it: nothing that it was asked can have."""
 
 
 class WorkerSilent(WorkerFault):

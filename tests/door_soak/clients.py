@@ -33,8 +33,8 @@ class Seen:
     counts: Counter[str] = field(default_factory=Counter)
     tokens: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     """Of each answer by its correlation id: tenant, tokens of the prompt, tokens of the answer."""
-    crashed: dict[str, str] = field(default_factory=dict)
-    """Tenants, by correlation ids of requests whose process was killed."""
+    crashed: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    """Of each request whose process was killed: tenant, and words of the prompt, None where no answer had begun."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -89,7 +89,7 @@ class Clients:
         counts = self._seen.counts
         if heard.code == "WORKER_CRASHED" and prompt.startswith(heard.text):
             counts["crashed"] += 1
-            self._seen.crashed[heard.headers["x-correlation-id"]] = tenant
+            self._seen.crashed[heard.headers["x-correlation-id"]] = (tenant, words if heard.text else None)
         elif heard.code in MAY_BE_TOLD and not heard.text and "retry-after" in heard.headers:
             counts["asked to come again"] += 1
         elif heard.problem or heard.text != prompt or heard.completion_tokens != words:

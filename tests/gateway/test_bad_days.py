@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -107,6 +109,27 @@ def test_a_thousand_who_ask_nothing_or_half_leave_others_unharmed(tmp_path: Path
         assert {kind for kind in endings if kind.startswith("request.")} == {"request.answered"}
 
 
+def test_a_tenant_that_holds_back_long_bodies_leaves_room_to_others(tmp_path: Path) -> None:
+    with serving(tmp_path, "one") as server, ExitStack() as crowd:
+        command = [sys.executable, "-m", "ostiary", "keys", "create", "greedy", "--state", str(tmp_path / "state")]
+        greedy = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        long = render_request({"model": "one", "prompt": "x" * (7 << 20)}, greedy)[:2_000]
+        begun = [
+            crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE)) for _ in range(40)
+        ]
+        for one in begun:
+            one.sendall(long)
+        refused = asyncio.run(
+            ask(server.port, {"model": "one", "prompt": "x" * (7 << 20)}, greedy, seconds=PATIENCE)
+        )
+        assert (refused.status, refused.code) == (503, "GATEWAY_BUSY")
+        for stream in (False, True):
+            for key in (greedy, server.key):
+                check(asyncio.run(ask(server.port, completion(5, stream=stream), key, seconds=PATIENCE)), 5)
+        other = asyncio.run(ask(server.port, {"model": "one", "prompt": "x" * (7 << 20)}, server.key))
+        assert (other.status, other.code) == (413, "CONTRACT_TOO_LONG"), "received, and judged"
+
+
 def test_two_hundred_who_come_at_once_are_all_answered(tmp_path: Path) -> None:
     async def come(server: RunningServer) -> list[Heard]:
         bodies = [completion(1 + number % 9, stream=number % 2 == 0) for number in range(200)]
@@ -153,6 +176,29 @@ def test_a_process_that_is_killed_ends_its_own_streams_only_and_the_next_request
         assert server.stop() == 0
         kinds = read_kinds(tmp_path / "state")
         assert (kinds.count("request.failed"), kinds.count("request.answered")) == (streams, streams + 2)
+
+
+def test_a_server_that_is_told_to_stop_gives_the_answers_that_it_began(tmp_path: Path) -> None:
+    words, streams = 20, 6
+
+    async def stop_it(server: RunningServer) -> list[Heard]:
+        heard = [Heard() for _ in range(streams)]
+        body = completion(words, stream=True)
+        tasks = [asyncio.create_task(ask(server.port, body, server.key, heard=one)) for one in heard]
+        while any(one.events == 0 for one in heard):
+            await asyncio.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*tasks)
+        return heard
+
+    with serving(tmp_path, "one", milliseconds=60) as server:
+        for one in asyncio.run(stop_it(server)):
+            check(one, words)
+        assert server.process.wait(PATIENCE) == 0
+        kinds = read_kinds(tmp_path / "state")
+        assert kinds.count("request.answered") == streams
+        assert kinds.count("server.stopped") == 1
+        assert not {"request.failed", "request.cancelled"} & {*kinds}
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

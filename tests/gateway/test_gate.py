@@ -44,13 +44,16 @@ class Bench:
         self.gate: Gate = model.current.gate
         self.gate.change_room(Room(rows=1, bytes=1 << 30, largest_bytes=1 << 30))
 
-    def render(self, tenant: str, path: str = "/v1/completions", **more: object) -> bytes:
+    def render(self, tenant: str, path: str = "/v1/completions", *headers: str, **more: object) -> bytes:
         messages = [{"role": "user", "content": "x"}]
         asked = {"prompt": "one two"} if path == "/v1/completions" else {"messages": messages}
         body = json.dumps({"model": "honest", "max_tokens": 4, **asked, **more}).encode()
         length = f"content-length: {len(body)}"
         shown = f"authorization: Bearer {tenant}"
-        return head("POST", path, "connection: close", "content-type: application/json", length, shown) + body
+        return (
+            head("POST", path, "connection: close", "content-type: application/json", length, shown, *headers)
+            + body
+        )
 
     def send(self, tenant: str, **more: object) -> socket.socket:
         """A request whose answer nobody reads yet."""
@@ -58,8 +61,8 @@ class Bench:
         connection.sendall(self.render(tenant, **more))
         return connection
 
-    def ask(self, tenant: str, path: str = "/v1/completions", **more: object) -> Answer:
-        return parse_answer(self.served.door.exchange(self.render(tenant, path, **more)))
+    def ask(self, tenant: str, path: str = "/v1/completions", *headers: str, **more: object) -> Answer:
+        return parse_answer(self.served.door.exchange(self.render(tenant, path, *headers, **more)))
 
     def wait_for(self, *, inside: int, waiting: int) -> None:
         wait_for(lambda: (self.gate.load.inside, self.gate.load.waiting) == (inside, waiting))
@@ -100,6 +103,19 @@ def test_who_goes_away_lets_in_the_next_streamed_or_not(tmp_path: Path) -> None:
         third.close()
         door.wait_for(inside=0, waiting=0)
         wait_for(lambda: door.ends() == {"request.cancelled": 3})
+
+
+def test_who_goes_away_as_its_turn_comes_is_not_forgotten(tmp_path: Path) -> None:
+    with bench(tmp_path) as door:
+        for number in range(1, 11):
+            held = []
+            for inside, tenant in enumerate(("anna", "ben", "carl")):
+                held.append(door.send(tenant, stream=bool(number % 2)))
+                door.wait_for(inside=1, waiting=inside)
+            for connection in held:
+                connection.close()
+            wait_for(lambda: door.ends() == {"request.cancelled": 3 * number})  # noqa: B023  it is called here
+            door.wait_for(inside=0, waiting=0)
 
 
 def test_who_goes_away_while_waiting_frees_the_place_in_the_queue(tmp_path: Path) -> None:
@@ -145,6 +161,29 @@ def test_nobody_waits_longer_than_the_operator_says(tmp_path: Path) -> None:
         assert "ADMISSION_OVERLOADED" in refused.body.decode()
         first.close()
         wait_for(lambda: door.ends() == {"request.cancelled": 1, "ADMISSION_OVERLOADED": 1})
+
+
+def test_the_time_that_a_client_has_runs_while_it_waits(tmp_path: Path) -> None:
+    with bench(tmp_path) as door:
+        first = door.send("anna")
+        door.wait_for(inside=1, waiting=0)
+        refused = door.ask("ben", "/v1/completions", "ostiary-timeout: 0.3")
+        assert refused.status == 504
+        assert b"ADMISSION_DEADLINE" in refused.body
+        for text in ("soon", "-1", "0", "1e9", "nan"):
+            wrong = door.ask("ben", "/v1/completions", f"ostiary-timeout: {text}")
+            assert wrong.status == 400
+            error = wrong.json["error"]
+            assert isinstance(error, dict)
+            assert error["param"] == "timeout"
+        first.close()
+        door.wait_for(inside=0, waiting=0)
+
+
+def test_the_time_that_a_client_has_runs_while_it_is_answered(tmp_path: Path) -> None:
+    with bench(tmp_path) as door:
+        assert b"WORKER_SILENT" in door.ask("ben", "/v1/completions", "ostiary-timeout: 0.3").body
+        door.wait_for(inside=0, waiting=0)
 
 
 def test_what_never_fits_is_refused_at_once_with_its_field(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, signal_worker
 from door_tools import QUICK, parse_answer, read_all
+from function_models import write_function
 from keeper_tools import LIMIT, ask, keeping, make_to_serve, publish, speaking, wait_for
 
+from ostiary.cell.quarantine import Quarantine
 from ostiary.errors import CellRefused
 from ostiary.gateway.to_serve import ToServe
 from ostiary.record.serving_events import ModelLoaded, ModelNotLoaded, ModelUnloaded
-from ostiary.testing import HostilePublisher
+from ostiary.testing import HostilePublisher, sign_model
 
 pytestmark = LINUX_ONLY
 
@@ -110,7 +112,7 @@ def test_who_goes_away_while_waiting_leaves_nothing_behind(tmp_path: Path) -> No
     models = three(tmp_path)
     slow = speaking(models[0], "slow", milliseconds=60_000)
     with (
-        keeping([slow, models[1]], memory=LIMIT, server=IMPATIENT) as kennel,
+        keeping([slow, models[1]], memory=LIMIT) as kennel,
         kennel.door.connect(PATIENCE) as holding,
     ):
         holding.sendall(ask("one", "who", 60, stream=True))
@@ -119,7 +121,7 @@ def test_who_goes_away_while_waiting_leaves_nothing_behind(tmp_path: Path) -> No
             leaving.sendall(ask("two", "who", 3))
             wait_for(lambda: kennel.kept("two").waiting == 1)
         wait_for(lambda: kennel.kept("two").waiting == 0)
-        wait_for(lambda: kennel.kept("two").loading is None)
+        wait_for(lambda: kennel.kept("two").loading is None)  # long before the time that it had
         assert kennel.loaded == {"one"}
         assert kennel.keeper.budget.taken_bytes == LIMIT
 
@@ -137,6 +139,13 @@ def test_a_model_that_can_never_fit_is_refused_and_not_read_for_each_request(tmp
         assert told.code == "CELL_MEMORY_BUDGET"  # type: ignore[attr-defined]
         answer = kennel.door.get("/readyz")
         assert (answer.status, answer.json["status"]) == (503, "failing")
+        kept = kennel.kept("honest")
+        kennel.on_loop(lambda: kennel.keeper._end_rest(kept))
+        assert kennel.door.get("/readyz").status == 503, "its rest is not over"
+        kept.fails_until, was = 0.0, kept.fails_until
+        kennel.on_loop(lambda: kennel.keeper._end_rest(kept))
+        assert kennel.door.get("/readyz").status == 200, "it is tried again for whoever asks next"
+        kept.fails_until = was
         assert kennel.reload("honest").json["is_loaded"] is False, "which has it tried again"
         assert kennel.door.get("/readyz").status == 200
         assert kennel.say("honest") == "GATEWAY_MODEL_FAILED"
@@ -173,16 +182,16 @@ def test_only_so_many_wait_for_models(tmp_path: Path) -> None:
     ):
         holding.sendall(ask("one", "who", 60, stream=True))
         wait_for(lambda: kennel.loaded == {"one"})
-        kennel.keeper.most_waiting = 2
+        kennel.keeper._waits.change(2)
         waiting = [kennel.door.connect(PATIENCE) for _ in range(2)]
         for connection in waiting:
             connection.sendall(ask("two", "who", 3))
-        wait_for(lambda: kennel.keeper._waiting == 2)
+        wait_for(lambda: kennel.keeper.waiting == 2)
         answer = kennel.ask("two")
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "GATEWAY_MODEL_LOADING", "2")
         for connection in waiting:
             connection.close()
-        wait_for(lambda: kennel.keeper._waiting == 0)
+        wait_for(lambda: kennel.keeper.waiting == 0)
 
 
 def test_a_worker_that_died_is_there_again_before_anybody_asks(tmp_path: Path) -> None:
@@ -242,3 +251,56 @@ def test_a_stream_goes_on_while_others_wait_and_ends_whole(tmp_path: Path) -> No
             assert kennel.say("two", "a b c") == "a b c", "when the first has ended"
             assert b"[DONE]" in read_all(holding)
         assert parse_answer(kennel.door.exchange(ask("one", "who", 3))).status == 200
+
+
+def test_a_smaller_budget_has_those_go_that_nobody_asks(tmp_path: Path) -> None:
+    models = three(tmp_path)
+    slow = speaking(models[0], "slow", milliseconds=60_000)
+    with keeping([slow, *models[1:]], memory=3 * LIMIT) as kennel, kennel.door.connect(PATIENCE) as holding:
+        holding.sendall(ask("one", "who", 60, stream=True))
+        wait_for(lambda: kennel.loaded == {"one"})
+        for name in ("two", "three"):
+            assert kennel.say(name, "a b c") == "a b c"
+        kennel.on_loop(lambda: kennel.keeper.change(QUICK, 2 * LIMIT))
+        wait_for(lambda: kennel.loaded == {"one", "three"})
+        kennel.on_loop(lambda: kennel.keeper.change(QUICK, 1))
+        wait_for(lambda: kennel.keeper.budget.taken_bytes == LIMIT)
+        assert kennel.loaded == {"one"}, "it is in use"
+
+
+def test_functions_are_loaded_on_demand_too_and_asking_after_them_loads_nothing(tmp_path: Path) -> None:
+    path = write_function(tmp_path / "scaled")
+    model = make_to_serve("scaled", path, sign_model(path), tmp_path / "state")
+    with keeping([model, replace(model, name="other")]) as kennel:
+        for name in ("scaled", "other"):
+            assert kennel.door.get(f"/v2/models/{name}/ready").json == {"name": name, "ready": True}
+        assert kennel.door.get("/v2/health/ready").status == 200
+        assert kennel.loaded == set()
+        assert kennel.door.get("/v2/models/scaled").json["name"] == "scaled"
+        assert kennel.loaded == {"scaled"}
+        assert kennel.say("scaled") == "GATEWAY_OPERATION"
+        current = kennel.kept("scaled").served.current
+        assert current is not None
+        assert current.holders == 0
+
+
+def test_a_model_that_was_released_from_quarantine_is_ready_again_though_nobody_asks_it(tmp_path: Path) -> None:
+    model = replace(publish(tmp_path), is_on_demand=False)
+    with keeping([model]) as kennel:
+        current = kennel.kept("honest").served.current
+        assert current is not None
+        group = current.opened._opened.group
+        (cell,) = group.cells
+        while not cell._is_refused:
+            process = cell._process
+            assert process is not None
+            signal_worker(cell)
+            wait_for(lambda process=process: cell._is_refused or cell._process is not process)
+        answer = kennel.door.get("/readyz")
+        assert (answer.status, answer.json["workers"]["quarantined"]) == (503, 1)  # type: ignore[index]
+        assert kennel.door.get("/livez").status == 503
+        assert kennel.say("honest") == "CELL_QUARANTINED"
+        Quarantine(tmp_path / "state", kennel.events.append).release(cell.root, "a-release")
+        group._looked_at -= 60
+        wait_for(lambda: kennel.door.get("/readyz").status == 200)
+        assert kennel.say("honest", "a b c") == "a b c"

@@ -172,6 +172,16 @@ def test_several_texts_are_one_request(tmp_path: Path) -> None:
         assert sum_usage(state) == (1, told["prompt_tokens"], 0, 0)
 
 
+@pytest.mark.parametrize("given", [["word " * 20] * 9, [[5] * 20] * 9])
+def test_several_texts_that_cannot_all_fit_use_nothing(tmp_path: Path, given: list[object]) -> None:
+    with counted(tmp_path, TenantLimits(tokens_per_minute=100)) as (served, state):
+        body = {"model": "honest", "input": given}
+        answer = served.door.post("/v1/embeddings", json.dumps(body).encode())
+        assert (answer.status, answer.code) == (429, "ADMISSION_QUOTA")
+        assert sum_usage(state) == (1, 0, 0, 0)
+        assert read_endings(tmp_path) == []
+
+
 def test_to_count_tokens_uses_none(tmp_path: Path) -> None:
     with counted(tmp_path, TenantLimits(tokens_per_minute=100)) as (served, state):
         body = {"model": "honest", "messages": HELLO}

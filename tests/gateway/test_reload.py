@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, count_descriptors, signal_worker
 from door_tools import Answer, read_all
-from keeper_tools import LIMIT, Kennel, LetIn, ask, keeping, make_engine, publish, speaking, wait_for
+from function_models import write_echo
+from keeper_tools import LIMIT, Kennel, LetIn, ask, keeping, make_engine, make_to_serve, publish, speaking, wait_for
 
+from ostiary.cli.main import main
 from ostiary.core.callers import Scope
-from ostiary.errors import GatewayRefused
+from ostiary.errors import RECORD_DISK_FULL, GatewayRefused, RecordUnwritable
 from ostiary.gateway.to_serve import ToServe
+from ostiary.library.believe import Named
 from ostiary.record.serving_events import ModelKept, ModelLoaded, ModelUnloaded
-from ostiary.testing import sign_model
+from ostiary.testing import HostilePublisher, sign_model
 
 pytestmark = LINUX_ONLY
 
@@ -142,6 +145,50 @@ def test_a_new_version_that_is_refused_leaves_the_one_before(tmp_path: Path) -> 
         assert kennel.reload("honest").status == 200
 
 
+def test_an_older_version_than_was_seen_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_directory: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OSTIARY_POLICY", str(tmp_path / "policy.toml"))
+    monkeypatch.setenv("OSTIARY_PASSPHRASE", "correct horse")
+    HostilePublisher(tmp_path, "honest").publish_honest()
+    rule = [
+        "trust",
+        "add",
+        "rule",
+        "acme/*",
+        "--signer",
+        "alice",
+        "--first-use",
+        "accept",
+        "--source",
+        str(tmp_path),
+    ]
+    for words in (
+        ["keygen", "alice"],
+        ["trust", "init"],
+        ["trust", "add", "signer", "alice", "--key", "alice.pub"],
+        [*rule, "--minimum-version", "1.0"],
+    ):
+        assert main(words) == 0
+
+    def sign(version: str) -> None:
+        Path("honest/model.sig").unlink(missing_ok=True)
+        assert main(["sign", "honest", "--key", "alice.key", "--id", "acme/m", "--model-version", version]) == 0
+
+    sign("1.2")
+    red = make_to_serve("honest", tmp_path / "honest", Path("alice.pub"), state_directory, is_on_demand=False)
+    named = Named(policy=tmp_path / "policy.toml")
+    red = replace(red, options=replace(red.options, named=named))
+    with keeping([speaking(red, "red")]) as kennel:
+        sign("1.1")
+        told = kennel.reload("honest")
+        assert (told.code, "TRUST_ROLLED_BACK" in told.body.decode()) == ("GATEWAY_NOT_RELOADED", True)
+        assert kennel.say("honest") == "red red red"
+        sign("1.3")
+        assert kennel.reload("honest").json["version"] == "1.3"
+
+
 @pytest.mark.parametrize("engine", ["nothing-like-it", "crash"])
 def test_a_new_version_whose_process_does_not_start_leaves_the_one_before(tmp_path: Path, engine: str) -> None:
     red = present(tmp_path)
@@ -207,6 +254,54 @@ def test_a_swap_needs_no_more_of_the_budget_than_the_larger_version(tmp_path: Pa
         assert kennel.say("honest") == "blue blue blue", "as it was opened last, also on demand"
 
 
+def test_what_the_record_does_not_take_does_not_happen(tmp_path: Path) -> None:
+    red = present(tmp_path)
+    with keeping([red]) as kennel:
+        versions: Any = kennel.keeper._versions
+        emit, versions._emit = versions._emit, _refuse
+        told = kennel.reload("honest")
+        assert (told.status, told.code) == (503, "RECORD_DISK_FULL")
+        assert kennel.say("honest") == "red red red"
+        assert kennel.keeper.budget.taken_bytes == LIMIT
+        versions._emit = emit
+        assert kennel.reload("honest").status == 200
+
+
+def _refuse(_event: object) -> None:
+    raise RecordUnwritable(RECORD_DISK_FULL, "the disk is full")
+
+
+def test_calls_over_grpc_hold_their_version_too(tmp_path: Path) -> None:
+    grpc = pytest.importorskip("grpc")
+    path = write_echo(tmp_path / "echo")
+    echo = make_to_serve("echo", path, sign_model(path), tmp_path / "state")
+    with keeping([echo], has_grpc=True) as kennel:
+        with grpc.insecure_channel(f"127.0.0.1:{kennel.door.grpc_port}") as channel:
+            tell = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+            answers: list[bytes] = []
+            is_over = threading.Event()
+
+            def go_on() -> None:
+                while not is_over.is_set():
+                    answers.append(tell(b"\x0a\x04echo", timeout=PATIENCE))
+
+            asking = threading.Thread(target=go_on)
+            asking.start()
+            try:
+                for swap in range(3):
+                    before = len(answers)
+                    wait_for(lambda before=before: len(answers) > before)
+                    assert kennel.reload("echo").json["is_loaded"] is True, swap
+            finally:
+                is_over.set()
+                asking.join(PATIENCE)
+            assert set(answers) == {answers[0]}
+        current = kennel.kept("echo").served.current
+        assert current is not None
+        wait_for(lambda: current.holders == 0)
+        wait_for(lambda: len(kennel.of(ModelUnloaded)) == 3)
+
+
 def test_two_reloads_at_once_take_turns(tmp_path: Path) -> None:
     red = present(tmp_path)
     with keeping([red]) as kennel:
@@ -262,6 +357,27 @@ def test_one_that_is_taken_from_the_settings_stays_for_who_holds_it(tmp_path: Pa
         kennel.on_loop(lambda: kennel.keeper.add(speaking(steady, "anew")))
         wait_for(lambda: kennel.loaded == {"honest"})
         assert kennel.say("honest") == "anew anew anew"
+
+
+@pytest.mark.parametrize("is_on_demand", [False, True])
+def test_one_that_is_taken_from_the_settings_while_it_is_opened(tmp_path: Path, is_on_demand: bool) -> None:
+    red = replace(present(tmp_path), is_on_demand=is_on_demand)
+    with keeping([red]) as kennel:
+        kept = kennel.kept("honest")
+        answers: list[Answer] = []
+        act = (lambda: kennel.ask("honest")) if is_on_demand else (lambda: kennel.reload("honest"))
+        thread = threading.Thread(target=lambda: answers.append(act()))
+        thread.start()
+        wait_for(kept.turn.locked)
+        kennel.on_loop(lambda: kennel.keeper.remove("honest"))
+        thread.join(PATIENCE)
+        assert [answer.code for answer in answers] == ["GATEWAY_MODEL_UNKNOWN"]
+        wait_for(lambda: not kept.leaving and kept.loading is None)
+        keeper: Any = kennel.keeper
+        assert (keeper._of_model, keeper._shares, kept.served.current) == ({}, {}, None)
+        assert keeper.budget.taken_bytes == 0
+        opened = [event.opened for event in kennel.of(ModelLoaded)]  # type: ignore[attr-defined]
+        assert sorted(event.opened for event in kennel.of(ModelUnloaded)) == sorted(opened)  # type: ignore[attr-defined]
 
 
 def test_many_swaps_leave_nothing_behind(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_models_and_settings_that_are_read_anew(house: House) -> None:
         "settings were read anew: added: three; removed: one; opened anew: two; "
         "changed: body; for the next start: connections",
         "served as three",
-        "served as two",
+        "served as two by 2 processes",
     )
     assert [house.say("one"), house.say("two"), house.say("three")] == ["GATEWAY_MODEL_UNKNOWN", "a b", "a b"]
     assert house.ask("/livez")[1]["workers"]["running"] == 3

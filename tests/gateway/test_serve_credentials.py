@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -164,6 +166,56 @@ def test_every_way_to_show_who_asks_and_what_changes_meanwhile(house: Path, stat
         kinds = [parse_entry(body, n).kind for n, body in reader.read_bodies(0, reader.read_size())]
     for kind in ("certificate.renewed", "certificate.refused", "token_keys.renewed"):
         assert kinds.count(kind) == 1
+
+
+@contextmanager
+def issuing(data: bytes) -> Iterator[str]:
+    """The address of an issuer's keys."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with TemporaryDirectory() as place, ThreadingHTTPServer(("127.0.0.1", 0), Handler) as issuer:
+        certificate, key = Path(place) / "c", Path(place) / "k"
+        make_server().write(certificate, key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        issuer.socket = context.wrap_socket(issuer.socket, server_side=True)
+        thread = threading.Thread(target=issuer.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{issuer.server_port}/keys"
+        finally:
+            issuer.shutdown()
+            thread.join()
+
+
+def test_tokens_are_taken_from_the_first_request_on(house: Path) -> None:
+    """The server listens once it has had the issuer's keys."""
+    (house / "ca.pem").write_bytes(make_authority().pem)
+    with issuing(make_set(ISSUER)) as url:
+        text = SETTINGS.replace('keys = "keys.json"', f'keys_url = "{url}"\nkeys_ca = "ca.pem"')
+        (house / "ostiary.toml").write_text(text)
+        with serving(house) as program:
+            assert program.ask(trust(), make_token()) == 200
+            assert program.ask(trust(), make_token(iss="https://evil.example")) == 401
+
+
+def test_an_issuer_that_cannot_be_reached_keeps_nobody_else_out(house: Path) -> None:
+    text = SETTINGS.replace('keys = "keys.json"', 'keys_url = "https://127.0.0.1:9/keys"')
+    (house / "ostiary.toml").write_text(text)
+    with serving(house) as program:
+        assert "no token is let in until then" in program.hear("the issuer's keys: their address cannot be reached")
+        program.hear("up to")
+        assert program.ask(trust(), program.key) == 200
+        assert program.ask(trust(), make_token()) == 401
 
 
 def test_what_a_check_says_before(

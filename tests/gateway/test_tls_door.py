@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 import shutil
 import ssl
 import subprocess
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from door_tools import QUICK, Answer, RunningDoor, head, parse_answer, read_all, running_door
+from door_tools import RunningDoor, head, parse_answer, read_all
+from tls_door_tools import ENTRIES, HELLO, ask, either_loop, serving, speaking  # noqa: F401
 from tls_forge import CLIENT, SERVER, Made, make_authority, make_certificate, make_client, make_server, trust
-
-from ostiary.gateway.asked import Asked
-from ostiary.gateway.client_certificates import CertifiedClients
-from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
-from ostiary.gateway.route import Dialect, Route
-from ostiary.gateway.tls import Tls
-from ostiary.gateway.tls_settings import ClientEntry, TlsSettings
-
-
-async def _greet(asked: Asked, _body: bytes) -> Reply:
-    return JsonReply({"tenant": asked.caller.tenant, "way": asked.caller.way.value})
-
-
-async def _count(_asked: Asked, body: bytes) -> Reply:
-    return JsonReply({"bytes": len(body)})
-
-
-def _route(method: str, path: str, handle: Any, **more: Any) -> Route:
-    return Route(method=method, path=path, handle=handle, dialect=Dialect.PROBLEM, summary="", **more)
-
-
-ROUTES = (
-    _route("GET", "/hello", _greet),
-    _route("GET", "/open", _greet, is_open=True),
-    _route("POST", "/count", _count),
-)
-ENTRIES = {"dns:app.example": ClientEntry(tenant="acme", models=frozenset({"tiny"}))}
-
-
-@contextmanager
-def serving(place: Path, **changed: Any) -> Iterator[tuple[RunningDoor, Tls]]:
-    """`has_clients`: certificates are asked for, and looked up in ENTRIES."""
-    has_clients = changed.pop("has_clients", False)
-    door_bounds = {"server": changed.pop("server", QUICK), "connections": changed.pop("connections", 100)}
-    routes = changed.pop("routes", ROUTES)
-    certificate, key, ca = place / "server.pem", place / "server.key", place / "clients.pem"
-    make_server().write(certificate, key)
-    ca.write_bytes(make_authority("Clients").pem)
-    settings = TlsSettings(certificate=certificate, key=key, client_ca=ca if has_clients else None, **changed)
-    tls = Tls(settings, lambda _: None)
-    ways = CertifiedClients(ENTRIES, lambda: tls.current.issuers) if has_clients else None
-    with running_door(routes, tls=tls, keys=ways, **door_bounds) as door:
-        yield door, tls
-    assert door.failures == []
-
-
-@contextmanager
-def speaking(door: RunningDoor, context: ssl.SSLContext | None = None) -> Iterator[ssl.SSLSocket]:
-    with (context or trust()).wrap_socket(door.connect(), server_hostname="localhost") as connection:
-        yield connection
-
-
-def ask(door: RunningDoor, sent: bytes, context: ssl.SSLContext | None = None) -> Answer:
-    """Its end is told by its length: a connection that was refused is listened to for a while."""
-    with speaking(door, context) as connection:
-        connection.sendall(sent)
-        data = b""
-        while True:
-            part = connection.recv(65_536)
-            data += part
-            top, _, body = data.partition(b"\r\n\r\n")
-            length = re.search(rb"content-length: (\d+)", top)
-            if not part or (length is not None and len(body) == int(length[1])):
-                return parse_answer(data)
-
-
-HELLO = head("GET", "/hello", "connection: close")
 
 
 def test_an_answer_over_the_newest_tls(tmp_path: Path) -> None:
@@ -93,14 +22,6 @@ def test_an_answer_over_the_newest_tls(tmp_path: Path) -> None:
         connection.sendall(HELLO)
         answer = parse_answer(read_all(connection))
     assert (answer.status, answer.json["tenant"]) == (200, "anybody")
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def either_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one of the tests, and the one of `ostiary serve`."""
-    if request.param == "uvloop":
-        uvloop = pytest.importorskip("uvloop")
-        monkeypatch.setattr(asyncio, "run", uvloop.run)
 
 
 @pytest.mark.usefixtures("either_loop")
@@ -195,144 +116,6 @@ def test_a_refusal_arrives_though_the_client_sends_on(tmp_path: Path) -> None:
         sent = head("POST", "/count", "content-length: 9000000") + b"x" * 9_000_000
         answer = ask(door, sent)
         assert (answer.status, answer.code) == (413, "GATEWAY_BODY_TOO_LARGE")
-
-
-# --- strangers ---
-
-
-@pytest.mark.parametrize("version", ["-tls1_1", "-tls1", "-ssl3"])
-def test_old_versions_are_not_spoken(tmp_path: Path, version: str) -> None:
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("there is no openssl")
-    with serving(tmp_path) as (door, _):
-        command = [program, "s_client", "-connect", f"127.0.0.1:{door.port}", version, "-cipher", "ALL:@SECLEVEL=0"]
-        ended = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False)
-        said = ended.stdout + ended.stderr
-        assert ended.returncode != 0, said
-        assert b"Cipher is ECDHE" not in said
-        assert ask(door, HELLO).status == 200
-
-
-def test_only_the_newest_where_the_operator_says_so(tmp_path: Path) -> None:
-    older = trust()
-    older.maximum_version = ssl.TLSVersion.TLSv1_2
-    with serving(tmp_path) as (door, _):
-        assert ask(door, HELLO, older).status == 200
-    with serving(tmp_path, version="1.3") as (door, _), pytest.raises((ssl.SSLError, ConnectionResetError)):
-        ask(door, HELLO, older)
-
-
-def test_nobody_agrees_anew_on_a_connection(tmp_path: Path) -> None:
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("there is no openssl")
-    with serving(tmp_path) as (door, _):
-        command = [program, "s_client", "-connect", f"127.0.0.1:{door.port}", "-tls1_2", "-legacy_renegotiation"]
-        ended = subprocess.run(command, input=b"R\n", capture_output=True, timeout=30, check=False)
-        assert b"Cipher is ECDHE" in ended.stdout + ended.stderr
-        assert b"renegotiation" in ended.stderr.lower() or ended.returncode != 0
-        assert ask(door, HELLO).status == 200
-
-
-@pytest.mark.usefixtures("either_loop")
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n",
-        b"\x16\x03\x01\xff\xff" + b"\x00" * 2_000,
-        b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
-        b"\x80\x2e\x01\x00\x02",
-        b"\x15\x03\x03\x00\x02\x02\x28",
-        bytes(range(256)) * 40,
-        b"",
-    ],
-)
-def test_what_is_no_handshake(tmp_path: Path, sent: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    with serving(tmp_path) as (door, _):
-        assert b"HTTP" not in door.exchange(sent, ends=True)
-        assert ask(door, HELLO).status == 200
-    assert capfd.readouterr().err == ""
-
-
-@pytest.mark.usefixtures("either_loop")
-def test_a_slow_handshake_ends_in_its_time(tmp_path: Path) -> None:
-    with serving(tmp_path, handshake_time=1) as (door, _), door.connect() as slow:
-        slow.sendall(b"\x16\x03\x01\x02\x00\x01")
-        assert read_all(slow) == b"", "closed by the server, without a word"
-        assert ask(door, HELLO).status == 200
-
-
-@pytest.mark.usefixtures("either_loop")
-def test_crowds_that_never_agree_keep_nobody_out(tmp_path: Path) -> None:
-    """The oldest of them gives way, one for each that comes."""
-    with serving(tmp_path, handshakes=8, handshake_time=120) as (door, _), ExitStack() as stack:
-        crowd = [stack.enter_context(door.connect()) for _ in range(40)]
-        for _ in range(4):
-            assert ask(door, HELLO).status == 200
-        for one in crowd[:20]:
-            assert read_all(one) == b""
-
-
-@pytest.mark.usefixtures("either_loop")
-def test_a_stopped_server_does_not_wait_for_strangers(tmp_path: Path) -> None:
-    stranger = None
-    server = replace(QUICK, drain_time=1)
-    with serving(tmp_path, handshake_time=60, server=server) as (door, _):
-        stranger = door.connect()
-        assert ask(door, HELLO).status == 200
-    with stranger:
-        assert read_all(stranger) == b""
-
-
-class Floods:
-    """A stream that nobody reads, and when it was given up."""
-
-    def __init__(self) -> None:
-        self.ended = threading.Event()
-
-    async def pour(self, _asked: Asked, _body: bytes) -> Reply:
-        async def events() -> AsyncIterator[ServerEvent]:
-            try:
-                while True:
-                    yield ServerEvent("x" * 65_536)
-            finally:
-                self.ended.set()
-
-        return EventsReply(events())
-
-
-@pytest.mark.usefixtures("either_loop")
-def test_a_client_that_takes_nothing_of_its_answer(tmp_path: Path) -> None:
-    floods = Floods()
-    routes = (*ROUTES, _route("POST", "/flood", floods.pour))
-    with serving(tmp_path, server=replace(QUICK, write_time=1), routes=routes) as (door, _):
-        with speaking(door) as connection:
-            connection.sendall(head("POST", "/flood", "content-length: 0"))
-            assert floods.ended.wait(30)
-        assert ask(door, HELLO).status == 200
-
-
-@pytest.mark.usefixtures("either_loop")
-@pytest.mark.parametrize(
-    "sent", [b"", b"GET /hello HTTP/1.1\r\nhost: ", head("POST", "/count", "content-length: 9")]
-)
-def test_clients_that_agree_and_then_say_too_little(tmp_path: Path, sent: bytes) -> None:
-    server = replace(QUICK, head_time=1, body_time=1)
-    with serving(tmp_path, server=server) as (door, _), speaking(door) as connection:
-        connection.sendall(sent)
-        answer = read_all(connection)
-        assert (b"GATEWAY_TOO_SLOW" in answer) == bool(sent)
-        assert ask(door, HELLO).status == 200
-
-
-@pytest.mark.usefixtures("either_loop")
-def test_more_connections_than_there_may_be(tmp_path: Path) -> None:
-    """Who has agreed and asks nothing gives way, as without encryption."""
-    with serving(tmp_path, connections=4) as (door, _), ExitStack() as stack:
-        for _ in range(12):
-            stack.enter_context(speaking(door))
-        assert ask(door, HELLO).status == 200
 
 
 # --- the server's certificate ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -28,11 +29,11 @@ JSON = "content-type: application/json"
 
 
 @contextmanager
-def two_models(tmp_path: Path) -> Iterator[tuple[RunningDoor, list[Opened]]]:
+def two_models(tmp_path: Path, milliseconds: int = 20) -> Iterator[tuple[RunningDoor, list[Opened]]]:
     path = HostilePublisher(tmp_path).publish_honest()
     key = sign_model(path)
     with ExitStack() as stack:
-        stack.enter_context(FakeEngine(token_milliseconds=20))
+        stack.enter_context(FakeEngine(token_milliseconds=milliseconds))
         served = []
         for name in ("one", "two"):
             opened = open_here(path, read_options({"key": key}))
@@ -72,11 +73,30 @@ def test_a_worker_that_is_killed_ends_its_streams_with_a_typed_error_and_others_
         assert door.get("/livez").json["workers"] == {"running": 2, "resting": 0, "quarantined": 0, "closed": 0}
 
 
-def test_a_worker_that_is_killed_before_its_first_word_gives_a_status(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_whoever_asked_a_worker_that_is_killed_before_its_first_word_need_not_know(
+    tmp_path: Path, state_directory: Path, stream: bool
+) -> None:
     with two_models(tmp_path) as (door, opened), door.connect(PATIENCE) as asking:
-        asking.sendall(ask("one", 60))
-        wait_for(lambda: len(opened[0]._endings._open) == 1)
+        signal_worker(opened[0]._opened.cell, signal.SIGSTOP)
+        asking.sendall(ask("one", 5, stream=stream))
+        wait_for(lambda: count_calls(opened[0]) == 1)
         signal_worker(opened[0]._opened.cell)
+        answer = parse_answer(read_all(asking))
+        assert answer.status == 200
+        assert answer.body.count(b"word") == 5
+    assert read_kinds(state_directory) == ["request.answered"]
+
+
+def test_one_that_is_killed_again_before_its_first_word_gives_a_status(tmp_path: Path) -> None:
+    with two_models(tmp_path, milliseconds=5_000) as (door, opened), door.connect(PATIENCE) as asking:
+        cell = opened[0]._opened.cell
+        first = cell._process
+        asking.sendall(ask("one", 2))
+        wait_for(lambda: count_calls(opened[0]) == 1)
+        signal_worker(cell)
+        wait_for(lambda: cell._process is not first and count_calls(opened[0]) == 1)
+        signal_worker(cell)
         answer = parse_answer(read_all(asking))
         assert (answer.status, answer.code) == (502, "WORKER_CRASHED")
         assert answer.headers["retry-after"] == "1"
@@ -100,6 +120,12 @@ def test_a_model_that_is_closed_is_not_ready(tmp_path: Path) -> None:
         assert door.get("/livez").status == 200
         opened[0].close()
         assert door.get("/livez").status == 503
+
+
+def count_calls(opened: Opened) -> int:
+    """That its process was sent."""
+    process = opened._opened.cell._process
+    return 0 if process is None else sum(call.is_sent for call in process._calls._in_flight.values())
 
 
 def wait_for(is_so: object) -> None:

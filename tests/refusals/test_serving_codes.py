@@ -30,7 +30,7 @@ def test_codes_of_models_that_come_and_go(tmp_path: Path) -> None:
         (one.path / "config.json").write_text("{}")
         assert kennel.reload("honest").code == "GATEWAY_NOT_RELOADED"
         assert kennel.say("large") == "GATEWAY_MODEL_FAILED"
-        kennel.keeper.most_waiting = 0
+        kennel.keeper._waits.change(0)
         assert kennel.say("two") == "GATEWAY_MODEL_LOADING"
 
 

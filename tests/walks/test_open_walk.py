@@ -21,6 +21,7 @@ from ostiary.cell.profile import Layer
 from ostiary.cell.quarantine import Quarantine
 from ostiary.core.tickets import SealMethod
 from ostiary.errors import (
+    CELL_CLOSED,
     WORKER_NOT_STARTED,
     CellRefused,
     Misuse,
@@ -338,6 +339,22 @@ def test_several_workers_get_the_model_from_one_passing(model: Path) -> None:
     assert events.kinds.count("model.sealed") == 1, "sealed and compared once"
     assert events.kinds.count("cell.started") == events.kinds.count("cell.ended") == 3
     events.check_balance()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_not_wanted_any_more_is_given_up(model: Path, workers: int) -> None:
+    events = Events()
+
+    def check() -> None:
+        raise Misuse(CELL_CLOSED, "the server was stopped")
+
+    with (
+        pytest.raises(Misuse, match="the server was stopped"),
+        open_model(model, events.emit, ask(workers=workers, check_wanted=check)),
+    ):
+        pytest.fail("it was opened")
+    events.check_balance()
+    assert events.refusals == ["CELL_CLOSED"] * workers
 
 
 def test_where_one_worker_does_not_start_none_does(model: Path) -> None:

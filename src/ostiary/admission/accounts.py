@@ -78,6 +78,7 @@ class Accounts:
         self.open: Final[dict[int, tuple[str, int]]] = {}
         """Tenant and tokens of what is reserved and not settled."""
         self._swept = float("-inf")
+        self._tidied: int | None = None
 
     def admit(self, tenant: str, now: float) -> Account:
         """Of one that asks for something new. Raises TooManyTenants."""
@@ -117,7 +118,10 @@ class Accounts:
         self._add_to_day(day, tenant, cut=tokens)
 
     def forget_old(self, day: int) -> None:
-        """Days that nobody asks for any more, and the oldest where there are too many rows."""
+        """Days that nobody asks for any more, and the oldest where there are too many rows: once a day."""
+        if day == self._tidied:
+            return
+        self._tidied = day
         for key in [key for key in self.days if key[0] < day - MAX_USAGE_DAYS]:
             del self.days[key]
         if len(self.days) > MAX_USAGE_ROWS:

@@ -55,5 +55,10 @@ class Quotas(Protocol):
     def reserve(self, caller: Caller, tokens: int, most: int = 0) -> Reservation:
         """`tokens`, or more of what is left, up to `most`. Raises AdmissionRefused, and QuotaFailed."""
 
+    def judge(self, caller: Caller, tokens: int) -> None:
+        """Whether so many are left, before the first of several parts takes any. Holds nothing. Raises
+        AdmissionRefused.
+        """
+
     def weight_of(self, tenant: str) -> int:
         """Its priority: of two tenants that wait, one with twice the weight gets twice the work done."""

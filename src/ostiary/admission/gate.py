@@ -129,7 +129,7 @@ class Place:
 
     def note_prompt(self, tokens: int) -> None:
         """So many the prompt had, as the engine counts."""
-        self._gate.density.note(self.claim.characters, tokens)
+        self._gate.density.note(self.claim.tenant, self.claim.characters, tokens)
 
     def abandon(self) -> None:
         """From inside the garbage collector: takes no lock."""

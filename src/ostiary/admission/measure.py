@@ -9,6 +9,7 @@ from typing import Final
 from ostiary.admission.claims import Claim
 from ostiary.admission.room import Room
 from ostiary.core.json_text import JsonValue
+from ostiary.core.limits import MAX_REMEMBERED_TENANTS
 from ostiary.core.requests import Operation
 from ostiary.core.tickets import CheckedRequest, CheckedTensors
 
@@ -20,8 +21,10 @@ _USUAL_DENSITY: Final = 1 / 3
 """Tokens for each character, before anything is known of a model; people's prose in English has a quarter."""
 _LEAST_DENSITY: Final = 0.1
 _MARGIN: Final = 1.2
-_SHARE: Final = 0.1
-"""How much the newest prompt counts."""
+_FIRST_CHARACTERS: Final = 1_000
+"""As many as these count what was believed of somebody who comes anew."""
+_MOST_CHARACTERS: Final = 1 << 22
+"""What was sent before counts half from here on."""
 _USUAL_ANSWER: Final = 256
 """What an answer is expected to be at most, for whose turn it is: many say nothing of its length."""
 _COPIES: Final = 4
@@ -33,26 +36,45 @@ _BYTES_PER_TOKEN: Final = 1 << 12
 class Density:
     """How many tokens a character of a prompt makes, as answers tell. Of one gate.
 
-    They come from behind the wall: a worker that lies makes requests of its own model wait longer, or leaves it to
-    the engine to hold the budget.
+    Each tenant's own: what one sends must not change what is held for another. Of who comes anew it is what tenants
+    have on the average, each with one voice. The numbers come from behind the wall: a worker that lies makes
+    requests of its own model wait longer, or leaves it to the engine to hold the budget.
     """
 
     def __init__(self) -> None:
-        self._value = _USUAL_DENSITY
+        self._by_tenant: Final[dict[str, tuple[float, float]]] = {}
+        """Characters and tokens."""
 
-    def note(self, characters: int, tokens: int) -> None:
-        if characters > 0:
-            seen = min(max(tokens / characters, _LEAST_DENSITY), 1.0)
-            self._value += _SHARE * (seen - self._value)
+    def note(self, tenant: str, characters: int, tokens: int) -> None:
+        """All that a tenant sent counts by its length: a few short prompts make no room for long ones of another
+        kind, of which more would be used than was held.
+        """
+        if characters <= 0:
+            return
+        seen = min(max(tokens, _LEAST_DENSITY * characters), characters)
+        before = self._by_tenant.get(tenant)
+        if before is None:
+            before = (_FIRST_CHARACTERS, _FIRST_CHARACTERS * self._find(tenant))
+            if len(self._by_tenant) >= MAX_REMEMBERED_TENANTS:
+                self._by_tenant.pop(next(iter(tuple(self._by_tenant))), None)
+        share = 1.0 if before[0] < _MOST_CHARACTERS else 0.5
+        self._by_tenant[tenant] = (share * before[0] + characters, share * before[1] + seen)
 
-    def estimate(self, characters: int) -> int:
-        return max(1, min(characters, math.ceil(_MARGIN * self._value * characters)))
+    def estimate(self, tenant: str, characters: int) -> int:
+        return max(1, min(characters, math.ceil(_MARGIN * self._find(tenant) * characters)))
+
+    def _find(self, tenant: str) -> float:
+        own = self._by_tenant.get(tenant)
+        if own is not None:
+            return own[1] / own[0]
+        voices = (_USUAL_DENSITY, *(tokens / characters for characters, tokens in tuple(self._by_tenant.values())))
+        return sum(voices) / len(voices)
 
 
 def measure_request(checked: CheckedRequest, tenant: str, room: Room, density: Density) -> Claim:
     exact = _count_ids(checked.body)
     characters = _count_characters(checked.body) if exact is None else 0
-    prompt = density.estimate(characters) if exact is None else exact
+    prompt = density.estimate(tenant, characters) if exact is None else exact
     if room.costs.context_tokens is not None:
         prompt = min(prompt, room.costs.context_tokens)
     rows = max(1, checked.choices)

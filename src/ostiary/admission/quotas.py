@@ -90,6 +90,14 @@ class TenantQuotas:
             self._accounts.reserve(number, tenant, held)
         return TokenReservation(self._settle, number, granted)
 
+    def judge(self, caller: Caller, tokens: int) -> None:
+        """Whether so many are left, before the first of several parts takes any. Holds nothing. Raises
+        AdmissionRefused.
+        """
+        with self._lock:
+            now = self._clock.read()
+            _judge_tokens(self._table.find(caller.tenant), self._find(caller.tenant, now), tokens, now)
+
     def weight_of(self, tenant: str) -> int:
         return self._table.find(tenant).priority
 

@@ -172,11 +172,13 @@ def explain_ending(cause: Cause, ending: Ending, detail: str = "") -> OstiaryErr
         case Cause.CRASH:
             return WorkerCrashed(WORKER_CRASHED, f"the worker ended{by}{more}")
         case Cause.KILLED:
-            return WorkerCrashed(
+            killed = WorkerCrashed(
                 WORKER_CRASHED,
                 f"somebody ended the worker{by}{more}",
                 hint="Find out who sends signals to it; it is started again.",
             )
+            killed.is_from_outside = True
+            return killed
         case Cause.PARENT:
             return WorkerCrashed(
                 WORKER_CRASHED, f"the process that workers come from ended, and the worker with it{more}"

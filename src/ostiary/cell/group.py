@@ -6,6 +6,7 @@ One that ended is no matter to the others: calls go to those that run, while it 
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ostiary.cell.limits import CellLimits
     from ostiary.cell.running import RunningCell
 
+_LOOK_SECONDS: Final = 5.0
 _STANDINGS: Final = ("running", "resting", "quarantined", "closed")
 """From the best to the worst."""
 
@@ -33,6 +35,7 @@ class CellGroup:
         self._changed: Final = threading.Lock()
         self._is_reviving = False
         self._has_more_to_revive = False
+        self._looked_at = -_LOOK_SECONDS
 
     @property
     def facts(self) -> JsonObject:
@@ -64,8 +67,13 @@ class CellGroup:
 
     @property
     def last_standings(self) -> tuple[str, ...]:
-        """Of each process, without a look at any disk."""
-        return tuple(cell.last_standing for cell in self.cells)
+        """Of each process, without a look at any disk here: where one is quarantined, a thread looks now and then
+        whether it was released.
+        """
+        standings = tuple(cell.last_standing for cell in self.cells)
+        if "quarantined" in standings:
+            self._look_again()
+        return standings
 
     def call(
         self,
@@ -130,6 +138,21 @@ class CellGroup:
         except RuntimeError:  # no more threads, or the interpreter ends: then the next call starts it
             with self._changed:
                 self._is_reviving = False
+
+    def _look_again(self) -> None:
+        now = time.monotonic()
+        with self._changed:
+            if now - self._looked_at < _LOOK_SECONDS:
+                return
+            self._looked_at = now
+        with suppress(RuntimeError):  # no more threads: the next look is as good
+            threading.Thread(target=self._revive_released, name="ostiary-look", daemon=True).start()
+
+    def _revive_released(self) -> None:
+        with suppress(Exception):  # what the record says of it, whoever calls next hears
+            refused = [cell for cell in self.cells if cell.last_standing == "quarantined"]
+            if any(cell.standing != "quarantined" for cell in refused):
+                self.revive_soon()
 
     def _revive(self) -> None:
         while True:

@@ -85,7 +85,9 @@ class Output:
         limits = opened.verdict.limits
         tokens = "" if opened.function is not None else f"{limits['tokens']:,} tokens and "
         bounds = f"{tokens}{limits['wall_seconds']:,} s a request"
-        ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}")
+        workers = len(opened.standings)
+        shared = "" if workers == 1 else f" by {workers} processes"
+        ui.note(f"{render_opened(opened.verdict)}, {bounds}; served as {quote_untrusted(name)}{shared}")
 
     def _tell_closed(self, name: str, opened: Opened) -> None:
         self._keep_notices(opened)

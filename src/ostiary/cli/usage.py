@@ -1,4 +1,4 @@
-"""`ostiary usage`: what each tenant of a server used, by day."""
+"""`ostiary usage`: what each tenant of a server used, by day (docs/reference/usage.schema.json)."""
 
 from __future__ import annotations
 

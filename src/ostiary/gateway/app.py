@@ -51,6 +51,7 @@ from ostiary.gateway.route import Dialect, Route
 from ostiary.gateway.served import Holding, ServedModels
 from ostiary.gateway.settings import Server
 from ostiary.gateway.tally import RefusalTally
+from ostiary.gateway.turns import Turns
 
 if TYPE_CHECKING:
     from ostiary.admission.quotas import TenantQuotas
@@ -94,7 +95,10 @@ class Door:
         self._on_failure: Final = on_failure
         self._budget: Final = BodyBudget(server.buffers)
         self._places: Final = Places(server.requests)
+        self._coming: Final = Places(server.connections)
+        """Bodies that are not there yet: each keeps a connection from everybody else."""
         self._reading: Final = ThreadPoolExecutor(1, "ostiary-bodies")
+        self._turns: Final = Turns(1)
         self._router: Final = _make_router(self, routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -203,13 +207,12 @@ class Door:
             return
         caller = self.admit(visit.headers, _find_peer(scope), right=route.right)
         answering.tell_limits = lambda: self.tell_limits(caller, route.dialect)
-        is_counted = route.method == "POST" and route.right is Right.INFER
-        with self.count(caller, route.dialect) if is_counted else nullcontext():
+        with self.count(caller, route.dialect) if route.is_counted else nullcontext():
             await self._handle(route, scope, receive, caller)
 
     async def _handle(self, route: Route, scope: Scope, receive: Receive, caller: Caller) -> None:
         visit: _Visit = scope["ostiary"]
-        with Holding(self.models) as holding:
+        with Holding(self.models, caller.tenant) as holding:
             asked = Asked(
                 correlation_id=visit.ids.correlation_id,
                 request_id=visit.ids.request_id,
@@ -240,7 +243,8 @@ class Door:
             whole = scope.get("ostiary.receive_whole") if route.is_raw else None
             size = None if claimed is None else int(claimed)
             place = partial(route.find_place, asked)
-            data = await receive_body(receive, size, most, held, receive_whole=whole, find_place=place)
+            with self._coming.take(asked.caller.tenant):
+                data = await receive_body(receive, size, most, held, receive_whole=whole, find_place=place)
             visit.answering.must_close = False
             with self.hold_place(asked.caller):
                 await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
@@ -248,16 +252,17 @@ class Door:
     async def _answer(self, route: Route, asked: Asked, data: bytes | memoryview, answering: Answering) -> None:
         body: object = data
         if route.takes is not None and not route.is_raw:
-            body = await self._read_body(bytes(data), route.takes)
+            body = await self._read_body(bytes(data), route.takes, asked.caller.tenant)
             del data
         reply: Reply = await route.handle(asked, body)
         await answering.send_reply(reply)
 
-    async def _read_body(self, data: bytes, form: type[msgspec.Struct]) -> msgspec.Struct:
+    async def _read_body(self, data: bytes, form: type[msgspec.Struct], tenant: str) -> msgspec.Struct:
         """Long ones in a thread, one after the other: reading the longest takes a second, in which others go on."""
         if len(data) <= _SHORT_BYTES:
             return parse_body(data, form)
-        return await asyncio.get_running_loop().run_in_executor(self._reading, parse_body, data, form)
+        async with self._turns.take(tenant):
+            return await asyncio.get_running_loop().run_in_executor(self._reading, parse_body, data, form)
 
 
 class _Visit:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ostiary.admission import Entrance
 from ostiary.core.callers import Way
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from ostiary.core.tensors import ParsedTensors
     from ostiary.core.tickets import AnsweredTensors
     from ostiary.gateway.served import Holding, ServedModel, ServedModels
+
+
+TIMEOUT_HEADER: Final = "ostiary-timeout"
+"""In seconds: how long the client waits for the end of its answer."""
+_SECONDS: Final = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,6})?", re.ASCII)
+_Request = TypeVar("_Request", "ParsedRequest", "ParsedTensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +64,28 @@ class Asked:
 
         Leaving the `async with` early, or being cancelled, cancels it.
         """
-        return AsyncStream(model.opened, model.threads, request, self.correlation_id, self._enter(model))
+        bounded = self._bound(request)
+        return AsyncStream(model.opened, model.threads, bounded, self.correlation_id, self._enter(model))
 
     async def ask_function(self, model: ServedModel, request: ParsedTensors) -> AnsweredTensors:
         """Its outputs. Being cancelled cancels it."""
         entrance = self._enter(model)
-        answer, _ = await ask_tensors(model.opened, model.threads, request, self.correlation_id, entrance)
+        bounded = self._bound(request)
+        answer, _ = await ask_tensors(model.opened, model.threads, bounded, self.correlation_id, entrance)
         return answer
+
+    def _bound(self, request: _Request) -> _Request:
+        """Within the time that the client says it has; what is no number is refused by the contract."""
+        text = self.headers.get(TIMEOUT_HEADER)
+        if text is None:
+            return request
+        seconds: object = float(text) if _SECONDS.fullmatch(text) else text
+        return replace(request, timeout_seconds=seconds)
+
+    def judge_tokens(self, tokens: int) -> None:
+        """Of a request in several parts, before the first is asked. Raises AdmissionRefused where not all fit."""
+        if self.quotas is not None:
+            self.quotas.judge(self.caller, tokens)
 
     def _enter(self, model: ServedModel) -> Entrance:
         return Entrance(model.gate, self.caller, self.quotas)

@@ -17,7 +17,10 @@ from ostiary.gateway.authenticators import Peer
 from ostiary.gateway.connection import ConnectionBounds, DoorConnection
 from ostiary.gateway.tls import Tls
 
-_ACCEPTED_AT_ONCE: Final = 64
+_ACCEPTED_AT_ONCE: Final = 16
+"""Between two turns of the loop, in which others get on with theirs."""
+_GRACE_SECONDS: Final = 0.25
+"""In which a handshake gives way to nobody: the system keeps who comes waiting meanwhile."""
 _PAUSE_SECONDS: Final = 1.0
 """After the system had no room for one more connection."""
 
@@ -50,12 +53,13 @@ class EncryptedListener:
         self._bound: Final = bound
         self._tls: Final = tls
         self._make: Final = make
-        self._going_on: dict[asyncio.Task[None], None] = {}
-        """The oldest first."""
+        self._going_on: dict[asyncio.Task[None], float] = {}
+        """Since when, the oldest first."""
         self._tasks: set[asyncio.Task[None]] = set()
         """Those that were told to give up, too."""
         self._loop: Final = asyncio.get_running_loop()
         self._is_closed = False
+        self._pausing: asyncio.TimerHandle | None = None
         bound.setblocking(False)
         bound.listen(backlog)
         self._loop.add_reader(bound, self._accept)
@@ -64,6 +68,8 @@ class EncryptedListener:
         """Nobody who has asked nothing yet is waited for."""
         if not self._is_closed:
             self._is_closed = True
+            if self._pausing is not None:
+                self._pausing.cancel()
             self._loop.remove_reader(self._bound)
             for one in self._going_on:
                 one.cancel()
@@ -74,28 +80,44 @@ class EncryptedListener:
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
+            if not self._make_room():
+                return
             try:
                 connection, _ = self._bound.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:  # no descriptor or no memory for it: it would be told again at once
-                self._loop.remove_reader(self._bound)
-                self._loop.call_later(_PAUSE_SECONDS, self._go_on)
+                self._pause(_PAUSE_SECONDS)
                 return
             self._begin(connection)
 
+    def _make_room(self) -> bool:
+        """The oldest handshake gives way to one too many: who is honest has long agreed. A crowd that comes at one
+        moment is let in as the others get ready.
+        """
+        while len(self._going_on) >= self._tls.settings.handshakes:
+            oldest, since = next(iter(self._going_on.items()))
+            left = since + _GRACE_SECONDS - self._loop.time()
+            if left > 0:
+                self._pause(left)
+                return False
+            del self._going_on[oldest]
+            oldest.cancel()
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._bound)
+        self._pausing = self._loop.call_later(seconds, self._go_on)
+
     def _go_on(self) -> None:
-        if not self._is_closed:
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
             self._loop.add_reader(self._bound, self._accept)
 
     def _begin(self, connection: socket.socket) -> None:
-        """The oldest handshake gives way to one too many: who is honest has long agreed."""
-        while len(self._going_on) >= self._tls.settings.handshakes:
-            oldest = next(iter(self._going_on))
-            del self._going_on[oldest]
-            oldest.cancel()
         task = self._loop.create_task(self._agree(connection))
-        self._going_on[task] = None
+        self._going_on[task] = self._loop.time()
         self._tasks.add(task)
         task.add_done_callback(functools.partial(self._end, connection))
 
@@ -104,6 +126,8 @@ class EncryptedListener:
         self._tasks.discard(done)
         if done.cancelled():  # perhaps before it began
             connection.close()
+        if not self._is_closed:
+            self._go_on()  # there is room again, or a descriptor
 
     async def _agree(self, connection: socket.socket) -> None:
         now = self._tls.current

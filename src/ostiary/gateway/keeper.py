@@ -28,6 +28,7 @@ from ostiary.errors import (
 from ostiary.gateway.kept import Kept
 from ostiary.gateway.make_room import RoomMaker, never_fits
 from ostiary.gateway.memory_budget import MemoryBudget, Share
+from ostiary.gateway.places import Places
 from ostiary.gateway.served import ServedModel, ServedModels, ServedName, unknown_model
 from ostiary.gateway.settings import Server
 from ostiary.gateway.to_serve import Look, ToServe, look_at
@@ -56,8 +57,8 @@ class ModelKeeper:
     ) -> None:
         """`on_failure` hears of what nobody waits for, as where a process cannot be ended."""
         self.models: Final = ServedModels(load=self._load, on_let_go=self._note_let_go)
-        self.most_waiting = max(1, server.requests // 2)
-        """Requests that may wait for models: those that need not wait have places left."""
+        self._waits: Final = Places(max(1, server.requests // 2))
+        """Of requests that wait for models: those that need not wait have places left."""
         self.budget: Final = budget
         self._versions: Final = versions
         versions.queue = _bound_queue(server)
@@ -71,8 +72,12 @@ class ModelKeeper:
         self._closes: Final = ThreadPoolExecutor(_CLOSING_THREADS, "ostiary-close")
         self._room: Final = RoomMaker(budget, server.load_time, self._find_idle, self._find_busy, self._unload)
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
-        self._waiting = 0
         self._is_closing = False
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for models."""
+        return self._waits.taken
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,8 +142,9 @@ class ModelKeeper:
         for model in self._of_model:
             model.gate.change_bounds(self._versions.queue)
         self._room.seconds = server.load_time
-        self.most_waiting = max(1, server.requests // 2)
+        self._waits.change(max(1, server.requests // 2))
         self.budget.change(most_bytes)
+        self._begin(self._shrink())
         self._room.changed.set()
 
     def add(self, to_serve: ToServe) -> None:
@@ -206,6 +212,9 @@ class ModelKeeper:
             raise GatewayRefused(
                 GATEWAY_NOT_RELOADED, f"the new version was refused: {name_error(error)}"
             ) from error
+        if kept.is_removed:  # meanwhile, and the one before with it
+            self._install_removed(kept, model, share)
+            raise unknown_model(kept.served.name)
         share.inherit(self._shares[before], model.opened.memory_bytes)
         kept.to_serve = to_serve
         self._install(kept, model, share, look)
@@ -214,22 +223,24 @@ class ModelKeeper:
 
     # --- on demand ---
 
-    async def _load(self, served: ServedName) -> None:
+    async def _load(self, served: ServedName, tenant: str) -> None:
         """For `ServedModels.hold`."""
-        if self._waiting >= self.most_waiting:
-            raise GatewayRefused(GATEWAY_MODEL_LOADING, "as many requests wait for models as there may be")
+        try:
+            self._waits.judge(tenant)
+        except GatewayRefused:
+            told = "as many requests wait for models as there may be"
+            raise GatewayRefused(GATEWAY_MODEL_LOADING, told) from None
         kept = self._of_served.get(served)
         if kept is None:
             raise unknown_model()
         until = self._clock() + self._room.seconds
         kept.waiting += 1
-        self._waiting += 1
         try:
-            while served.current is None or served.is_leaving:
-                await self._await_loading(kept, until)
+            with self._waits.take(tenant):
+                while served.current is None or served.is_leaving:
+                    await self._await_loading(kept, until)
         finally:
             kept.waiting -= 1
-            self._waiting -= 1
             self._room.changed.set()
 
     async def _await_loading(self, kept: Kept, until: float) -> None:
@@ -277,6 +288,7 @@ class ModelKeeper:
             if not isinstance(error, GatewayRefused):  # of no room, whoever comes next hears by asking again
                 kept.fails_until = self._clock() + _REST_AFTER_FAILURE_SECONDS
                 kept.served.is_failing = True
+                asyncio.get_running_loop().call_later(_REST_AFTER_FAILURE_SECONDS, self._end_rest, kept)
                 with suppress(Exception):  # what the record cannot take, the next opening is refused for
                     await self._load_apart(partial(self._versions.tell_not_loaded, kept.served.name, error))
             return error
@@ -284,15 +296,20 @@ class ModelKeeper:
             kept.loading = None
         return None
 
+    def _end_rest(self, kept: Kept) -> None:
+        """Whoever asks it now has it tried again: a server that is not ready for it would else never be."""
+        if kept.fails_until <= self._clock():
+            kept.served.is_failing = False
+
     async def _load_first(self, kept: Kept) -> None:
         to_serve, share = kept.to_serve, Share(self.budget)
         look = await self._load_apart(lambda: look_at(to_serve))
         take_room = self._room.make_take_room(kept, share)
         model = await self._open_apart(lambda: self._versions.open(to_serve, take_room, "demand"))
-        self._install(kept, model, share, look)
         if kept.is_removed:
-            kept.served.current = None
-            self._retire(kept, model, "removed")
+            self._install_removed(kept, model, share)
+        else:
+            self._install(kept, model, share, look)
 
     # --- versions come and go ---
 
@@ -313,6 +330,16 @@ class ModelKeeper:
         ]
         return min(busy, key=lambda kept: kept.loaded_at, default=None)
 
+    async def _shrink(self) -> None:
+        """To a budget that is smaller now, as far as nobody is disturbed; the rest when others need room."""
+        while self.budget.taken_bytes > self.budget.most_bytes:
+            idle = min(
+                (kept for kept in self._kept.values() if kept.is_idle), key=lambda kept: kept.used_at, default=None
+            )
+            if idle is None:
+                return
+            await self._unload(idle)
+
     async def _unload(self, kept: Kept) -> None:
         model, kept.served.current = kept.served.current, None
         if model is not None:
@@ -332,6 +359,12 @@ class ModelKeeper:
         kept.used_at = kept.loaded_at = self._clock()
         self._shares[model] = share
         self._of_model[model] = kept
+
+    def _install_removed(self, kept: Kept, model: ServedModel, share: Share) -> None:
+        """It came too late: nobody gets it."""
+        self._install(kept, model, share, ())
+        kept.served.current = None
+        self._retire(kept, model, "removed")
 
     def _retire(self, kept: Kept, model: ServedModel, why: str) -> None:
         """Closed when nobody holds it any more."""

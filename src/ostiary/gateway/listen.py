@@ -17,7 +17,7 @@ _OWN_DESCRIPTORS: Final = 256
 
 
 def check_protection(server: Server, credentials: CredentialSettings = NO_CREDENTIALS) -> None:
-    """Raises Misuse where others could ask and nobody would know who they are, or TLS would not be as it is said."""
+    """Raises Misuse where others could ask and nobody knew who they are, or TLS would not be as it is said."""
     if not server.keys and not credentials.tell_who_asks and not is_loopback(server.host):
         what = "without keys, tokens or certificates of clients"
         raise Misuse(SERVER_UNPROTECTED, f"{what} it may listen on loopback only, not at {_show(server.host)}")
@@ -55,18 +55,20 @@ def render_authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def allow_descriptors(connections: int, handshakes: int = 0) -> int:
+def allow_descriptors(connections: int, handshakes: int = 0, *, has_grpc: bool = False) -> int:
     """As many connections as the system lets this process have, at most `connections`.
 
-    `handshakes`: so many more that are not encrypted yet.
+    `handshakes`: so many more that are not encrypted yet. `has_grpc`: its port has as many connections again, so
+    that a crowd at one port leaves the other its own.
     """
+    ports = 2 if has_grpc else 1
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     own = _OWN_DESCRIPTORS + handshakes
-    wanted = connections + own
+    wanted = ports * connections + own
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    room = connections if soft == resource.RLIM_INFINITY else soft - own
+    room = connections if soft == resource.RLIM_INFINITY else (soft - own) // ports
     return max(1, min(connections, room))
 
 

@@ -93,7 +93,8 @@ class RoomMaker:
         """Until something changed. Whether patience is over without that."""
         left = patient_until - asyncio.get_running_loop().time()
         try:
-            await asyncio.wait_for(self.changed.wait(), left if left > 0 else None)
+            async with asyncio.timeout(left if left > 0 else None):  # `wait_for` may forget a cancellation
+                await self.changed.wait()
         except TimeoutError:
             return True
         return False

@@ -72,9 +72,9 @@ class Rereader:
         self._task: asyncio.Task[None] | None = None
 
     def reread_soon(self) -> None:
-        """From a signal."""
-        self._is_wanted = True
-        if self._task is None or self._task.done():
+        """From a signal. Who is being stopped begins nothing new."""
+        self._is_wanted = not self._door.is_draining
+        if self._is_wanted and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._go_on())
 
     async def _go_on(self) -> None:

@@ -67,5 +67,12 @@ class Route:
     """Whether it answers whoever asks."""
     right: Scope | None = Scope.INFER
     """What whoever asks must be allowed to do; None: who is known at all may ask."""
+    may_load: bool = False
+    """Whether a GET may have a model loaded: then it counts as a request to it."""
     most_body_bytes: int | None = None
     """Where another ceiling holds than for all."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is a request to a model, of which a tenant may have only so many."""
+        return self.may_load or (self.method == "POST" and self.right is Scope.INFER)

@@ -80,8 +80,8 @@ class ServedName:
         return self.current.opened.standing
 
 
-Load = Callable[[ServedName], Awaitable[None]]
-"""Returns once there is a current version, or raises why there is none."""
+Load = Callable[[ServedName, str], Awaitable[None]]
+"""Returns once there is a current version for this tenant to ask, or raises why there is none."""
 
 
 class ServedModels:
@@ -120,10 +120,10 @@ class ServedModels:
             raise unknown_model()
         return served
 
-    async def hold(self, served: ServedName) -> ServedModel:
+    async def hold(self, served: ServedName, tenant: str = "") -> ServedModel:
         """The version that is there now, or is loaded for this. Each goes to `let_go` once, best by `Holding`."""
         if (served.current is None or served.is_leaving) and self._load is not None:
-            await self._load(served)
+            await self._load(served, tenant)
         model = served.current
         if model is None:
             raise unknown_model()
@@ -137,14 +137,15 @@ class ServedModels:
 
 
 class Holding:
-    """The versions that one request holds until its answer is over."""
+    """The versions that one request of a tenant holds until its answer is over."""
 
-    def __init__(self, models: ServedModels) -> None:
+    def __init__(self, models: ServedModels, tenant: str = "") -> None:
         self._models: Final = models
+        self._tenant: Final = tenant
         self._held: Final[list[ServedModel]] = []
 
     async def take(self, served: ServedName) -> ServedModel:
-        model = await self._models.hold(served)
+        model = await self._models.hold(served, self._tenant)
         self._held.append(model)
         return model
 

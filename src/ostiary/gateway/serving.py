@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,10 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
             finally:  # the operator hears it, though the record's disk be full
                 news.tell()
 
+        tls = credentials.tls
+        handshakes = 0 if tls is None else tls.settings.handshakes
+        connections = allow_descriptors(server.connections, handshakes, has_grpc=bool(server.grpc_port))
+        server = replace(server, connections=connections)
         door = make_door(
             keeper.models,
             server,
@@ -137,8 +142,6 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
             reload=keeper.reload,
             on_failure=told.on_failure,
         )
-        tls = credentials.tls
-        connections = allow_descriptors(server.connections, 0 if tls is None else tls.settings.handshakes)
 
         async def run() -> None:
             async with AsyncExitStack() as also:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 _MIN_RSA_BITS: Final = 2_048
+_CURVES: Final = ("secp256r1", "secp384r1")
 _PIPE_BYTES: Final = 65_536
 """What a pipe holds without a reader; certificate files are below."""
 _DESCRIPTORS: Final = "/dev/fd"
@@ -90,6 +91,7 @@ def _check_private(found: os.stat_result, shown: str) -> None:
 def judge_tls_files(files: TlsFiles, now: datetime) -> TlsFacts:
     """Whether clients could be served with them at this moment. Pure. Raises Misuse(TLS_UNUSABLE)."""
     from cryptography import x509  # noqa: PLC0415  slow to import
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
 
@@ -101,8 +103,14 @@ def judge_tls_files(files: TlsFiles, now: datetime) -> TlsFacts:
             "Put the server's own certificate first, then those above it; and renew both files together.",
         )
     public = leaf.public_key()
-    if isinstance(public, RSAPublicKey) and public.key_size < _MIN_RSA_BITS:
-        raise unusable(f"the key has {public.key_size} bits; {_MIN_RSA_BITS:,} are the least")
+    if isinstance(public, RSAPublicKey):
+        if public.key_size < _MIN_RSA_BITS:
+            raise unusable(f"the key has {public.key_size} bits; {_MIN_RSA_BITS:,} are the least")
+    elif not isinstance(public, EllipticCurvePublicKey) or public.curve.name not in _CURVES:
+        hint = "Make one on P-256, which every client knows."
+        raise unusable(
+            "the key is of a kind that not every client takes, nor gRPC: neither RSA nor P-256 nor P-384", hint
+        )
     if now > leaf.not_valid_after_utc:
         raise unusable(f"the certificate expired at {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
     if now < leaf.not_valid_before_utc:

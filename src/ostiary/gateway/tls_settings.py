@@ -102,21 +102,16 @@ def take_clients(table: Table) -> Mapping[str, ClientEntry]:
         scopes = frozenset(_SCOPES[word] for word in _texts(said, "scopes") or ("infer",))
         models = _texts(said, "models")
         tenant = str(said.get("tenant", name))
-        if len(tenant) > MAX_TENANT_CHARACTERS:
-            fields.fail("tenant", "missing", "The name is too long to be that of a tenant, too.")
+        if not is_tenant_name(tenant):
+            fields.fail("tenant", "missing", "This name cannot be that of a tenant, too.")
         clients[name] = ClientEntry(
             tenant=tenant, scopes=scopes, models=None if models is None else frozenset(models)
         )
     return clients
 
 
-def is_tenant(text: str) -> bool:
-    """Whether something that was not written by us may be the name of a tenant."""
-    return is_tenant_name(text)
-
-
 def parse_tenant(text: str) -> str:
-    if not is_tenant(text):
+    if not is_tenant_name(text):
         raise Misuse(
             SETTINGS_MALFORMED,
             f"'{quote_untrusted(text, 60)}' is no name of a tenant",

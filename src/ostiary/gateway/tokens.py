@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ostiary.core.callers import Caller, Scope, Way
+from ostiary.core.callers import Caller, Scope, Way, is_tenant_name
 from ostiary.core.json_text import JsonValue, parse_json_object
 from ostiary.core.limits import (
     MAX_JWT_CHARACTERS,
@@ -23,7 +23,6 @@ from ostiary.core.limits import (
     MAX_SERVED_MODELS,
 )
 from ostiary.errors import ADMISSION_EXPIRED, ADMISSION_UNAUTHENTICATED, AdmissionRefused, Code, IntakeRefused
-from ostiary.gateway.tls_settings import is_tenant
 from ostiary.gateway.token_keys import TokenKeys
 from ostiary.gateway.token_settings import TokenSettings
 
@@ -156,7 +155,7 @@ def _read_caller(claims: Mapping[str, JsonValue], rules: TokenSettings) -> Calle
     tenant: JsonValue = rules.tenant or own
     if rules.tenant_claim is not None:
         tenant = claims.get(rules.tenant_claim)
-    if not isinstance(tenant, str) or not is_tenant(tenant):
+    if not isinstance(tenant, str) or not is_tenant_name(tenant):
         raise _unfit("names no tenant")
     words = _read_words(claims.get(rules.scope_claim))
     prefix = rules.scope_prefix

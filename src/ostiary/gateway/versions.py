@@ -19,7 +19,6 @@ from ostiary.record.serving_events import ModelKept, ModelLoaded, ModelNotLoaded
 
 if TYPE_CHECKING:
     from ostiary.gateway.to_serve import ToServe
-    from ostiary.library.arguments import OpenProgress
     from ostiary.library.opening import Opened
     from ostiary.record.events import Emit
 
@@ -57,13 +56,13 @@ class Versions:
         """Raises the first room's no, which is in the record then."""
         tell = to_serve.options.on_progress if why == "start" else None
 
-        def on_progress(told: OpenProgress) -> None:
-            if self._is_stopped.is_set():
-                raise Misuse(CELL_CLOSED, "the server was stopped")
-            if tell is not None:
-                tell(told)
-
-        options = replace(to_serve.options, take_room=take_room, starts_again=True, on_progress=on_progress)
+        options = replace(
+            to_serve.options,
+            take_room=take_room,
+            check_wanted=self._check_wanted,
+            starts_again=True,
+            on_progress=tell,
+        )
         if why != "start":
             options = replace(options, ask=None)  # nobody sits there any more
         opened = open_here(to_serve.path, options)
@@ -121,6 +120,10 @@ class Versions:
                 correlation_id=_correlate(error, self._correlation_id), name=name, code=name_error(error)
             )
         )
+
+    def _check_wanted(self) -> None:
+        if self._is_stopped.is_set():
+            raise Misuse(CELL_CLOSED, "the server was stopped")
 
     def stop(self) -> None:
         """What is being opened is given up as soon as may be."""

@@ -206,7 +206,10 @@ class AsyncStream(AsyncIterator[Piece]):
                     return piece
                 if asked.is_over:
                     break
-                await self._ready.wait()
+                if asked.is_started:
+                    await self._ready.wait()
+                else:  # its process is gone: another is asked
+                    await _run_apart(self._threads, asked.start)
             self._is_over = True
             answer = await _run_apart(self._threads, asked.conclude)
         except asyncio.CancelledError:
@@ -340,8 +343,9 @@ async def _wait_for_turn(
     while asked.is_waiting:
         ready.clear()
         if asked.is_waiting:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ready.wait(), asked.patience_seconds)
+            with suppress(TimeoutError):  # `wait_for` forgets a cancellation that comes with what it waits for
+                async with asyncio.timeout(asked.patience_seconds):
+                    await ready.wait()
             asked.look()
     if not asked.is_started and not asked.is_over:
         await _run_apart(threads, asked.start)

@@ -273,6 +273,7 @@ def open_here(model: PathName, options: OpenOptions) -> Opened:
             quarantine=Quarantine(state, watcher.emit),
             workers=options.workers,
             take_room=options.take_room,
+            check_wanted=options.check_wanted,
         )
         walk = open_model(model, watcher.emit, request, start=watcher.start, advance=watcher.advance)
         at_work = stack.enter_context(walk)

@@ -47,6 +47,8 @@ class OpenOptions:
     """Processes that share the work."""
     take_room: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext()
     """For so many bytes, which its processes may have together; left when they have ended."""
+    check_wanted: Callable[[], None] = lambda: None
+    """Raises where nobody wants it any more, to give up opening it."""
     starts_again: bool = False
     """Whether a process that ended is started again ahead of the next request."""
 

@@ -17,6 +17,7 @@ from ostiary.core.values import dataclass
 from ostiary.record.events import Emit
 from ostiary.vault import ALL_METHODS, open_sealed
 from ostiary.walks.model_walk import VerifyRequest, verify_model
+from ostiary.walks.wanted_weights import CheckWanted, hand_out_while_wanted
 
 """A model that has it is a function; docs/formats/graph.md."""
 
@@ -49,6 +50,8 @@ class OpenRequest:
     """Processes that share the work."""
     take_room: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext()
     """For so many bytes, which all of its processes may have together; left when they have ended."""
+    check_wanted: CheckWanted = lambda: None
+    """Raises where nobody wants the model any more: looked at before each file of weights is handed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def open_model(
         if GRAPH_FILE in sealed.contents and request.function_engine is not None:
             engine, settings = request.function_engine, request.function_settings
         plan = plan_cell(
-            sealed,
+            hand_out_while_wanted(sealed, request.check_wanted),
             engine,
             emit,
             correlation_id,

@@ -68,6 +68,14 @@ class PlacedCall:
         if not is_wanted:
             call.close()
 
+    def begin_again(self) -> bool:
+        """Its process is gone, nothing came of it: `start` asks another. False where it is over."""
+        with self._lock:
+            if self._is_over:
+                return False
+            self.call = None
+        return True
+
     def take(self, seconds: float | None) -> CellReply | None:
         """As `CallInFlight.take`; None where it was not started and `seconds` does not let it wait for its turn."""
         if self.call is None:

@@ -15,7 +15,14 @@ from ostiary.contract import TextContract, check_request, name_limit
 from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import ParsedRequest, Piece
 from ostiary.core.tickets import AdmittedRequest, Answer
-from ostiary.errors import HOUSE_INTERNAL, CallRefused, ContractRefused, InternalFault, SandboxViolation
+from ostiary.errors import (
+    HOUSE_INTERNAL,
+    CallRefused,
+    ContractRefused,
+    InternalFault,
+    SandboxViolation,
+    WorkerCrashed,
+)
 from ostiary.walks.placed_call import PlacedCall
 
 if TYPE_CHECKING:
@@ -61,7 +68,15 @@ def ask_model(
             checked.operation.value, body, deadline_seconds=admitted.timeout_seconds, on_ready=on_ready
         )
 
-    asked = AnswerInFlight(cell, place, begin, gathering, ending, context_tokens=contract.context_tokens)
+    asked = AnswerInFlight(
+        cell,
+        place,
+        begin,
+        gathering,
+        ending,
+        context_tokens=contract.context_tokens,
+        is_shared=entrance is not None,
+    )
     if not asked.is_waiting:
         asked.start()
     return asked
@@ -79,8 +94,9 @@ class AnswerInFlight:
         ending: RequestEnding,
         *,
         context_tokens: int | None = None,
+        is_shared: bool = False,
     ) -> None:
-        """`context_tokens`: no prompt has more."""
+        """`context_tokens`: no prompt has more. `is_shared`: whether others ask the same process."""
         estimate = place.claim.prompt_tokens
         self._cell: Final = cell
         self._placed: Final = PlacedCall(place, begin, lambda: self._count_used(estimate, context_tokens))
@@ -89,6 +105,7 @@ class AnswerInFlight:
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._is_cancelled = False
+        self._may_begin_again = is_shared
 
     @property
     def is_waiting(self) -> bool:
@@ -163,6 +180,9 @@ class AnswerInFlight:
             return None if reply is None else self._read(reply)
         except StopIteration:
             self._error = InternalFault(HOUSE_INTERNAL, "an answer ended without an end")
+        except WorkerCrashed as error:
+            if not self._begin_again(error):
+                self._error = error
         except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
             self._error = name_limit(error, self._gathering.request)
         finally:
@@ -201,6 +221,14 @@ class AnswerInFlight:
         self._is_cancelled = True
         self._placed.abandon()
         self._ending.abandoned()
+
+    def _begin_again(self, error: WorkerCrashed) -> bool:
+        """Once, where somebody outside ended the process before a word was said: whoever asked need not know."""
+        is_untouched = self._gathering.prompt_tokens is None and not self._gathering.completion_tokens
+        if not (self._may_begin_again and error.is_from_outside and is_untouched):
+            return False
+        self._may_begin_again = False
+        return self._placed.begin_again()
 
     def _leave_if_over(self) -> None:
         if self.is_over:

@@ -7,6 +7,7 @@ import pytest
 from ostiary.admission.measure import Density, measure_request, measure_tensors
 from ostiary.admission.pace import Pace
 from ostiary.admission.room import ROWS, Costs, Room, derive_room
+from ostiary.core.limits import MAX_REMEMBERED_TENANTS
 from ostiary.core.requests import Operation
 from ostiary.core.tickets import CheckedRequest, CheckedTensors, FunctionFacts, ModelFacts
 
@@ -75,15 +76,34 @@ def test_other_scripts_have_more_tokens() -> None:
 def test_what_answers_tell_of_prompts_is_learned_within_bounds() -> None:
     density = Density()
     for _ in range(60):
-        density.note(100, 100)
-    assert density.estimate(1_000) == 1_000
+        density.note("anna", 100, 100)
+    assert density.estimate("anna", 1_000) == 1_000
     for _ in range(60):
-        density.note(100, 1 << 40)  # a worker that lies
-    assert density.estimate(1_000) == 1_000
-    for _ in range(90):
-        density.note(100, 0)
-    assert 100 <= density.estimate(1_000) <= 130
-    density.note(0, 7)
+        density.note("anna", 100, 1 << 40)  # a worker that lies
+    assert density.estimate("anna", 1_000) == 1_000
+    for _ in range(200):
+        density.note("anna", 10_000, 0)
+    assert 100 <= density.estimate("anna", 1_000) <= 130
+    density.note("anna", 0, 7)
+
+
+def test_short_prompts_make_no_room_for_long_ones_of_another_kind() -> None:
+    """Else a tenant would use many times its limit, minute by minute: little would be held for what turns out much."""
+    density = Density()
+    for _ in range(50):
+        density.note("greedy", 8_000, 8_000)
+    for _ in range(200):
+        density.note("greedy", 100, 10)
+    assert density.estimate("greedy", 8_000) == 8_000
+
+
+def test_what_was_sent_long_ago_counts_less() -> None:
+    density = Density()
+    for _ in range(100):
+        density.note("anna", 100_000, 100_000)
+    for _ in range(200):
+        density.note("anna", 100_000, 20_000)
+    assert 200 <= density.estimate("anna", 1_000) <= 260
 
 
 def test_memory_is_for_prompt_and_answers_in_the_steps_of_a_cache() -> None:
@@ -160,3 +180,22 @@ def test_before_anything_ended_a_second_each_is_foreseen() -> None:
     assert pace.foresee(0, 10_000, 1, 1.0) == 600
     pace.note_end(10, 0.001, 1)
     assert pace.foresee(10, 3, 1, 1.0) == 1
+
+
+def test_what_one_tenant_sends_changes_no_other_tenants_estimates() -> None:
+    """Else dense prompts of one would use up the limits of another, whose own are held as if they were dense, too."""
+    density = Density()
+    density.note("berta", 1_000, 250)
+    before = density.estimate("berta", 1_000)
+    for _ in range(1_000):
+        density.note("greedy", 1_000, 1_000)
+    assert density.estimate("greedy", 1_000) == 1_000
+    assert density.estimate("berta", 1_000) == before
+    assert density.estimate("new", 1_000) < 700, "one voice among three"
+
+
+def test_no_more_tenants_are_remembered_than_may_be() -> None:
+    density = Density()
+    for number in range(MAX_REMEMBERED_TENANTS + 5):
+        density.note(f"tenant{number}", 100, 100)
+    assert len(density._by_tenant) == MAX_REMEMBERED_TENANTS

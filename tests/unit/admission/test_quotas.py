@@ -10,6 +10,7 @@ import pytest
 from quota_tools import HandClocks, begin_server, kill, make_table, name_caller, sum_usage
 
 from ostiary.admission.tenants import TenantLimits
+from ostiary.admission.usage_file import read_usage
 from ostiary.errors import ADMISSION_QUOTA, AdmissionRefused
 
 ANNA, BERT = name_caller("anna"), name_caller("bert")
@@ -224,6 +225,26 @@ def test_many_threads_count_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     answers = sum(used // 3 for used in range(100))
     assert sum_usage(tmp_path) == (800, 8 * (4_950 - answers), 8 * answers, 0)
     assert begin_server(tmp_path, HandClocks()).damage is None
+
+
+def test_old_days_are_forgotten_and_the_oldest_where_there_are_too_many(
+    tmp_path: Path, clocks: HandClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quotas = begin_server(tmp_path, clocks)
+    for _ in range(4):
+        quotas.reserve(ANNA, 1).settle(1)
+        quotas.reserve(BERT, 1).settle(1)
+        clocks.wait(86_400)
+    quotas.close()
+    monkeypatch.setattr("ostiary.admission.accounts.MAX_USAGE_ROWS", 5)
+    begin_server(tmp_path, clocks).close()
+    assert len(read_usage(tmp_path).days) == 5
+    clocks.wait(399 * 86_400)
+    begin_server(tmp_path, clocks).close()
+    assert sum_usage(tmp_path) == (0, 2, 0, 0), "of the last day on which there was anything"
+    clocks.wait(2 * 86_400)
+    begin_server(tmp_path, clocks).close()
+    assert sum_usage(tmp_path) == (0, 0, 0, 0)
 
 
 # --- restarts and clocks ---

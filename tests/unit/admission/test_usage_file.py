@@ -188,6 +188,20 @@ def test_a_last_line_that_was_not_written_to_its_end_is_passed_over(tmp_path: Pa
     assert sum_usage(tmp_path) == (0, 190, 0, 10)
 
 
+def test_a_file_that_ends_anywhere_as_when_the_power_went_is_no_damage(tmp_path: Path) -> None:
+    """What was written before is counted, and never less of it than at an earlier end."""
+    whole = b"".join(_fill(tmp_path, 6))
+    before = 0
+    for end in range(0, len(whole), 3):
+        (tmp_path / USAGE_FILE).write_bytes(whole[:end])
+        usage = read_usage(tmp_path)
+        assert usage.damaged == 0
+        counted = sum_usage(tmp_path)[1] + sum(tokens for _, tokens in usage.open.values())
+        assert counted >= before
+        before = counted
+    assert before == 60
+
+
 @pytest.mark.parametrize("place", [3, 20])
 def test_a_changed_line_is_said_and_kept_and_the_others_count(tmp_path: Path, place: int) -> None:
     lines = _fill(tmp_path)

@@ -6,12 +6,14 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import jsonschema
 import pytest
 from quota_tools import HandClocks, begin_server, name_caller
 
 from ostiary.admission.usage_file import USAGE_FILE
 from ostiary.cli.main import main
 
+SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs/reference/usage.schema.json").read_text())
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC).timestamp()
 
 
@@ -58,11 +60,18 @@ def test_by_day(capsys: pytest.CaptureFixture[str]) -> None:
 def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["usage", "--json", "--since", "2d", "--tenant", "acme"]) == 0
     told = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(SCHEMA).validate(told)
     assert (told["since"], told["held_tokens"]) == ("2026-05-03", 77)
     assert [(row["day"], row["prompt_tokens"], row["answer_tokens"]) for row in told["usage"]] == [
         ("2026-05-03", 1_800, 200),
         ("2026-05-04", 3_600, 400),
     ]
+
+
+@pytest.mark.usefixtures("state_directory")
+def test_failures_are_for_machines_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["usage", "--json", "--since", "never"]) == 2
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(capsys.readouterr().out))
 
 
 @pytest.mark.usefixtures("state_directory")

@@ -72,6 +72,8 @@ BAD = {
     CLIENTS + b"[clients.'dns:a']\nscopes = ['root']": "scopes: 'root' is none of infer, admin, metrics",
     CLIENTS + b"[clients.'dns:a']\ntenant = '../x'": "tenant: '../x' is no name of a tenant",
     CLIENTS + b"[clients.'uri:" + b"a" * 130 + b"']": "tenant: missing",
+    CLIENTS + rb"[clients.'subject:CN=a\\, b']": "tenant: missing",
+    CLIENTS + b"[clients.'dns:a']\ntenant = 'default'": "tenant: 'default' is no name of a tenant",
     CLIENTS + b"[clients.'dns:a']\nkey = 'x'": "key: there is no such field",
     b"[auth]\nbasic = 1": "auth.basic: there is no such field",
     b"[auth.token]\nissuer = 'i'\nkeys = 'k'": "auth.token.audience: missing",

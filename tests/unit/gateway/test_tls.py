@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from tls_forge import DAY, Made, make_authority, make_certificate, make_server, make_weak_key
 
 from ostiary.errors import Misuse
@@ -143,6 +144,14 @@ SPOILED: dict[str, tuple[Callable[[TlsSettings], object], str]] = {
     "an expired one": (lambda s: _swap(s, make_certificate("old", begins=-2 * DAY, ends=-DAY)), "expired at"),
     "one from the future": (lambda s: _swap(s, make_certificate("new", begins=DAY)), "not good before"),
     "a weak one": (lambda s: _swap(s, make_certificate("weak", key=make_weak_key())), "1024 bits"),
+    "one on a rare curve": (
+        lambda s: _swap(s, make_certificate("rare", key=ec.generate_private_key(ec.SECP521R1()))),
+        "not every client takes",
+    ),
+    "one of a rare kind": (
+        lambda s: _swap(s, make_certificate("rare", make_authority(), key=ed25519.Ed25519PrivateKey.generate())),
+        "not every client takes",
+    ),
     "a chain without order": (
         lambda s: _swap(s, make_server(), make_certificate("other", is_authority=True), make_authority()),
         "not in order",

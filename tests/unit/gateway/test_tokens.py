@@ -221,7 +221,7 @@ def test_who_asks_is_told_by_the_claims_that_the_operator_names() -> None:
     assert (caller.tenant, caller.models, caller.scopes) == ("acme", {"tiny"}, {Scope.INFER, Scope.METRICS})
     bare = verify_token(make(org="acme", scope=None), KEYS, rules, NOW)
     assert (bare.models, bare.scopes) == (frozenset(), frozenset()), "what is not said is not allowed"
-    for org in (None, "", " ", 7, "a" * 200, "a\nb", "../a", ["acme"]):
+    for org in (None, "", " ", 7, "a" * 200, "a\nb", "../a", "default", "a ", ["acme"]):
         refuse(make(org=org), tenant=None, tenant_claim="org")
 
 

@@ -31,8 +31,9 @@ _WAITING: Final = 64
 async def serving_grpc(door: Door, server: Server, tls: Tls | None = None) -> AsyncIterator[int]:
     """The port that it listens at. On leaving, what is being answered has the time to end. Raises ServerFailed."""
     receiving = max(_LEAST_RECEIVING, server.buffers // server.tensor_body)
+    calls = server.requests + _WAITING
     running = grpc.aio.server(
-        handlers=(InferenceService(door, server.body_time, receiving),),
+        handlers=(InferenceService(door, server.body_time, coming=calls, receiving=receiving),),
         options=(
             ("grpc.max_receive_message_length", server.tensor_body),
             ("grpc.max_send_message_length", MAX_FRAME_TAIL_BYTES + _ANSWER_HEAD_BYTES),
@@ -41,14 +42,17 @@ async def serving_grpc(door: Door, server: Server, tls: Tls | None = None) -> As
             ("grpc.max_concurrent_streams", _STREAMS),
             ("grpc.max_allowed_incoming_connections", server.connections),
             ("grpc.max_connection_idle_ms", server.idle_time * 1000),
-            ("grpc.server_handshake_timeout_ms", server.head_time * 1000),
+            (
+                "grpc.server_handshake_timeout_ms",
+                (server.head_time if tls is None else tls.settings.handshake_time) * 1000,
+            ),
             ("grpc.keepalive_time_ms", server.idle_time * 1000),
             ("grpc.keepalive_timeout_ms", server.write_time * 1000),
             ("grpc.compression_enabled_algorithms_bitset", 1),  # a small message cannot become a large one
             ("grpc.so_reuseport", 0),
             *_choose_age(tls),
         ),
-        maximum_concurrent_rpcs=server.requests + _WAITING,
+        maximum_concurrent_rpcs=calls,
     )
     host = f"[{server.host}]" if ":" in server.host else server.host
     try:

@@ -34,9 +34,11 @@ from ostiary.gateway.oip.messages import (
 )
 from ostiary.gateway.oip.metadata import SERVER, describe_model, judge_version, name_version
 from ostiary.gateway.oip.wire import malformed
+from ostiary.gateway.places import Places
 from ostiary.gateway.request_ids import RequestIds, read_request_ids
 from ostiary.gateway.route import Dialect
 from ostiary.gateway.served import Holding
+from ostiary.gateway.turns import Turns
 
 if TYPE_CHECKING:
     from ostiary.gateway.app import Door
@@ -52,11 +54,14 @@ _Answer: TypeAlias = Callable[[Asked, bytes], Awaitable[bytes]]
 class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Of one event loop."""
 
-    def __init__(self, door: Door, body_time: float, receiving: int) -> None:
-        """`receiving`: so many messages are received at once; others wait for their turn."""
+    def __init__(self, door: Door, body_time: float, *, coming: int, receiving: int) -> None:
+        """`coming`: so many calls there may be whose message is not there yet; `receiving`: so many messages are
+        received at once, and others wait for their turn.
+        """
         self._door: Final = door
         self._body_time: Final = body_time
-        self._turn: Final = asyncio.Semaphore(receiving)
+        self._coming: Final = Places(coming)
+        self._turns: Final = Turns(receiving)
         self._handlers: Final = {
             f"/{SERVICE}/{name}": grpc.stream_unary_rpc_method_handler(self._make_handler(answer, is_open=is_open))
             for name, answer, is_open in (
@@ -81,12 +86,17 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             context.set_trailing_metadata(ids.headers())
             caller = NOBODY
             try:
-                with Holding(self._door.models) as holding:
-                    if is_open:  # of whoever shows no key, nothing is received
-                        return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
+                if not is_open:  # of whoever shows no key, nothing is received
                     caller = self._door.admit(headers, find_peer(context))
+                with Holding(self._door.models, caller.tenant) as holding:
+                    if is_open:
+                        return await answer(self._make_asked(ids, headers, NOBODY, holding), b"")
                     asked = self._make_asked(ids, headers, caller, holding)
-                    with self._door.count(caller, Dialect.INFERENCE) if answer is _infer else nullcontext():
+                    with (
+                        self._door.count(caller, Dialect.INFERENCE)
+                        if answer in (_infer, _tell_model)
+                        else nullcontext()
+                    ):
                         answered = await self._answer(answer, asked, messages)
                     context.set_trailing_metadata((*ids.headers(), *self._tell_limits(caller)))
                     return answered
@@ -113,8 +123,9 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _answer(self, answer: _Answer, asked: Asked, messages: AsyncIterator[bytes]) -> bytes:
         with self._door.hold_body(asked.caller) as held:
             try:
-                async with asyncio.timeout(self._body_time), self._turn:
-                    message = await _take_only(messages)
+                with self._coming.take(asked.caller.tenant):
+                    async with asyncio.timeout(self._body_time), self._turns.take(asked.caller.tenant):
+                        message = await _take_only(messages)
             except TimeoutError as error:
                 raise GatewayRefused(GATEWAY_TOO_SLOW, "the message did not arrive in time") from error
             held.grow(len(message))

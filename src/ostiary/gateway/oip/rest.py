@@ -94,12 +94,16 @@ def make_inference_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
         _post(f"{named}/infer", "Compute a function"),
         _get(f"{versioned}/ready", tell_model_ready, "Whether this version could answer now", ModelReady),
         _get(f"{named}/ready", tell_model_ready, "Whether a model could answer now", ModelReady),
-        _get(versioned, tell_model, "What this version of a function takes and gives", ModelMetadata),
-        _get(named, tell_model, "What a function takes and gives", ModelMetadata),
+        _get(
+            versioned, tell_model, "What this version of a function takes and gives", ModelMetadata, may_load=True
+        ),
+        _get(named, tell_model, "What a function takes and gives", ModelMetadata, may_load=True),
     )
 
 
-def _get(path: str, handle: Handler, summary: str, gives: Any, *, is_open: bool = False) -> Route:
+def _get(
+    path: str, handle: Handler, summary: str, gives: Any, *, is_open: bool = False, may_load: bool = False
+) -> Route:
     return Route(
         method="GET",
         path=path,
@@ -108,6 +112,7 @@ def _get(path: str, handle: Handler, summary: str, gives: Any, *, is_open: bool 
         summary=summary,
         gives=gives,
         is_open=is_open,
+        may_load=may_load,
     )
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Inputs = str | Annotated[list[str | int | TokenIds], msgspec.Meta(min_length=1, max_length=int(MAX_REQUEST_TOKENS))]
 _AT_ONCE: Final = 16
+_MOST_CHARACTERS: Final = 6
+"""Of one token, in most texts of any length."""
 _NUMBER_BYTES: Final = 4
 
 
@@ -73,6 +75,7 @@ async def answer_embeddings(asked: Asked, body: EmbeddingsBody) -> Reply:
         ParsedRequest(Operation.EMBED, {"text": text, **({"pooling": body.pooling} if body.pooling else {})})
         for text in texts
     ]
+    asked.judge_tokens(sum(map(_count_least_tokens, texts)))
     with naming(EMBEDDINGS):
         results = await _ask_all(asked, model, requests)
     data = [
@@ -97,6 +100,13 @@ async def _ask_all(asked: Asked, model: ServedModel, requests: list[ParsedReques
     finally:
         for task in tasks:  # where one failed or the client went away, nobody waits for the others
             task.cancel()
+
+
+def _count_least_tokens(text: object) -> int:
+    """Some texts have fewer; then they are refused a little early, and only where a limit is near."""
+    if isinstance(text, list):
+        return len(text)
+    return 1 + len(text) // _MOST_CHARACTERS if isinstance(text, str) else 1
 
 
 def list_texts(given: object) -> list[object]:

@@ -24,10 +24,10 @@ _HEADS: Final = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 _USUAL_HEADS: Final = 32
 _SMALLEST_CHUNK, _LARGEST_CHUNK, _LARGEST_CHUNK_ON_DEVICE = 32, 128, 512
 _CHUNK_WORK: Final = 22e9
-"""Multiplications and additions of one chunk on a processor: a quarter of a second for one core with a fast library.
+"""Multiplications and additions of one chunk on a processor: a quarter of a second for one core, in a fast library.
 
 So long others wait for their next token, and who cancels for the end of it. Each chunk goes through every weight,
-which costs as much as some eight tokens: shorter ones waste that, and from 128 tokens on nothing is gained any more.
+which costs as much as some eight tokens: shorter ones waste that; from 128 tokens on nothing more is gained.
 """
 _BASE_BYTES: Final = 256 << 20
 """Interpreter, libraries and tokenizer."""
