@@ -1,4 +1,3 @@
-
 """Tenants that share a language engine: whose first token comes when, that answers stay the same, and who cancels."""
 
 from __future__ import annotations

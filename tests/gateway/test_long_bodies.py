@@ -176,7 +176,7 @@ def test_what_is_still_sent_after_a_refusal_goes_nowhere(served: Served) -> None
 
 
 def test_a_claim_takes_no_memory(served: Served) -> None:
-    (opened,) = (model.opened for model in served.door.door.models.by_name.values())
+    (opened,) = (model.current.opened for model in served.door.door.models.by_name.values())
     given = opened._opened.cell._process.lent._given  # type: ignore[union-attr]
     before = given.most_bytes
     with served.door.connect(PATIENCE) as connection:
@@ -193,7 +193,7 @@ def send_for_ever(connection: socket.socket, data: bytes) -> None:
 
 def wait_for_place(served: Served) -> None:
     """An answer is with its client a moment before the server has let go of the body."""
-    (opened,) = (model.opened for model in served.door.door.models.by_name.values())
+    (opened,) = (model.current.opened for model in served.door.door.models.by_name.values())
     deadline = time.monotonic() + PATIENCE
     ready = threading.Event()
     while opened.take_place(SIZE + (1 << 12)) is None:
