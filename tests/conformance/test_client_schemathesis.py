@@ -78,7 +78,13 @@ def test_what_models_answer_is_as_it_is_described(tmp_path: Path) -> None:
     )
     settings = f"hooks = {json.dumps(str(BODIES))}\n{NAMES}"
     with FakeEngine() as fake, serve_functions(tmp_path, language="honest") as served:
-        deep = ("--mode=positive", "--exclude-path-regex=^/admin", "--phases=fuzzing", "--include-method=POST", "--max-examples=8")
+        deep = (
+            "--mode=positive",
+            "--exclude-path-regex=^/admin",
+            "--phases=fuzzing",
+            "--include-method=POST",
+            "--max-examples=8",
+        )
         told = try_out(served, tmp_path, settings, f"--checks={','.join(checks)}", *deep)
         asked = {str(request.operation) for request in fake.requests}
     assert asked >= {"chat", "generate", "render_template", "embed"}

@@ -214,7 +214,7 @@ class ModelKeeper:
             ) from error
         if kept.is_removed:  # meanwhile, and the one before with it
             self._install_removed(kept, model, share)
-            raise unknown_model(kept.served.name)
+            raise unknown_model()
         share.inherit(self._shares[before], model.opened.memory_bytes)
         kept.to_serve = to_serve
         self._install(kept, model, share, look)
