@@ -73,17 +73,17 @@ class _FirstLook:
 
     def feed(self, text: str) -> None:
         if self._inner is None:
-            begun = text.lstrip() if not self._held else text
             if not self._held:
+                begun = text.lstrip()
                 self._skipped += len(text) - len(begun)
-            seen = (self._held + begun).rstrip() if self._held == "[" else self._held + begun
-            if not seen:
+                text = begun
+            text = self._held + text
+            is_open = self._style is ToolStyle.PYTHONIC and text.rstrip() == "[" and len(text) < _MOST_OF_A_HEAD
+            if not text or is_open:  # what follows tells
+                self._held = text
                 return
-            if seen == "[" and self._style is ToolStyle.PYTHONIC:
-                self._held = seen
-                return
-            text, self._held = self._held + begun, ""
-            self._inner = self._choose(seen)
+            self._held = ""
+            self._inner = self._choose(text)
         self._inner.feed(text)
 
     def finish(self) -> None:
@@ -94,7 +94,7 @@ class _FirstLook:
     def _choose(self, begun: str) -> CallReader:
         style, tools, telling = self._style, self._tools, self._telling
         if style is ToolStyle.PYTHONIC and begun[0] == "[":
-            is_json = begun[1:].lstrip().startswith("{")
+            is_json = begun[1:_MOST_OF_A_HEAD].lstrip().startswith("{")
         else:
             is_json = begun[0] in "{["
         if is_json:

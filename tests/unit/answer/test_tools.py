@@ -91,8 +91,13 @@ def test_calls_as_python_writes_them() -> None:
     text = """<|tool_call_start|>[f(a=[1, -2.5, None, true], b={'k': "v\\n'"}, c="\\u00e9"), weather()]<|tool_call_end|>"""
     first = ToolCall("f", '{"a":[1,-2.5,null,true],"b":{"k":"v\\n\'"},"c":"é"}')
     assert split(ToolStyle.PYTHONIC, text) == ("", [first, ToolCall("weather", "{}")])
-    as_json = '<|tool_call_start|>[{"name": "f", "arguments": {}}]<|tool_call_end|>'
-    assert split(ToolStyle.PYTHONIC, as_json)[1] == [ToolCall("f", "{}")]
+    as_json = '<|tool_call_start|> [ {"name": "f", "arguments": {}}]<|tool_call_end|>'
+    assert split(ToolStyle.PYTHONIC, *as_json)[1] == [ToolCall("f", "{}")]
+    more = '<|tool_call_start|> [  {"name": "f", "arguments": {}}, what?]<|tool_call_end|>'
+    assert split(ToolStyle.PYTHONIC, *more) == (", what?]<|tool_call_end|>", [ToolCall("f", "{}")])
+    assert split(ToolStyle.PYTHONIC, "<|tool_call_start|>[", " " * 600, *"f()]<|tool_call_end|>")[1] == [
+        ToolCall("f", "{}")
+    ]
 
 
 def test_arguments_as_text_and_none_at_all() -> None:
