@@ -131,7 +131,7 @@ def test_models_and_settings_that_are_read_anew(house: House) -> None:
     assert [house.say("one"), house.say("two"), house.say("three")] == ["a b", "a b", "GATEWAY_MODEL_UNKNOWN"]
     house.write('body = "2 KiB"\nconnections = 99', two="workers = 2", three="")
     house.reread(
-        "settings were read anew: added: three; removed: one; opened anew: two; "
+        "settings were read anew: added: three; removed: one; opening anew: two; "
         "changed: body; for the next start: connections",
         "served as three",
         "served as two by 2 processes",
@@ -144,7 +144,7 @@ def test_models_and_settings_that_are_read_anew(house: House) -> None:
     (house.folder / "honest" / "README.md").write_text("the second edition")
     (house.folder / "honest" / "model.sig").unlink()
     sign_model(house.folder / "honest", model_id="acme/honest")
-    house.reread("opened anew: two, three")
+    house.reread("opening anew: two, three")
     assert house.stop() == 0
     rereads = [data for kind, data in house.kinds() if kind == "settings.reloaded"]
     assert [data["changed"] for data in rereads] == [["two"], [], ["two", "three"]]

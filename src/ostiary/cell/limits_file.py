@@ -73,8 +73,8 @@ def _malformed(message: str, hint: str | None) -> Misuse:
 
 
 CONFIG: Final = TomlKind(
-    page="docs/limits.md",
-    correct="Correct the setting at this place; docs/limits.md says what it may be.",
+    page="docs/reference/settings.md",
+    correct="Correct the setting at this place; docs/reference/settings.md says what it may be.",
     max_bytes=MAX_SETTINGS_BYTES,
     max_text_characters=MAX_SETTINGS_TEXT_CHARACTERS,
     refuse=_malformed,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DESCRIPTION: Final = """\
 The file of settings: limits of models, the server, and the models that it serves.
 
-docs/reference/settings.md lists every setting; docs/limits.md and docs/serve.md explain them."""
+docs/reference/settings.md lists every setting; docs/serve.md, docs/admission.md and docs/limits.md explain them."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

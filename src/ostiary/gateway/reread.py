@@ -175,7 +175,7 @@ class Rereader:
             for word, names in (
                 ("added", event.added),
                 ("removed", event.removed),
-                ("opened anew", event.changed),
+                ("opening anew", event.changed),
                 ("changed", event.settings),
                 ("for the next start", event.waiting),
             )
