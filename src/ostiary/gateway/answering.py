@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -20,6 +21,10 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _ALWAYS: Final[Headers] = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 _STREAM: Final[Headers] = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
 _EVENTS_IN_A_ROW: Final = 8
+_QUIET_SECONDS: Final = 15.0
+"""Proxies close a connection on which nothing came for a minute; some for half of that."""
+_COMMENT: Final = b": still at work\n\n"
+"""What clients pass over."""
 _SHORT_BYTES: Final = 1 << 16
 """Sooner copied than sent by themselves."""
 _encoder: Final = msgspec.json.Encoder()
@@ -41,6 +46,7 @@ class Answering:
         self.is_begun = False
         self._is_over = False
         self._events = 0
+        self._parts = 0
         self._send: Final = send
         self._ids: Final = ids
 
@@ -78,16 +84,31 @@ class Answering:
             await self._begin(200, (*_STREAM, *reply.headers))
             await self._send_part(render_event(first))
             self._events = 1
-            async for event in events:
-                await self._send_part(render_event(event))
-                self._events += 1
-                if not self._events % _EVENTS_IN_A_ROW:  # nothing above need have waited: others have their turn
-                    await asyncio.sleep(0)
+            keeping = asyncio.create_task(self._keep_alive())
+            try:
+                async for event in events:
+                    await self._send_part(render_event(event))
+                    self._events += 1
+                    if (
+                        not self._events % _EVENTS_IN_A_ROW
+                    ):  # nothing above need have waited: others have their turn
+                        await asyncio.sleep(0)
+            finally:
+                keeping.cancel()
             await self._send_part(b"", is_last=True)
         finally:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _keep_alive(self) -> None:
+        """Says now and then that there is more to come, while nothing does: a long prompt is being read, say."""
+        while True:
+            before = self._parts
+            await asyncio.sleep(_QUIET_SECONDS)
+            if self._parts == before:
+                with suppress(Exception):  # whoever sends the next event notices, too
+                    await self._send_part(_COMMENT)
 
     async def _send_whole(
         self, status: int, headers: Headers, body: bytes, more: Sequence[memoryview] = ()
@@ -113,6 +134,7 @@ class Answering:
 
     async def _send_part(self, data: bytes | memoryview, *, is_last: bool = False) -> None:
         self._is_over = is_last
+        self._parts += 1
         await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
 
 
