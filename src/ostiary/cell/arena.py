@@ -100,6 +100,11 @@ class Arena:
             self._dropped.clear()
             self._pages.close()
 
+    def forget(self) -> None:
+        """As `close`, in a forked child: a thread that is not there may hold the lock."""
+        self._free, self._size = [], 0
+        self._pages.close()
+
     def _find_room(self, wanted: int, *, is_new_too: bool) -> Range | None:
         self._settle()
         place = next((at for at, free in enumerate(self._free) if free.end - free.start >= wanted), None)

@@ -224,7 +224,7 @@ class CellProcess:
         self._pump.forget()
         self._birth.forget()
         if self.lent is not None:
-            self.lent.close()
+            self.lent.forget()
 
     def read_usage(self) -> CellUsage:
         reading = self._read_meter()

@@ -7,6 +7,7 @@ import mmap
 import os
 import resource
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -152,3 +153,16 @@ def test_without_descriptors_to_spare_there_is_none_and_none_is_lost(monkeypatch
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert outcomes == {True, False}
+
+
+def test_in_a_forked_child_it_goes_although_another_thread_was_in_it(memory: LentMemory) -> None:
+    memory.copy_out(memoryview(bytearray(8)))
+    own = memory._own
+    assert own is not None
+    with memory._given._lock, memory._room._lock, own._lock:
+        forgetting = threading.Thread(target=memory.forget, daemon=True)
+        forgetting.start()
+        forgetting.join(10)
+        assert not forgetting.is_alive()
+    assert memory.detach_for_worker() == ()
+    assert memory.bring([memoryview(bytes(8))]) is None
