@@ -22,7 +22,14 @@ from ostiary.core.limits import (
     MAX_FAILURES_OF_A_WORKER,
     MAX_UNREAD_REPLY_BYTES,
 )
-from ostiary.errors import WORKER_SILENT, EngineFailed, OstiaryError, WorkerOutOfMemory, WorkerSilent
+from ostiary.errors import (
+    WORKER_OUT_OF_MEMORY,
+    WORKER_SILENT,
+    EngineFailed,
+    OstiaryError,
+    WorkerOutOfMemory,
+    WorkerSilent,
+)
 
 _GRACE_SECONDS: Final = CANCEL_GRACE_MS / 1000
 _REPLY_BYTES: Final = 512
@@ -251,9 +258,21 @@ class CallBook:
                 call.fail(error)
             return
         kind = ReplyKind.PIECE if frame.kind == FromWorker.PIECE else ReplyKind.RESULT
-        tail = frame.tail if call is None or room is None else self.copy_out(room)
+        tail = frame.tail
+        if call is not None and room is not None:
+            try:
+                tail = self.copy_out(room)
+            except (OSError, MemoryError):  # ours, not the worker's: and it has ended the call already
+                self.note_taken(frame.call_id, size)
+                call.fail(self._no_memory())
+                return
         if call is None or not call.deliver(CellReply(kind, body, tail), size):
             self.note_taken(frame.call_id, size)
+
+    def _no_memory(self) -> OstiaryError:
+        error = WorkerOutOfMemory(WORKER_OUT_OF_MEMORY, "there was no memory to take its answer")
+        error.correlation_id = self._correlation_id
+        return error
 
     def _check(self, frame: Frame) -> _InFlight:
         record = self._in_flight.get(frame.call_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import threading
@@ -15,6 +16,7 @@ from ostiary.cell import call_book
 from ostiary.cell.answers import UsageAllowance, parse_error, parse_usage
 from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
+from ostiary.cell.lent import Loan
 from ostiary.core.frames import ErrorName, Frame, FrameMalformed, FromWorker, ReplyKind
 from ostiary.core.limits import MAX_USAGE_FRAMES
 from ostiary.errors import (
@@ -255,6 +257,23 @@ def test_in_a_forked_child_a_call_is_dead_and_takes_no_lock() -> None:
             threading_free(call.take)
         threading_free(call.close)
     assert desk.cancelled == []
+
+
+def test_an_answer_that_we_have_no_memory_for_ends_its_call_and_nothing_else() -> None:
+    def fail(_room: memoryview) -> memoryview:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    desk = Desk()
+    desk.book.copy_out = fail
+    call, other = desk.open(), desk.open()
+    desk.book.note_lent(call.id, Loan({}, None, memoryview(bytearray(8))))
+    desk.hear(FromWorker.RESULT_LENT, call.id)
+    with pytest.raises(WorkerOutOfMemory) as failed:
+        call.take()
+    assert failed.value.correlation_id == "id"
+    assert desk.book._unread_bytes == 0
+    desk.hear(FromWorker.RESULT, other.id, {"n": 1})
+    assert next(other).body == {"n": 1}
 
 
 def threading_free(act) -> object:
