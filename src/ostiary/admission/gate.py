@@ -115,10 +115,12 @@ class Place:
                 return
 
     def claim_ticket(self) -> AdmittedRequest | None:
-        """None where it waits, or is over. Raises why it was refused."""
+        """None where it waits, or is over; with the time that is left now. Raises why it was refused."""
         if self.error is not None:
             raise self.error
-        return self.ticket
+        if self.ticket is None or self.deadline is None:
+            return self.ticket
+        return replace(self.ticket, timeout_seconds=max(0.0, self.deadline - self._gate.read_clock()))
 
     def leave(self, used: int = 0, answer: int = 0) -> None:
         """It is over, and used so many tokens, of which so many were the answer's. The first time counts.

@@ -43,6 +43,21 @@ def test_the_time_that_somebody_waited_is_taken_from_what_the_request_has() -> N
     assert second.ticket.timeout_seconds == pytest.approx(6)
 
 
+def test_who_is_started_late_or_once_more_has_no_more_time_than_was_asked_for() -> None:
+    hall = Hall(rows=2)
+    place, endless = hall.enter(timeout=10), hall.enter()
+    hall.clock.now += 4
+    ticket, other = place.claim_ticket(), endless.claim_ticket()
+    assert ticket is not None
+    assert other is not None
+    assert ticket.timeout_seconds == pytest.approx(6)
+    assert other.timeout_seconds is None
+    hall.clock.now += 40
+    late = place.claim_ticket()
+    assert late is not None
+    assert late.timeout_seconds == 0
+
+
 def test_tenants_take_turns_however_many_requests_one_of_them_has() -> None:
     hall = Hall()
     inside = hall.enter(make_claim("anna"))
