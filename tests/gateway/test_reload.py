@@ -17,7 +17,7 @@ from keeper_tools import LIMIT, Kennel, LetIn, ask, keeping, make_engine, make_t
 from ostiary.cli.main import main
 from ostiary.core.callers import Scope
 from ostiary.errors import RECORD_DISK_FULL, GatewayRefused, RecordUnwritable
-from ostiary.gateway.to_serve import ToServe
+from ostiary.gateway.to_serve import Look, ToServe, look_at
 from ostiary.library.believe import Named
 from ostiary.record.serving_events import ModelKept, ModelLoaded, ModelUnloaded
 from ostiary.testing import HostilePublisher, sign_model
@@ -378,6 +378,31 @@ def test_one_that_is_taken_from_the_settings_while_it_is_opened(tmp_path: Path, 
         assert keeper.budget.taken_bytes == 0
         opened = [event.opened for event in kennel.of(ModelLoaded)]  # type: ignore[attr-defined]
         assert sorted(event.opened for event in kennel.of(ModelUnloaded)) == sorted(opened)  # type: ignore[attr-defined]
+
+
+def test_one_that_is_taken_from_the_settings_and_closed_before_its_files_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_closed = threading.Event()
+
+    def find_late(model: ToServe) -> Look:
+        assert is_closed.wait(PATIENCE)
+        return look_at(model)
+
+    with keeping([replace(present(tmp_path), is_on_demand=False)]) as kennel:
+        keeper: Any = kennel.keeper
+        monkeypatch.setattr("ostiary.gateway.keeper.look_at", find_late)
+        kept = kennel.kept("honest")
+        answers: list[Answer] = []
+        thread = threading.Thread(target=lambda: answers.append(kennel.reload("honest")))
+        thread.start()
+        wait_for(kept.turn.locked)
+        kennel.on_loop(lambda: kennel.keeper.remove("honest"))
+        wait_for(lambda: not keeper._of_model)
+        is_closed.set()
+        thread.join(PATIENCE)
+        assert [answer.code for answer in answers] == ["GATEWAY_MODEL_UNKNOWN"]
+        wait_for(lambda: not kept.leaving and not keeper._shares)
 
 
 def test_many_swaps_leave_nothing_behind(tmp_path: Path) -> None:

@@ -200,10 +200,10 @@ class ModelKeeper:
     async def _replace(self, kept: Kept, to_serve: ToServe) -> ServedModel:
         before = kept.served.current
         assert before is not None  # noqa: S101  who has the turn looked, and nothing goes while it has it
-        share = Share(self.budget)
+        share, beside = Share(self.budget), self._shares[before]  # which may be removed before its files are found
         try:
             look = await self._load_apart(lambda: look_at(to_serve))
-            take_room = self._room.make_take_room(kept, share, beside=self._shares[before])
+            take_room = self._room.make_take_room(kept, share, beside)
             model = await self._open_apart(lambda: self._versions.open(to_serve, take_room, "reload", before))
         except asyncio.CancelledError:
             raise
@@ -215,7 +215,7 @@ class ModelKeeper:
         if kept.is_removed:  # meanwhile, and the one before with it
             self._install_removed(kept, model, share)
             raise unknown_model()
-        share.inherit(self._shares[before], model.opened.memory_bytes)
+        share.inherit(beside, model.opened.memory_bytes)
         kept.to_serve = to_serve
         self._install(kept, model, share, look)
         self._retire(kept, before, "replaced")

@@ -19,8 +19,6 @@ from ostiary.vault import ALL_METHODS, open_sealed
 from ostiary.walks.model_walk import VerifyRequest, verify_model
 from ostiary.walks.wanted_weights import CheckWanted, hand_out_while_wanted
 
-"""A model that has it is a function; docs/formats/graph.md."""
-
 if TYPE_CHECKING:
     from ostiary.cell.group import CellGroup
     from ostiary.cell.profile import Layer
