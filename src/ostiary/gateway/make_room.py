@@ -93,7 +93,7 @@ class RoomMaker:
         """Until something changed. Whether patience is over without that."""
         left = patient_until - asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(left if left > 0 else None):  # `wait_for` may forget a cancellation
+            async with asyncio.timeout(max(0.0, left)):  # `wait_for` may forget a cancellation
                 await self.changed.wait()
         except TimeoutError:
             return True

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from ostiary.gateway.kept import Kept
+from ostiary.gateway.make_room import RoomMaker
 from ostiary.gateway.memory_budget import MemoryBudget, Share, derive_budget
 from ostiary.gateway.served import ServedName
 from ostiary.gateway.to_serve import ToServe, look_at
@@ -92,6 +93,55 @@ def test_who_is_held_or_waited_for_or_worked_on_does_not_go(kept: Kept) -> None:
         assert not kept.is_idle
 
     asyncio.run(check())
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """Time passes when a test says so."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def test_somebody_is_asked_to_go_also_where_it_took_all_patience_to_close_another(kept: Kept) -> None:
+    budget, seconds = MemoryBudget(10), 40.0
+    shares = [Share(budget), Share(budget)]
+    assert all(share.take(5) for share in shares)
+    idle, busy = (Kept(kept.to_serve, ServedName(name, 0)) for name in ("idle", "busy"))
+    still_there = [idle]
+
+    def find_idle(_wanted: Kept) -> Kept | None:
+        return still_there[0] if still_there else None
+
+    def find_busy(_wanted: Kept) -> Kept | None:
+        still_there.append(busy)  # whom nobody gets any more is idle soon
+        return busy
+
+    async def unload(gone: Kept) -> None:
+        still_there.remove(gone)
+        if gone is idle:
+            loop.ahead += seconds * 0.6
+        shares.pop().give_back()
+
+    async def make_room() -> None:
+        maker = RoomMaker(budget, seconds, find_idle, find_busy, unload)
+        share = Share(budget)
+        take_room = maker.make_take_room(kept, share)
+
+        def take() -> int:
+            with take_room(10):
+                return share.bytes
+
+        assert await asyncio.to_thread(take) == 10
+        assert not busy.served.is_leaving
+
+    kept.waiting = 1
+    loop = JumpingLoop()
+    try:
+        loop.run_until_complete(make_room())
+    finally:
+        loop.close()
 
 
 def test_what_changed_at_its_place_shows(tmp_path: Path) -> None:
