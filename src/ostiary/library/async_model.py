@@ -248,7 +248,11 @@ class AsyncStream(AsyncIterator[Piece]):
         """Not wanted any more. Any number of times, also when it is over."""
         self._is_over = True
         if self._asked is not None and not self._opened.is_closed:
-            await _run_apart(self._threads, self._asked.cancel)
+            try:
+                await _run_apart(self._threads, self._asked.cancel)
+            except asyncio.CancelledError:  # perhaps before a thread had time for it
+                self._cancel_soon()
+                raise
 
     async def __aenter__(self) -> Self:
         await self._begin()
