@@ -343,7 +343,8 @@ class ModelKeeper:
     async def _unload(self, kept: Kept) -> None:
         model, kept.served.current = kept.served.current, None
         if model is not None:
-            await self._close_model(kept, model, "room")
+            closing = self._begin(self._close_model(kept, model, "room"))
+            await asyncio.shield(closing)  # it goes, though whoever wants its room waits no longer
 
     def _add(self, to_serve: ToServe) -> Kept:
         kept = Kept(to_serve, ServedName(to_serve.name, int(time.time())))

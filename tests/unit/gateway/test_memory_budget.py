@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cell_tools import PATIENCE
+from door_tools import QUICK
 
+from ostiary.admission import QueueBounds
+from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.kept import Kept
 from ostiary.gateway.make_room import RoomMaker
 from ostiary.gateway.memory_budget import MemoryBudget, Share, derive_budget
-from ostiary.gateway.served import ServedName
+from ostiary.gateway.served import ServedModel, ServedName
 from ostiary.gateway.to_serve import ToServe, look_at
 
 
@@ -159,3 +163,54 @@ def test_what_changed_at_its_place_shows(tmp_path: Path) -> None:
     looks.append(look_at(model))
     assert len(set(looks)) == len(looks)
     assert look_at(model) == looks[-1]
+
+
+class Closing:
+    """Versions of which closing takes as long as the test says."""
+
+    def __init__(self) -> None:
+        self.queue = QueueBounds()
+        self.may_end = threading.Event()
+        self.closed: list[str] = []
+
+    def close(self, model: ServedModel, _why: str) -> None:
+        assert self.may_end.wait(PATIENCE)
+        self.closed.append(model.name)
+
+    def stop(self) -> None:
+        """Nothing is being opened."""
+
+
+class Standing:
+    """A version that is served, as far as its keeper looks at it."""
+
+    holders = 0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_what_is_being_closed_is_closed_though_whoever_wanted_its_room_waits_no_longer() -> None:
+    versions, budget = Closing(), MemoryBudget(30)
+    keeper = ModelKeeper(cast("Any", versions), budget, QUICK)
+    names = ("one", "two", "three")  # of which two have a thread
+
+    async def unload_all() -> None:
+        unloading: list[asyncio.Task[None]] = []
+        for name in names:
+            kept = keeper._add(ToServe(name, Path(), cast("Any", None)))
+            keeper._install(kept, cast("Any", Standing(name)), Share(budget), ())
+            unloading.append(asyncio.create_task(keeper._unload(kept)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for task in unloading:
+            task.cancel()
+        assert await asyncio.gather(*unloading, return_exceptions=True)
+        versions.may_end.set()
+        while keeper._tasks:
+            await asyncio.wait(set(keeper._tasks))
+        assert sorted(versions.closed) == sorted(names)
+        assert (keeper._of_model, keeper._shares) == ({}, {})
+
+    asyncio.run(unload_all())
+    keeper.close()
