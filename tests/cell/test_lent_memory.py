@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from cell_tools import LIMITS, LINUX_ONLY, Events, last_reply, open_cell, open_hostile
+from cell_tools import LIMITS, LINUX_ONLY, Events, last_reply, make_plan, open_cell, open_hostile
 
 from ostiary.cell import lent
 from ostiary.cell.running import RunningCell
+from ostiary.cell.start import start_cells
 from ostiary.errors import CallRefused, SandboxViolation, WorkerCrashed
 
 pytestmark = LINUX_ONLY
@@ -108,6 +109,24 @@ def test_a_place_of_a_worker_that_ended_is_of_use_to_the_next() -> None:
         with pytest.raises(WorkerCrashed):
             list(cell.call("end", {"how": "abort"}))
         assert echo(cell, place, answer_bytes=SIZE) == DATA
+
+
+def test_a_place_of_one_of_several_workers_is_of_use_to_the_others() -> None:
+    events = Events()
+    with start_cells(make_plan(), events.emit, "correlation", 2) as group:
+        first, second = group.cells
+        echo(first, DATA, answer_bytes=0)
+        place = group.take_place(SIZE)
+        assert place is not None
+        place[:] = DATA[::-1]
+        asleep = first.call("sleep", {"milliseconds": 60_000})
+        held = group.hold_still([place])
+        assert held is not None, "the one that would be called now has it not"
+        del place
+        call = group.call("echo", {"a": 1}, (held[0],), answer_bytes=SIZE)
+        assert group._callees[call] is second
+        assert bytes(last_reply(call).tail) == DATA[::-1]
+        asleep.close()
 
 
 def test_more_than_it_has_room_for_goes_as_before(loans: list[lent.Loan | None]) -> None:
