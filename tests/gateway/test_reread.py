@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
-from keeper_tools import wait_for
+from door_tools import QUICK
+from keeper_tools import keeping, publish, speaking, wait_for
 
+from ostiary.errors import RECORD_DISK_FULL, RecordUnwritable
+from ostiary.gateway.reread import Configured, Rereader
 from ostiary.gateway.settings import SERVER_SETTINGS
 from ostiary.record.begin import open_reader
 from ostiary.record.entry import parse_entry
@@ -170,6 +174,42 @@ def test_settings_that_are_wrong_change_nothing(house: House) -> None:
     kinds = house.kinds()
     assert [data["code"] for kind, data in kinds if kind == "settings.refused"] == ["SETTINGS_MALFORMED", "USAGE"]
     assert [data["name"] for kind, data in kinds if kind == "model.kept"] == ["one"]
+
+
+def test_what_was_taken_stays_taken_though_the_record_is_full_before_all_models_are_there(tmp_path: Path) -> None:
+    red = speaking(replace(publish(tmp_path), is_on_demand=False), "red")
+    after = Configured((replace(red, said="otherwise"), replace(red, name="more", is_on_demand=True)), QUICK)
+    with keeping([red]) as kennel:
+        told: list[Any] = []
+        notes: list[str] = []
+        rereader = Rereader(
+            Configured((red,), QUICK),
+            lambda: after,
+            kennel.keeper,
+            kennel.door.door,
+            emit=told.append,
+            correlation_id="a-server",
+            on_note=notes.append,
+        )
+        versions: Any = kennel.keeper._versions
+        emit, versions._emit = versions._emit, _refuse
+        kennel.door.run(rereader.reread())
+        assert notes[-1].startswith("honest: ")
+        assert notes[-1].endswith("; the version before goes on")
+        versions._emit = emit
+        more = kennel.kept("more")
+        kennel.door.run(rereader.reread())
+        kennel.door.run(rereader.reread())
+        assert kennel.kept("more") is more
+        assert [(event.added, event.changed) for event in told] == [
+            (("more",), ("honest",)),
+            ((), ("honest",)),
+            ((), ()),
+        ]
+
+
+def _refuse(_event: object) -> None:
+    raise RecordUnwritable(RECORD_DISK_FULL, "the disk is full")
 
 
 def test_a_second_server_does_not_start_with_the_same_state(house: House) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.admission.tenants import NO_LIMITS, TenantTable
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.errors import HOUSE_INTERNAL, GatewayRefused, InternalFault, OstiaryError
+from ostiary.errors import HOUSE_INTERNAL, InternalFault, OstiaryError
 from ostiary.gateway.credential_settings import NO_CREDENTIALS, CredentialSettings
 from ostiary.gateway.listen import check_protection
 from ostiary.gateway.memory_budget import derive_budget
@@ -164,8 +164,9 @@ class Rereader:
     async def _reload(self, name: str, to_serve: ToServe) -> bool:
         try:
             await self._keeper.reload(name, to_serve)
-        except GatewayRefused as error:
-            self._on_note(f"{quote_untrusted(name, 80)}: {error.message}; the version before goes on")
+        except Exception as error:  # noqa: BLE001  the record's disk, say: what else was taken stays taken
+            why = error.message if isinstance(error, OstiaryError) else type(error).__name__
+            self._on_note(f"{quote_untrusted(name, 80)}: {why}; the version before goes on")
             return False
         return True
 
