@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ostiary.gateway.versions import TakeRoom
 
 _MIB: Final = 1 << 20
+_LOOK_SECONDS: Final = 1.0
 
 
 class RoomMaker:
@@ -53,7 +55,7 @@ class RoomMaker:
             except RuntimeError as error:  # the loop has ended
                 work.close()
                 raise Misuse(CELL_CLOSED, "the server was stopped") from error
-            made.result()
+            _await_room(made, loop)
             try:
                 yield
             finally:
@@ -107,6 +109,17 @@ class RoomMaker:
         busy.served.is_leaving = True
         self.changed.set()  # it may be idle by now
         return [busy]
+
+
+def _await_room(made: Future[None], loop: asyncio.AbstractEventLoop) -> None:
+    """A loop that ends between two of its turns forgets what it was to do, and tells nobody."""
+    while True:
+        try:
+            return made.result(_LOOK_SECONDS)
+        except TimeoutError:
+            if not loop.is_running():
+                made.cancel()
+                raise Misuse(CELL_CLOSED, "the server was stopped") from None
 
 
 def _check_wanted(kept: Kept, beside: Share | None) -> None:

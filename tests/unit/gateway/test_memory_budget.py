@@ -12,6 +12,8 @@ from cell_tools import PATIENCE
 from door_tools import QUICK
 
 from ostiary.admission import QueueBounds
+from ostiary.errors import Misuse
+from ostiary.gateway import make_room
 from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.kept import Kept
 from ostiary.gateway.make_room import RoomMaker
@@ -163,6 +165,24 @@ def test_what_changed_at_its_place_shows(tmp_path: Path) -> None:
     looks.append(look_at(model))
     assert len(set(looks)) == len(looks)
     assert look_at(model) == looks[-1]
+
+
+def test_nobody_waits_for_a_loop_that_has_ended(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_room, "_LOOK_SECONDS", 0.001)
+    budget = MemoryBudget(10)
+    share = Share(budget)
+    loop = asyncio.new_event_loop()
+
+    async def prepare() -> Any:
+        maker = RoomMaker(budget, 60, lambda _: None, lambda _: None, cast("Any", None))
+        return maker.make_take_room(kept, share)
+
+    take_room = loop.run_until_complete(prepare())
+    with pytest.raises(Misuse, match="stopped"), take_room(5):
+        pytest.fail("nobody made room")
+    for _ in range(3):  # so that no coroutine is left that was never awaited
+        loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
 
 
 class Closing:
