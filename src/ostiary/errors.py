@@ -317,7 +317,7 @@ class WorkerCrashed(WorkerFault):
 
     codes = "WORKER_CRASHED"
     is_from_outside = False
-    """Whether somebody ended it: nothing that it was asked can have."""
+    """Whether somebody else ended it, or we did for what was before: nothing that it was asked now can have."""
 
 
 class WorkerSilent(WorkerFault):

@@ -152,7 +152,7 @@ def test_the_unit_starts_what_there_is() -> None:
 def test_the_unit_waits_as_long_as_requests_have_to_end() -> None:
     from ostiary.gateway.settings import Server
 
-    assert int(read_unit()["TimeoutStopSec"][0]) > Server().drain_time
+    assert int(read_unit()["TimeoutStopSec"][0]) > 2 * Server().drain_time
 
 
 def test_the_unit_is_told_that_the_server_listens(operator: Operator, tmp_path: Path) -> None:

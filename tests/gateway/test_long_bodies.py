@@ -130,11 +130,14 @@ def test_who_goes_away_within_a_long_body_gives_its_place_back(served: Served, c
         lines, body = write(data)
         with served.door.connect(PATIENCE) as connection:
             connection.sendall(lines + body[:size])
-    wait_for_place(served)
-    copied.clear()
     other = b"\x02" * SIZE
-    assert exchange(served.door, other) == other + b"end"
-    assert copied == [SIZE + 3]
+    for _ in range(50):  # the server may hear of the last one only now
+        wait_for_place(served)
+        copied.clear()
+        assert exchange(served.door, other) == other + b"end"
+        if copied == [SIZE + 3]:
+            return
+    pytest.fail("nobody gave the place back")
 
 
 def test_what_is_refused_gives_its_place_back(served: Served) -> None:

@@ -354,7 +354,8 @@ def test_what_is_not_wanted_any_more_is_given_up(model: Path, workers: int) -> N
     ):
         pytest.fail("it was opened")
     events.check_balance()
-    assert events.refusals == ["CELL_CLOSED"] * workers
+    assert set(events.refusals) == {"CELL_CLOSED"}
+    assert len(events.refusals) <= workers  # the first may be given up before the second has begun
 
 
 def test_where_one_worker_does_not_start_none_does(model: Path) -> None:

@@ -184,11 +184,13 @@ def explain_ending(cause: Cause, ending: Ending, detail: str = "") -> OstiaryErr
                 WORKER_CRASHED, f"the process that workers come from ended, and the worker with it{more}"
             )
         case Cause.REPLACED:
-            return WorkerCrashed(
+            replaced = WorkerCrashed(
                 WORKER_CRASHED,
                 f"the engine had failed in the worker too often, and another takes over{more}",
                 hint="Ask again; the record has the requests that it failed on.",
             )
+            replaced.is_from_outside = True
+            return replaced
 
 
 def name_signal(number: int) -> str:

@@ -89,9 +89,7 @@ class Answering:
                 async for event in events:
                     await self._send_part(render_event(event))
                     self._events += 1
-                    if (
-                        not self._events % _EVENTS_IN_A_ROW
-                    ):  # nothing above need have waited: others have their turn
+                    if not self._events % _EVENTS_IN_A_ROW:  # nothing above need have waited: others are due
                         await asyncio.sleep(0)
             finally:
                 keeping.cancel()

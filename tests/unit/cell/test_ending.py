@@ -124,10 +124,10 @@ def test_a_message_names_the_signal_or_the_status() -> None:
     assert "with status 7" in explain_ending(Cause.CRASH, _with(7)).message
 
 
-def test_what_it_was_asked_can_be_asked_of_another_only_where_somebody_outside_ended_it() -> None:
+def test_what_it_was_asked_can_be_asked_of_another_only_where_somebody_else_ended_it() -> None:
     told = {cause: explain_ending(cause, _by(signal.SIGKILL)) for cause in Cause}
     crashes = {cause: error for cause, error in told.items() if isinstance(error, errors.WorkerCrashed)}
-    assert [cause for cause, error in crashes.items() if error.is_from_outside] == [Cause.KILLED]
+    assert {cause for cause, error in crashes.items() if error.is_from_outside} == {Cause.KILLED, Cause.REPLACED}
     assert Cause.CRASH in crashes
 
 
