@@ -457,6 +457,7 @@ def test_time_in_which_the_application_was_stopped_does_not_count() -> None:
     body = """
 cell = open_one()
 call = cell.call("sleep", {"milliseconds": 3300}, deadline_seconds=2.0)
+list(cell.call("echo"))  # answered after the worker has heard of both
 tell('called')
 print([reply.kind.value for reply in call])
 cell.close()
