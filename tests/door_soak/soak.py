@@ -176,7 +176,7 @@ def find_faults(soak: Soak) -> list[str]:
         faults.append("the record could not be verified")
     if kinds["server.stopped"] != 1 or kinds["cell.started"] != kinds["cell.ended"]:
         faults.append(f"the record does not have it all: {dict(kinds)}")
-    again = kinds["cell.started"] - len(MODELS)
+    again = kinds["cell.started"] + kinds["cell.refused"] - len(MODELS)  # some are killed while they start
     if not seen.counts["killed"] - len(MODELS) <= again <= seen.counts["killed"]:  # the last may not be missed yet
         faults.append(f"{kinds['cell.started']} processes were started, {seen.counts['killed']} killed")
     return [*faults, *_compare_answers(soak), *_compare_usage(soak)]
