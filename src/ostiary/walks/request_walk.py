@@ -23,6 +23,7 @@ from ostiary.errors import (
     SandboxViolation,
     WorkerCrashed,
 )
+from ostiary.walks.in_flight import InFlight
 from ostiary.walks.placed_call import PlacedCall
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def ask_model(
     return asked
 
 
-class AnswerInFlight:
-    """An answer on its way. One thread at a time reads it; `cancel` and `abandon` may come from any."""
+class AnswerInFlight(InFlight[Answer]):
+    """An answer on its way. `abandon` may come from any thread, too."""
 
     def __init__(
         self,
@@ -98,49 +99,10 @@ class AnswerInFlight:
     ) -> None:
         """`context_tokens`: no prompt has more. `is_shared`: whether others ask the same process."""
         estimate = place.claim.prompt_tokens
-        self._cell: Final = cell
-        self._placed: Final = PlacedCall(place, begin, lambda: self._count_used(estimate, context_tokens))
+        placed = PlacedCall(place, begin, lambda: self._count_used(estimate, context_tokens))
+        super().__init__(cell, placed, ending)
         self._gathering: Final = gathering
-        self._ending: Final = ending
-        self._answer: Answer | None = None
-        self._error: BaseException | None = None
-        self._is_cancelled = False
         self._may_begin_again = is_shared
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether its turn did not come yet."""
-        return self._placed.is_waiting
-
-    @property
-    def is_started(self) -> bool:
-        return self._placed.is_started
-
-    @property
-    def patience_seconds(self) -> float:
-        """Who waits for its turn has to `look` again after so long."""
-        return self._placed.patience_seconds
-
-    def look(self) -> None:
-        """Whether its turn came, or will not come any more."""
-        self._placed.look()
-
-    def start(self) -> None:
-        """Its turn came: on its way to the worker, which may have to be started; not for event loops.
-
-        Raises what keeps it from that, which is in the record then.
-        """
-        try:
-            self._placed.start()
-        except BaseException as error:
-            if not self.is_over:
-                self._error = error
-                self._ending.raised(error)
-            raise
-
-    @property
-    def correlation_id(self) -> str:
-        return self._ending.correlation_id
 
     @property
     def text(self) -> str:
@@ -157,11 +119,6 @@ class AnswerInFlight:
         """Whether somebody did not want the rest, or interrupted the waiting for it."""
         is_interrupted = self._error is not None and not isinstance(self._error, Exception)
         return self._is_cancelled or is_interrupted
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing will come any more: `conclude` says how it ended."""
-        return self._answer is not None or self._error is not None or self._is_cancelled
 
     def __iter__(self) -> Iterator[Piece]:
         """Every piece, waiting for each. Raises what ended it instead of an answer."""
@@ -200,22 +157,6 @@ class AnswerInFlight:
         self._ending.answered(self._answer)
         return self._answer
 
-    def cancel(self) -> None:
-        """Not wanted any more. Nothing changes where it is over already. Raises what the record says."""
-        if self._answer is not None:
-            self.conclude()
-        elif self._error is not None:
-            self._ending.raised(self._error)
-        else:
-            self.let_go()
-            self._ending.cancelled()
-
-    def let_go(self) -> None:
-        """The part of `cancel` that waits for nothing: worker and place are free. `cancel` tells the record."""
-        if self._answer is None and self._error is None:
-            self._is_cancelled = True
-        self._placed.let_go()
-
     def abandon(self) -> None:
         """From inside the garbage collector: nobody holds it any more."""
         self._is_cancelled = True
@@ -230,10 +171,6 @@ class AnswerInFlight:
         self._may_begin_again = False
         return self._placed.begin_again()
 
-    def _leave_if_over(self) -> None:
-        if self.is_over:
-            self._placed.let_go()
-
     def _read(self, reply: CellReply) -> Piece | None:
         try:
             if reply.kind is ReplyKind.PIECE:
@@ -241,8 +178,7 @@ class AnswerInFlight:
             self._answer = self._gathering.take_result(reply.body, reply.tail)
             self._placed.note_prompt(self._answer.usage.prompt_tokens)
         except SandboxViolation as violation:
-            if self._placed.call is not None:
-                self._cell.object_to(violation.message, self._placed.call)
+            self._object_to(violation)
             raise
         return None
 

@@ -13,6 +13,7 @@ from ostiary.core.frames import ReplyKind
 from ostiary.core.requests import Operation
 from ostiary.core.tensors import ParsedTensors, Tensor
 from ostiary.errors import HOUSE_INTERNAL, InternalFault, SandboxViolation
+from ostiary.walks.in_flight import InFlight
 from ostiary.walks.placed_call import PlacedCall
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def _hold_still(request: ParsedTensors, contract: FunctionContract, cell: Runnin
     return replace(request, inputs={**request.inputs, **still})
 
 
-class TensorsInFlight:
-    """Outputs on their way. One thread at a time takes them; `cancel` and `abandon` may come from any."""
+class TensorsInFlight(InFlight["AnsweredTensors"]):
+    """Outputs on their way."""
 
     def __init__(
         self,
@@ -88,46 +89,9 @@ class TensorsInFlight:
         checked: CheckedTensors,
         ending: RequestEnding,
     ) -> None:
-        self._cell: Final = cell
-        self._placed: Final = PlacedCall(place, begin, lambda: (place.claim.work, 0))
+        super().__init__(cell, PlacedCall(place, begin, lambda: (place.claim.work, 0)), ending)
         self._checked: Final = checked
         self._gathering: Final = TensorGathering(checked, ending.started)
-        self._ending: Final = ending
-        self._answer: AnsweredTensors | None = None
-        self._error: BaseException | None = None
-        self._is_cancelled = False
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether its turn did not come yet."""
-        return self._placed.is_waiting
-
-    @property
-    def is_started(self) -> bool:
-        return self._placed.is_started
-
-    @property
-    def patience_seconds(self) -> float:
-        """Who waits for its turn has to `look` again after so long."""
-        return self._placed.patience_seconds
-
-    def look(self) -> None:
-        """Whether its turn came, or will not come any more."""
-        self._placed.look()
-
-    def start(self) -> None:
-        """As `AnswerInFlight.start`."""
-        try:
-            self._placed.start()
-        except BaseException as error:
-            if not self.is_over:
-                self._error = error
-                self._ending.raised(error)
-            raise
-
-    @property
-    def correlation_id(self) -> str:
-        return self._ending.correlation_id
 
     @property
     def input_bytes(self) -> int:
@@ -143,11 +107,6 @@ class TensorsInFlight:
         """Whether `take` would have to wait for nothing."""
         call = self._placed.call
         return self.is_over or (call is not None and call.is_answered)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether `conclude` has something to say, or nobody wants it any more."""
-        return self._answer is not None or self._error is not None or self._is_cancelled
 
     def take(self, seconds: float | None = 0) -> bool:
         """Wait so long for the reply. Whether it is over; errors wait for `conclude`."""
@@ -176,32 +135,11 @@ class TensorsInFlight:
         self._ending.computed(self._checked, self._answer)
         return self._answer
 
-    def cancel(self) -> None:
-        """Not wanted any more. Nothing changes where it is over already. Raises what the record says."""
-        if self._answer is not None:
-            self._ending.computed(self._checked, self._answer)
-        elif self._error is not None:
-            self._ending.raised(self._error)
-        else:
-            self.let_go()
-            self._ending.cancelled()
-
-    def let_go(self) -> None:
-        """The part of `cancel` that waits for nothing: worker and place are free. `cancel` tells the record."""
-        if self._answer is None and self._error is None:
-            self._is_cancelled = True
-        self._placed.let_go()
-
-    def _leave_if_over(self) -> None:
-        if self.is_over:
-            self._placed.let_go()
-
     def _read(self, reply: CellReply) -> None:
         try:
             if reply.kind is ReplyKind.PIECE:
                 self._gathering.refuse_piece()
             self._answer = self._gathering.take_result(reply.body, reply.tail)
         except SandboxViolation as violation:
-            if self._placed.call is not None:
-                self._cell.object_to(violation.message, self._placed.call)
+            self._object_to(violation)
             raise
