@@ -35,6 +35,10 @@ from typing import Final
 
 import numpy
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from program_tools import wait_until_it_listens
+
 import ostiary
 from ostiary.gateway.oip.wire import write_bytes, write_packed, write_text
 from ostiary.graph.dtypes import Dtype
@@ -306,15 +310,8 @@ def serving(model: Path, key: Path, state: Path) -> Iterator[Client]:
     command = [sys.executable, "-c", SERVER, str(model), "--key", str(key), "--state", str(state)]
     command += ["--port", "0", "--grpc-port", str(grpc_port), "--limit", "memory=2 GiB"]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        assert server.stderr is not None
-        port = int(server.stdout.readline().rpartition(":")[2])
-        shown = ""
-        while "connections;" not in shown:
-            shown += server.stderr.readline()
-        found = re.search(r"ost_\S+", shown)
-        assert found is not None
-        client = Client(port, grpc_port, found[0], server.pid)
+        program = wait_until_it_listens(server)
+        client = Client(program.port, grpc_port, program.key, server.pid)
         try:
             yield client
         finally:

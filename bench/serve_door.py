@@ -26,6 +26,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from program_tools import wait_until_it_listens
+
 import ostiary
 from ostiary.testing import FakeEngine, HostilePublisher, sign_model
 
@@ -130,15 +134,8 @@ class Client:
 def serving(model: Path, key: Path, state: Path) -> Iterator[Client]:
     command = [sys.executable, "-c", SERVER, str(model), "--key", str(key), "--state", str(state), "--port", "0"]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        assert server.stderr is not None
-        port = int(server.stdout.readline().rpartition(":")[2])
-        shown = ""
-        while "connections;" not in shown:
-            shown += server.stderr.readline()
-        found = re.search(r"ost_\S+", shown)
-        assert found is not None
-        client = Client(port, found[0])
+        program = wait_until_it_listens(server)
+        client = Client(program.port, program.key)
         try:
             yield client
         finally:

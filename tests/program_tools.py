@@ -36,6 +36,10 @@ class Program:
     """What it said until it listened."""
 
     @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def key(self) -> str:
         found = re.search(r"ost_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", self.said)
         return "" if found is None else found[0]
@@ -65,15 +69,19 @@ def serving(house: Path, *arguments: str, slow: int = 0) -> Iterator[Program]:
     command = [sys.executable, "-c", PROGRAM, str(slow), "serve", *arguments, "--port", "0"]
     process = subprocess.Popen(command, cwd=house, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        assert process.stdout is not None
-        listening = _read_line(process.stdout)
-        assert listening.startswith("listening at http://"), process.communicate(timeout=PATIENCE)
-        said = _read_until(process.stderr, "connections;")
-        yield Program(process, listening.split()[-1], said)
+        yield wait_until_it_listens(process)
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+def wait_until_it_listens(process: subprocess.Popen[str]) -> Program:
+    """With pipes for what it says. Fails where it ends instead."""
+    assert process.stdout is not None
+    listening = _read_line(process.stdout)
+    assert listening.startswith("listening at http://"), process.communicate(timeout=PATIENCE)
+    return Program(process, listening.split()[-1], _read_until(process.stderr, "connections;"))
 
 
 def _read_line(stream: IO[str]) -> str:
