@@ -6,27 +6,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ostiary.core.limits import MAX_CALL_MESSAGES, MAX_LOGIT_BIASES, MAX_PENALTY_CONTEXT, MAX_TOOLS
-from ostiary.gateway.openai.shared_forms import (
-    Bias,
-    Choices,
-    Count,
-    Function,
-    Label,
-    Labels,
-    Logprobs,
-    Name,
-    Penalty,
-    Positive,
-    Probability,
-    Seed,
-    Stop,
-    StreamOptions,
-    Temperature,
-    UsageForm,
-)
-
-Context = Annotated[int, msgspec.Meta(ge=1, le=int(MAX_PENALTY_CONTEXT))]
+from ostiary.core.limits import MAX_CALL_MESSAGES, MAX_TOOLS
+from ostiary.gateway.openai.sampling_forms import SamplingBody
+from ostiary.gateway.openai.shared_forms import Function, Label, Labels, Logprobs, Positive, UsageForm
 
 
 class TextPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,32 +82,13 @@ class ResponseFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     json_schema: JsonSchemaForm | None = None
 
 
-class ChatBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ChatBody(SamplingBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is asked. Fields that may only be null are known to clients of OpenAI and not supported here."""
 
     messages: Annotated[list[MessageForm], msgspec.Meta(min_length=1, max_length=int(MAX_CALL_MESSAGES))]
-    model: Name | None = None
-    """May be left out where one model is served."""
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Positive | None = None
     max_completion_tokens: Positive | None = None
-    temperature: Temperature | None = None
-    top_p: Probability | None = None
-    top_k: Count | None = None
-    min_p: Probability | None = None
-    presence_penalty: Penalty | None = None
-    presence_context_size: Context | None = None
-    frequency_penalty: Penalty | None = None
-    frequency_context_size: Context | None = None
-    repetition_penalty: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
-    repetition_context_size: Context | None = None
-    logit_bias: Annotated[dict[str, Bias], msgspec.Meta(max_length=int(MAX_LOGIT_BIASES))] | None = None
     logprobs: bool | None = None
     top_logprobs: Logprobs | None = None
-    n: Choices | None = None
-    seed: Seed | None = None
-    stop: Stop | None = None
     tools: Annotated[list[ToolForm], msgspec.Meta(max_length=int(MAX_TOOLS))] | None = None
     tool_choice: Literal["none", "auto", "required"] | ToolChoiceForm | None = None
     parallel_tool_calls: bool | None = None
@@ -133,7 +96,6 @@ class ChatBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chat_template_kwargs: dict[str, Any] | None = None
     """Variables of the model's own template, such as `enable_thinking`."""
     modalities: Annotated[list[Literal["text"]], msgspec.Meta(max_length=1)] | None = None
-    user: Label | None = None
     safety_identifier: Label | None = None
     metadata: Labels | None = None
     store: Literal[False] | None = None

@@ -19,6 +19,7 @@ from ostiary.gateway.openai.completions_forms import (
     CompletionPart,
 )
 from ostiary.gateway.openai.read_chat import contradict, write_seed
+from ostiary.gateway.openai.sampling_forms import SAME_TO_ENGINE
 from ostiary.gateway.openai.write_chat import write_fingerprint, write_usage
 from ostiary.gateway.reply import EventsReply, JsonReply, Reply, ServerEvent
 from ostiary.gateway.route import Dialect, Route
@@ -28,23 +29,7 @@ if TYPE_CHECKING:
     from ostiary.gateway.asked import Asked
     from ostiary.gateway.served import ServedModel
 
-_SAME: Final = (
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "presence_penalty",
-    "presence_context_size",
-    "frequency_penalty",
-    "frequency_context_size",
-    "repetition_penalty",
-    "repetition_context_size",
-    "logit_bias",
-    "logprobs",
-    "n",
-    "stop",
-)
+_SAME: Final = (*SAME_TO_ENGINE, "max_tokens", "logprobs")
 
 
 def parse_completion(body: CompletionBody, tenant: str | None) -> ParsedRequest:

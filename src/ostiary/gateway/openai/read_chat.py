@@ -8,25 +8,10 @@ from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
 from ostiary.gateway.openai.chat_forms import ChatBody, MessageForm, ResponseFormat, ToolChoiceForm, ToolForm
+from ostiary.gateway.openai.sampling_forms import SAME_TO_ENGINE
 
 _SEEDS: Final = 1 << 64
-_SAME: Final = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "presence_penalty",
-    "presence_context_size",
-    "frequency_penalty",
-    "frequency_context_size",
-    "repetition_penalty",
-    "repetition_context_size",
-    "logit_bias",
-    "n",
-    "stop",
-    "parallel_tool_calls",
-)
-"""They mean the same to the engine, which checks them."""
+_SAME: Final = (*SAME_TO_ENGINE, "parallel_tool_calls")
 
 
 def parse_chat(body: ChatBody, tenant: str | None) -> ParsedRequest:
