@@ -18,6 +18,7 @@ from ostiary._version import __version__
 from ostiary.cli import ui
 from ostiary.cli.error_text import render_error, word_of
 from ostiary.cli.options import add_debug_option
+from ostiary.cli.standard_descriptors import hold_standard_descriptors
 from ostiary.errors import (
     HOUSE_INTERNAL,
     USAGE,
@@ -113,6 +114,7 @@ def run_program() -> int:
     Looking for reference cycles, and once more for all that is left, took a tenth of a small verification: here it
     waits until there may be something to find, and what is left goes with the process.
     """
+    hold_standard_descriptors()
     gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
     try:
         return main()

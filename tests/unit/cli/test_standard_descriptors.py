@@ -1,0 +1,44 @@
+"""A program that is started with its standard descriptors closed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ostiary.cli import main as main_module
+
+_PROGRAM = """
+import errno, os, sys
+from ostiary.cli.standard_descriptors import hold_standard_descriptors
+hold_standard_descriptors()
+place = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+told = [place > 2, all(os.get_inheritable(number) for number in range(3)), os.read(0, 1), os.write(2, b"note")]
+try:
+    os.write(1, b"result")
+except OSError as error:
+    told.append(error.errno == errno.EBADF)
+os.write(place, repr(told).encode())
+"""
+
+
+def test_no_file_takes_the_place_of_a_closed_one(tmp_path: Path) -> None:
+    place = tmp_path / "told"
+    closed = 'exec "$@" <&- >&- 2>&-'
+    subprocess.run(
+        ["/bin/sh", "-c", closed, "sh", sys.executable, "-c", _PROGRAM, str(place)], check=True, timeout=60
+    )
+    assert place.read_text() == "[True, True, b'', 4, True]"
+
+
+def test_the_program_does_so_before_it_opens_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record's own files would come to be where results and notes are written."""
+    done: list[str] = []
+    monkeypatch.setattr(main_module, "hold_standard_descriptors", lambda: done.append("held"))
+    monkeypatch.setattr(main_module, "main", lambda: done.append("ran"))
+    monkeypatch.setattr(main_module, "gc", SimpleNamespace(set_threshold=int, freeze=int))
+    main_module.run_program()
+    assert done == ["held", "ran"]
