@@ -69,10 +69,24 @@ class RequestEndings:
         """
         self.tell_abandoned()
         self._tell_rest()
+        return self._begin(operation, correlation_id)
+
+    def begin_at_once(self, operation: Operation, correlation_id: str | None = None) -> RequestEnding | None:
+        """As `begin`, for event loops: None where something is still to be told, which may wait for a disk."""
+        if self._abandoned or self._untold:
+            return None
+        return self._begin(operation, correlation_id)
+
+    def _begin(self, operation: Operation, correlation_id: str | None) -> RequestEnding:
         ending = RequestEnding(self, operation, correlation_id or secrets.token_hex(8))
         with self._lock:
             self._open[ending] = None
         return ending
+
+    def withdraw(self, ending: RequestEnding) -> None:
+        """It never began: whoever asked asks once more, and begins another."""
+        with self._lock:
+            self._open.pop(ending, None)
 
     def tell_abandoned(self) -> None:
         while self._abandoned:
@@ -171,6 +185,10 @@ class RequestEnding:
         self._endings: Final = endings
         self.started: Final = time.monotonic()
         self._read_progress: Callable[[], Progress] = lambda: Progress(0, Timings(0.0, None))
+
+    def withdraw(self) -> None:
+        """It never began, and needs no end."""
+        self._endings.withdraw(self)
 
     def note_request(self, request: CheckedRequest) -> None:
         self.asked = {name: request.body[name] for name in _ASKED if name in request.body}

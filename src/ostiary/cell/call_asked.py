@@ -10,6 +10,18 @@ from ostiary.core.frames import JsonObject, Tail, encode_call
 from ostiary.core.values import dataclass
 
 
+def note_call(
+    operation: str,
+    body: JsonObject | None,
+    tail: Tail | tuple[Tail, ...],
+    answer_bytes: int,
+    on_ready: Callable[[], None] | None,
+) -> CallAsked:
+    """As callers say it."""
+    tails = tail if isinstance(tail, tuple) else (tail,)
+    return CallAsked(operation, {} if body is None else body, tails, answer_bytes, on_ready)
+
+
 @dataclass(frozen=True, slots=True)
 class CallAsked:
     """One call."""

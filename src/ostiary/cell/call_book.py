@@ -105,12 +105,17 @@ class CallBook:
         """Whether it has to, calls or not."""
         return self._failed >= MAX_FAILURES_OF_A_WORKER
 
-    def open(self, until: float, cpu_milliseconds: int, on_ready: Callable[[], None] | None) -> CallInFlight | None:
-        """A new call; None where the book is closed, as a worn worker's is once it has no calls.
+    def open(
+        self, until: float, cpu_milliseconds: int, on_ready: Callable[[], None] | None, *, waits: bool = True
+    ) -> CallInFlight | None:
+        """A new call; None where the book is closed, as a worn worker's is once it has no calls; and, unless it
+        `waits`, where it would have to.
 
         Raises WorkerSilent where there are too many for too long.
         """
         with self._changed:
+            if not waits and (self.is_worn or len(self._in_flight) >= MAX_CALLS_IN_FLIGHT):
+                return None
             is_there_room = self._changed.wait_for(
                 lambda: len(self._in_flight) < MAX_CALLS_IN_FLIGHT or self._is_closed, until - time.monotonic()
             )

@@ -95,10 +95,37 @@ class CellGroup:
             deadline_seconds=deadline_seconds,
             on_ready=on_ready,
         )
+        self._note(call, cell)
+        return call
+
+    def call_at_once(
+        self,
+        operation: str,
+        body: JsonObject | None = None,
+        tail: Tail | tuple[Tail, ...] = (),
+        *,
+        answer_bytes: int = 0,
+        deadline_seconds: float | None = None,
+        on_ready: Callable[[], None] | None = None,
+    ) -> CallInFlight | None:
+        """As `RunningCell.call_at_once`, of one of them."""
+        cell = self._choose()
+        call = cell.call_at_once(
+            operation,
+            body,
+            tail,
+            answer_bytes=answer_bytes,
+            deadline_seconds=deadline_seconds,
+            on_ready=on_ready,
+        )
+        if call is not None:
+            self._note(call, cell)
+        return call
+
+    def _note(self, call: CallInFlight, cell: RunningCell) -> None:
         if len(self.cells) > 1:
             with self._changed:
                 self._callees[call] = cell
-        return call
 
     def take_place(self, size: int) -> memoryview | None:
         """As `RunningCell.take_place`, of the one that would be called now; another one copies what lies there."""

@@ -175,14 +175,15 @@ class CellProcess:
     def in_flight(self) -> int:
         return self._calls.in_flight
 
-    def submit(self, asked: CallAsked, until: float) -> CallInFlight | None:
-        """None where the process ended and never heard of it. Raises CallRefused where it cannot be sent or would
-        not be read, and WorkerSilent.
+    def submit(self, asked: CallAsked, until: float, *, waits: bool = True) -> CallInFlight | None:
+        """None where the process ended and never heard of it; and, unless it `waits`, where it would have to.
+        Raises CallRefused where it cannot be sent or would not be read, and WorkerSilent.
         """
         reading = self._read_meter()
-        call = self._calls.open(until, reading.cpu_milliseconds if reading else 0, asked.on_ready)
+        used = reading.cpu_milliseconds if reading else 0
+        call = self._calls.open(until, used, asked.on_ready, waits=waits)
         if call is None:
-            if self._calls.is_worn:
+            if waits and self._calls.is_worn:
                 self.kill(Cause.REPLACED)
                 self._pump.join(_JOINING_SECONDS)
             return None
@@ -192,8 +193,11 @@ class CellProcess:
         except FrameUnfit as error:
             self._calls.forget(call.id)
             raise CallRefused(WORKER_CALL_REFUSED, f"the call cannot be sent: {error}") from error
-        if not self._pump.send(buffers, until=until, is_wanted=lambda: self._calls.note_sent(call.id)):
+        patience = until if waits else 0.0
+        if not self._pump.send(buffers, until=patience, is_wanted=lambda: self._calls.note_sent(call.id)):
             self._calls.forget(call.id)
+            if not waits:
+                return None
             if self._is_ended or not self._pump.is_open:
                 self._pump.join(_JOINING_SECONDS)
                 return None

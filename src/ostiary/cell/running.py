@@ -12,7 +12,7 @@ from typing import Final
 
 from ostiary._hazmat.wall import render_wall
 from ostiary.cell import lifetime
-from ostiary.cell.call_asked import CallAsked
+from ostiary.cell.call_asked import note_call
 from ostiary.cell.calls import CallInFlight
 from ostiary.cell.compile_wall import compile_wall
 from ostiary.cell.ending import COUNTED, Cause
@@ -181,12 +181,8 @@ class RunningCell(Closing):
         is over. `answer_bytes`: of the data that its answer has to have, where that is known.
         A process that ended is started again first. Raises what keeps it from starting, CallRefused, WorkerSilent.
         """
-        seconds = float(self._plan.limits.wall_seconds)
-        if deadline_seconds is not None:
-            seconds = max(0.0, min(seconds, deadline_seconds))
-        until = time.monotonic() + seconds
-        tails = tail if isinstance(tail, tuple) else (tail,)
-        asked = CallAsked(operation, {} if body is None else body, tails, answer_bytes, on_ready)
+        until = self._end_time(deadline_seconds)
+        asked = note_call(operation, body, tail, answer_bytes, on_ready)
         while True:
             process = self._find_process(until)
             if time.monotonic() > until:
@@ -194,6 +190,22 @@ class RunningCell(Closing):
             call = process.submit(asked, until)
             if call is not None:
                 return call
+
+    def call_at_once(
+        self,
+        operation: str,
+        body: JsonObject | None = None,
+        tail: Tail | tuple[Tail, ...] = (),
+        *,
+        answer_bytes: int = 0,
+        deadline_seconds: float | None = None,
+        on_ready: Callable[[], None] | None = None,
+    ) -> CallInFlight | None:
+        """As `call`, for event loops and what is short: None where it would have to wait, for whatever it is."""
+        process, until = self._process, self._end_time(deadline_seconds)
+        if process is None or process.is_ended or self._is_closed or self._is_foreign or time.monotonic() >= until:
+            return None
+        return process.submit(note_call(operation, body, tail, answer_bytes, on_ready), until, waits=False)
 
     def take_place(self, size: int) -> memoryview | None:
         """Memory that its process is lent, for data of a call that is still to come: none of it is copied then.
@@ -257,6 +269,12 @@ class RunningCell(Closing):
         find_watchdog().do_soon(lambda: process.kill(Cause.CLOSED))
         if not self._is_closed:
             warnings.warn("a RunningCell was not closed", ResourceWarning, source=self, stacklevel=1)
+
+    def _end_time(self, deadline_seconds: float | None) -> float:
+        seconds = float(self._plan.limits.wall_seconds)
+        if deadline_seconds is not None:
+            seconds = max(0.0, min(seconds, deadline_seconds))
+        return time.monotonic() + seconds
 
     # --- its processes, one after the other ---
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import AsyncIterator, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, Unpack
 
 from ostiary.core.requests import ParsedRequest, Piece
 from ostiary.errors import USAGE, Misuse
+from ostiary.library.apart import cancel_soon, run_apart, tell_loop, wait_for_turn
 from ostiary.library.arguments import (
     ChatOptions,
     Message,
@@ -21,6 +21,7 @@ from ostiary.library.arguments import (
     parse_messages,
     parse_prompt,
 )
+from ostiary.library.async_tensors import ask_tensors
 from ostiary.library.function import (
     Outputs,
     TensorInfo,
@@ -38,10 +39,7 @@ from ostiary.library.verdict import Verdict
 if TYPE_CHECKING:
     from ostiary.admission import Entrance
     from ostiary.cell.usage import CellUsage
-    from ostiary.core.tensors import ParsedTensors
-    from ostiary.core.tickets import AnsweredTensors
     from ostiary.walks.request_walk import AnswerInFlight
-    from ostiary.walks.tensor_walk import TensorsInFlight
 
 _THREADS: Final = 16
 """For what has to wait: a disk that takes an entry of the record, a worker that starts again."""
@@ -79,7 +77,7 @@ class Opening:
         threads = ThreadPoolExecutor(_THREADS, "ostiary")
         model, arguments = self._model, self._arguments
         try:
-            opened = await _run_apart(threads, lambda: open_here(model, read_options(arguments)), Opened.close)
+            opened = await run_apart(threads, lambda: open_here(model, read_options(arguments)), Opened.close)
         except BaseException:
             threads.shutdown(wait=False)  # what was begun goes on, and is undone
             raise
@@ -142,7 +140,7 @@ class AsyncModel:
         if self._opened.is_closed:
             return
         try:
-            await _run_apart(self._threads, self._opened.close)
+            await run_apart(self._threads, self._opened.close)
         finally:
             self._threads.shutdown(wait=False)
 
@@ -209,9 +207,9 @@ class AsyncStream(AsyncIterator[Piece]):
                 if asked.is_started:
                     await self._ready.wait()
                 else:  # its process is gone: another is asked
-                    await _run_apart(self._threads, asked.start)
+                    await run_apart(self._threads, asked.start)
             self._is_over = True
-            answer = await _run_apart(self._threads, asked.conclude)
+            answer = await run_apart(self._threads, asked.conclude)
         except asyncio.CancelledError:
             self._cancel_soon()
             raise
@@ -249,7 +247,7 @@ class AsyncStream(AsyncIterator[Piece]):
         self._is_over = True
         if self._asked is not None and not self._opened.is_closed:
             try:
-                await _run_apart(self._threads, self._asked.cancel)
+                await run_apart(self._threads, self._asked.cancel)
             except asyncio.CancelledError:  # perhaps before a thread had time for it
                 self._cancel_soon()
                 raise
@@ -278,17 +276,17 @@ class AsyncStream(AsyncIterator[Piece]):
     async def _begin(self) -> AnswerInFlight:
         """Ask, once; it is on its way when this returns."""
         if self._asked is None:
-            tell = _tell_loop(asyncio.get_running_loop(), self._ready)
+            tell = tell_loop(asyncio.get_running_loop(), self._ready)
             opened, request = self._opened, self._request
             if opened.is_closed:
                 opened.ask(request)  # which says so, and there may be no threads left
-            self._asked = await _run_apart(
+            self._asked = await run_apart(
                 self._threads,
                 lambda: opened.ask(request, tell, self._correlation_id, self._entrance),
                 lambda asked: asked.cancel(),
             )
             try:
-                await _wait_for_turn(self._asked, self._threads, self._ready)
+                await wait_for_turn(self._asked, self._threads, self._ready, is_short=False)
             except asyncio.CancelledError:
                 self._cancel_soon()
                 raise
@@ -301,94 +299,4 @@ class AsyncStream(AsyncIterator[Piece]):
         """Without waiting for it: who was cancelled goes at once."""
         self._is_over = True
         if self._asked is not None and not self._opened.is_closed:
-            _cancel_soon(self._asked, self._threads)
-
-
-async def ask_tensors(
-    opened: Opened,
-    threads: ThreadPoolExecutor,
-    request: ParsedTensors,
-    correlation_id: str | None = None,
-    entrance: Entrance | None = None,
-) -> tuple[AnsweredTensors, str]:
-    """What a function gives, and what joins it to the record. Cancelling the task cancels the call.
-
-    `entrance`: where the model is shared with others.
-    """
-    ready = asyncio.Event()
-    tell = _tell_loop(asyncio.get_running_loop(), ready)
-    if opened.is_closed:
-        opened.ask_function(request)  # which says so, and there may be no threads left
-    asked = await _run_apart(
-        threads, lambda: opened.ask_function(request, tell, correlation_id, entrance), lambda late: late.cancel()
-    )
-    try:
-        await _wait_for_turn(asked, threads, ready)
-        if asked.is_long:  # to check: not in the loop, where others wait
-            while not asked.is_answered:
-                await ready.wait()
-                ready.clear()
-        else:
-            while not asked.take():
-                await ready.wait()
-                ready.clear()
-        answer = await _run_apart(threads, asked.conclude)
-    except asyncio.CancelledError:
-        if not opened.is_closed:
-            _cancel_soon(asked, threads)
-        raise
-    return answer, asked.correlation_id
-
-
-async def _wait_for_turn(
-    asked: AnswerInFlight | TensorsInFlight, threads: ThreadPoolExecutor, ready: asyncio.Event
-) -> None:
-    """Until it is on its way to the worker. Raises what keeps it from that."""
-    while asked.is_waiting:
-        ready.clear()
-        if asked.is_waiting:
-            with suppress(TimeoutError):  # `wait_for` forgets a cancellation that comes with what it waits for
-                async with asyncio.timeout(asked.patience_seconds):
-                    await ready.wait()
-            asked.look()
-    if not asked.is_started and not asked.is_over:
-        await _run_apart(threads, asked.start)
-
-
-def _cancel_soon(asked: AnswerInFlight | TensorsInFlight, threads: ThreadPoolExecutor) -> None:
-    """Its place and its worker are free at once; the record hears of it when a thread has time for that."""
-    asked.let_go()
-    with suppress(RuntimeError):  # the model is being closed, which ends it as well
-        threads.submit(_quietly, asked.cancel)
-
-
-async def _run_apart(
-    threads: ThreadPoolExecutor, act: Callable[[], _T], undo: Callable[[_T], object] | None = None
-) -> _T:
-    """`act` in a thread. Where nobody waits for its result any more, `undo` gets it."""
-    future = threads.submit(act)
-    try:
-        return await asyncio.wrap_future(future)
-    except asyncio.CancelledError:
-        if undo is not None:
-            future.add_done_callback(lambda done: _undo(done, undo))
-        raise
-
-
-def _undo(done: Future[_T], undo: Callable[[_T], object]) -> None:
-    if not done.cancelled() and done.exception() is None:
-        _quietly(lambda: undo(done.result()))
-
-
-def _quietly(act: Callable[[], object]) -> None:
-    """What fails here has nobody to tell."""
-    with suppress(Exception):
-        act()
-
-
-def _tell_loop(loop: asyncio.AbstractEventLoop, ready: asyncio.Event) -> Callable[[], None]:
-    def tell() -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(ready.set)
-
-    return tell
+            cancel_soon(self._asked, self._threads)

@@ -34,7 +34,7 @@ from ostiary.trust.verify import UnsafeAllowances
 from ostiary.walks.model_walk import VerifyRequest
 from ostiary.walks.open_model import OpenModel, OpenRequest, open_model
 from ostiary.walks.request_walk import AnswerInFlight, ask_model
-from ostiary.walks.tensor_walk import TensorsInFlight, ask_function
+from ostiary.walks.tensor_walk import TensorsInFlight, ask_function, ask_function_at_once
 
 if TYPE_CHECKING:
     from ostiary.cell.usage import CellUsage
@@ -203,6 +203,26 @@ class Opened:
         if self.function is None:
             raise Misuse(USAGE, _NO_FUNCTION, hint="Ask it with generate or chat.")
         return ask_function(
+            self._opened.group,
+            self.function,
+            self._endings,
+            request,
+            on_ready=on_ready,
+            correlation_id=correlation_id,
+            entrance=entrance,
+        )
+
+    def ask_function_at_once(
+        self,
+        request: ParsedTensors,
+        on_ready: Callable[[], None],
+        correlation_id: str | None = None,
+        entrance: Entrance | None = None,
+    ) -> TensorsInFlight | None:
+        """As `walks.tensor_walk.ask_function_at_once`; None also where `ask_function` says no."""
+        if self.is_closed or self.function is None:
+            return None
+        return ask_function_at_once(
             self._opened.group,
             self.function,
             self._endings,

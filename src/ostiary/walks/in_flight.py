@@ -56,6 +56,19 @@ class InFlight(Generic[Answered]):
                 self._ending.raised(error)
             raise
 
+    def start_at_once(self) -> None:
+        """As `start`, for event loops: where it would have to wait for anything, it is not started. What keeps it
+        from that for ever is told by `conclude`.
+        """
+        try:
+            self._placed.start_at_once()
+        except BaseException as error:
+            if not self.is_over:
+                self._error = error
+            if not isinstance(error, Exception):
+                self._ending.raised(error)
+                raise
+
     @property
     def correlation_id(self) -> str:
         return self._ending.correlation_id

@@ -18,10 +18,12 @@ class PlacedCall:
     def __init__(
         self,
         place: Place,
-        begin: Callable[[AdmittedRequest], CallInFlight],
+        begin: Callable[[AdmittedRequest, bool], CallInFlight | None],
         count_used: Callable[[], tuple[int, int]],
     ) -> None:
-        """`begin` asks the process. `count_used`: tokens so far, and how many of them are the answer's."""
+        """`begin` asks the process; told not to wait, it gives None where it would have to. `count_used`: tokens so
+        far, and how many of them are the answer's.
+        """
         self.call: CallInFlight | None = None
         """There once it was started."""
         self._place: Final = place
@@ -52,15 +54,26 @@ class PlacedCall:
 
         Raises why it never will be started. Once; nothing where it is over.
         """
+        self._start(waits=True)
+
+    def start_at_once(self) -> None:
+        """As `start`, for event loops: where that would have to wait for anything, it is not started."""
+        if not self._place.is_waiting:
+            self._start(waits=False)
+
+    def _start(self, *, waits: bool) -> None:
         try:
-            self._place.wait(None)
+            if waits:
+                self._place.wait(None)
             ticket = self._place.claim_ticket()
             if ticket is None or self._is_over:
                 return
-            call = self._begin(ticket)
+            call = self._begin(ticket, waits)
         except BaseException:
             self.let_go()
             raise
+        if call is None:
+            return
         with self._lock:
             is_wanted = not self._is_over
             if is_wanted:

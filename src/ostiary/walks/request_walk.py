@@ -61,11 +61,11 @@ def ask_model(
         ending.raised(error)
         raise
 
-    def begin(admitted: AdmittedRequest) -> CallInFlight:
+    def begin(admitted: AdmittedRequest, waits: bool) -> CallInFlight | None:
         body = checked.body
         if admitted.answer_limit is not None:
             body = {**body, "answer_limit": min(checked.most_tokens, admitted.answer_limit)}
-        return cell.call(
+        return (cell.call if waits else cell.call_at_once)(
             checked.operation.value, body, deadline_seconds=admitted.timeout_seconds, on_ready=on_ready
         )
 
@@ -90,7 +90,7 @@ class AnswerInFlight(InFlight[Answer]):
         self,
         cell: RunningCell | CellGroup,
         place: Place,
-        begin: Callable[[AdmittedRequest], CallInFlight],
+        begin: Callable[[AdmittedRequest, bool], CallInFlight | None],
         gathering: Gathering,
         ending: RequestEnding,
         *,

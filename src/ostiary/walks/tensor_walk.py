@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _SHARES: Final = 4
 """Inputs lie in the process as they came and as arrays, and results beside them: what cannot fit would end it."""
-_LONG_BYTES: Final = 1 << 20
-"""Of outputs: looked at in a millisecond."""
+_SHORT_BYTES: Final = 1 << 16
+"""Of inputs: checked in a tenth of a millisecond. Of outputs: no memory has to be found for them."""
 
 
 def ask_function(
@@ -43,28 +43,78 @@ def ask_function(
     """As `request_walk.ask_model`: on their way, or waiting for their turn, when this returns."""
     ending = endings.begin(Operation.INFER, correlation_id)
     try:
-        request = _hold_still(request, contract, cell)
-        checked = check_tensors(request, contract, cell.limits.memory_bytes // _SHARES)
-        ending.note_tensors(checked)
-        place = enter(entrance, checked, on_ready)
+        asked = _bring_to_gate(cell, contract, ending, request, on_ready=on_ready, entrance=entrance)
     except BaseException as error:
         ending.raised(error)
         raise
+    if not asked.is_waiting:
+        asked.start()
+    return asked
 
-    def begin(admitted: AdmittedRequest) -> CallInFlight:
-        return cell.call(
+
+def ask_function_at_once(
+    cell: RunningCell | CellGroup,
+    contract: FunctionContract,
+    endings: RequestEndings,
+    request: ParsedTensors,
+    *,
+    on_ready: Callable[[], None] | None = None,
+    correlation_id: str | None = None,
+    entrance: Entrance | None = None,
+) -> TensorsInFlight | None:
+    """As `ask_function`, for event loops: of short inputs, and it may be that it still has to be started.
+
+    None where that would take long, wait for a disk, or be refused: nothing happened then, and `ask_function` is to
+    be asked.
+    """
+    ending = endings.begin_at_once(Operation.INFER, correlation_id) if _is_short(request) else None
+    if ending is None:
+        return None
+    try:
+        asked = _bring_to_gate(cell, contract, ending, request, on_ready=on_ready, entrance=entrance)
+    except BaseException as error:
+        ending.withdraw()
+        if isinstance(error, Exception):
+            return None
+        raise
+    asked.start_at_once()
+    return asked
+
+
+def _bring_to_gate(
+    cell: RunningCell | CellGroup,
+    contract: FunctionContract,
+    ending: RequestEnding,
+    request: ParsedTensors,
+    *,
+    on_ready: Callable[[], None] | None,
+    entrance: Entrance | None,
+) -> TensorsInFlight:
+    request = _hold_still(request, contract, cell)
+    checked = check_tensors(request, contract, cell.limits.memory_bytes // _SHARES)
+    ending.note_tensors(checked)
+    place = enter(entrance, checked, on_ready)
+    answer_bytes = sum(wanted.bytes for wanted in checked.outputs)
+
+    def begin(admitted: AdmittedRequest, waits: bool) -> CallInFlight | None:
+        if not waits and answer_bytes > _SHORT_BYTES:
+            return None
+        return (cell.call if waits else cell.call_at_once)(
             Operation.INFER.value,
             checked.body,
             checked.buffers,
-            answer_bytes=sum(wanted.bytes for wanted in checked.outputs),
+            answer_bytes=answer_bytes,
             deadline_seconds=admitted.timeout_seconds,
             on_ready=on_ready,
         )
 
-    asked = TensorsInFlight(cell, place, begin, checked, ending)
-    if not asked.is_waiting:
-        asked.start()
-    return asked
+    return TensorsInFlight(cell, place, begin, checked, ending)
+
+
+def _is_short(request: ParsedTensors) -> bool:
+    """What is no tensor has to be packed first, which takes as long as it is."""
+    tensors = [value for value in request.inputs.values() if isinstance(value, Tensor)]
+    return len(tensors) == len(request.inputs) and sum(len(tensor.data) for tensor in tensors) <= _SHORT_BYTES
 
 
 def _hold_still(request: ParsedTensors, contract: FunctionContract, cell: RunningCell | CellGroup) -> ParsedTensors:
@@ -85,7 +135,7 @@ class TensorsInFlight(InFlight["AnsweredTensors"]):
         self,
         cell: RunningCell | CellGroup,
         place: Place,
-        begin: Callable[[AdmittedRequest], CallInFlight],
+        begin: Callable[[AdmittedRequest, bool], CallInFlight | None],
         checked: CheckedTensors,
         ending: RequestEnding,
     ) -> None:
@@ -96,11 +146,6 @@ class TensorsInFlight(InFlight["AnsweredTensors"]):
     @property
     def input_bytes(self) -> int:
         return self._checked.bytes
-
-    @property
-    def is_long(self) -> bool:
-        """Whether to read the reply takes longer than an event loop may be held up."""
-        return sum(wanted.bytes for wanted in self._checked.outputs) > _LONG_BYTES
 
     @property
     def is_answered(self) -> bool:
@@ -117,7 +162,8 @@ class TensorsInFlight(InFlight["AnsweredTensors"]):
             if reply is not None:
                 self._read(reply)
         except StopIteration:
-            self._error = InternalFault(HOUSE_INTERNAL, "a call ended without an end")
+            if not self._is_cancelled:  # else its end is told by `cancel`
+                self._error = InternalFault(HOUSE_INTERNAL, "a call ended without an end")
         except BaseException as error:  # noqa: BLE001  an interrupt while waiting ends the request as well
             self._error = error
         finally:
