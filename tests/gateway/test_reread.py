@@ -80,6 +80,10 @@ class House:
         """Sends the signal, and waits for what it says then."""
         before = len(self.lines)
         self.process.send_signal(signal.SIGHUP)
+        self.hear(*expected, before=before)
+
+    def hear(self, *expected: str, before: int = 0) -> None:
+        """Waits until it said each of these."""
         for part in expected:
             wait_for(lambda part=part: any(part in line for line in self.lines[before:]))
 
@@ -243,3 +247,44 @@ def test_a_server_in_a_terminal_ends_with_it(house: House) -> None:
     os.close(ours)
     assert house.process.wait(PATIENCE) == 0
     assert house.kinds()[-2][0] == "server.stopped"
+
+
+def test_a_server_that_is_to_outlive_its_terminal_does(house: House) -> None:
+    """As `nohup` has it."""
+    house.write(one="")
+    ours, theirs = pty.openpty()
+    attach = "import fcntl, os, signal, sys, termios; os.setsid(); signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    attach += "; fcntl.ioctl(int(sys.argv.pop()), termios.TIOCSCTTY, 0)"
+    house.start(attach, str(theirs), pass_fds=(theirs,))
+    os.close(theirs)
+    os.close(ours)
+    house.hear("read anew: nothing changed")
+    assert house.say("one") == "a b"
+    assert house.stop() == 0
+
+
+def test_a_signal_that_comes_while_models_are_loaded_waits(house: House) -> None:
+    """By itself it would end the program, and supervisors take that for an end that was meant."""
+    house.write(one="")
+    house.start(_SENT_BY.format(name="open_quotas", signals="signal.SIGHUP"))
+    house.hear("read anew: nothing changed")
+    assert house.say("one") == "a b"
+    assert house.stop() == 0
+
+
+def test_whoever_asks_twice_cuts_the_end_not_short(house: House) -> None:
+    house.write(one="")
+    house.start(_SENT_BY.format(name="_tell_stopped", signals="signal.SIGTERM, signal.SIGINT, signal.SIGHUP"))
+    assert house.stop() == 0
+    assert house.kinds()[-2][0] == "server.stopped"
+
+
+_SENT_BY = """
+import os, signal
+from ostiary.gateway import serving
+def send(*given, then=serving.{name}):
+    for number in ({signals},):
+        os.kill(os.getpid(), number)
+    return then(*given)
+serving.{name} = send
+"""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ostiary.cli.serve_output import Output
+    from ostiary.gateway.hang_up import HangUp
     from ostiary.gateway.reread import Configured
     from ostiary.gateway.settings import ModelEntry, Server, ServerFile
     from ostiary.gateway.to_serve import ToServe
@@ -88,14 +89,18 @@ def run(options: argparse.Namespace) -> int:
     gc.set_threshold(*_USUAL_THRESHOLDS)  # it lives long, unlike the commands that `run_program` is tuned for
     try:
         with _ending_on_sigterm():
-            _run(options)
+            from ostiary.gateway.hang_up import HangUp
+
+            hang_up = HangUp()
+            with hang_up.heard_early():
+                _run(options, hang_up)
     except _Terminated:
         ui.note("ostiary: terminated")
         return _TERMINATED
     return 0
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace, hang_up: HangUp) -> None:
     start_engine(options)
     _check_extra()
     from ostiary.cli.serve_output import Output
@@ -112,7 +117,7 @@ def _run(options: argparse.Namespace) -> None:
         def read() -> Configured:
             return _read_all(options, output, load_server_file(chosen))
 
-        serve_models(_read_all(options, output, file), options.state, output.told(), read)
+        serve_models(_read_all(options, output, file), options.state, output.told(), read, hang_up)
     output.tell_end()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
@@ -21,7 +20,7 @@ from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
 from ostiary.gateway.credentials import Credentials
-from ostiary.gateway.hang_up import make_on_hang_up
+from ostiary.gateway.hang_up import HangUp
 from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.key_news import KeyNews, describe_created
 from ostiary.gateway.keys import open_keys
@@ -72,7 +71,9 @@ class Told:
     """While it runs: what changed, in a line."""
 
 
-def serve_models(configured: Configured, state: Path | None, told: Told, read: Callable[[], Configured]) -> None:
+def serve_models(
+    configured: Configured, state: Path | None, told: Told, read: Callable[[], Configured], hang_up: HangUp
+) -> None:
     """Until SIGTERM or SIGINT; on SIGHUP, what `read` gives then. Raises what keeps it from starting."""
     server = configured.server
     check_protection(server, configured.credentials)
@@ -170,8 +171,7 @@ def serve_models(configured: Configured, state: Path | None, told: Told, read: C
                     quotas=quotas,
                     credentials=credentials,
                 )
-                on_hang_up = make_on_hang_up(rereader.reread_soon, lambda: signal.raise_signal(signal.SIGTERM))
-                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hang_up)
+                also.enter_context(hang_up.heard_by(asyncio.get_running_loop(), rereader.reread_soon))
                 await run_server(
                     door,
                     bound,
