@@ -169,14 +169,21 @@ def test_settings_that_are_wrong_change_nothing(house: House) -> None:
     house.write("")
     house.reread("USAGE: there is no model to serve; the settings before go on")
     assert house.say("one") == "a b"
+    house.write('memory = "256 MiB"', one="")
+    house.reread("CELL_MEMORY_BUDGET: the model may need")  # no server starts like this
+    assert house.ask("/livez")[1]["models"]["loaded"] == 1
     house.write(one='id = "somebody/else"', two="")
     house.reread("one: the new version was refused: TRUST_", "served as two")
     assert [house.say("one"), house.say("two")] == ["a b", "a b"]
     house.write(one="", two="")
     house.reread("settings were read anew: nothing changed")
+    house.write('memory = "600 MiB"\n[limits]\nmemory = "256 MiB"', one="", two="")
+    house.reread("opening anew: one, two; changed: memory")  # less for each of them as well
+    assert [house.say("one"), house.say("two")] == ["a b", "a b"]
     assert house.stop() == 0
     kinds = house.kinds()
-    assert [data["code"] for kind, data in kinds if kind == "settings.refused"] == ["SETTINGS_MALFORMED", "USAGE"]
+    refused = [data["code"] for kind, data in kinds if kind == "settings.refused"]
+    assert refused == ["SETTINGS_MALFORMED", "USAGE", "CELL_MEMORY_BUDGET"]
     assert [data["name"] for kind, data in kinds if kind == "model.kept"] == ["one"]
 
 

@@ -13,6 +13,7 @@ from ostiary.core.values import dataclass
 from ostiary.errors import HOUSE_INTERNAL, InternalFault, OstiaryError
 from ostiary.gateway.credential_settings import NO_CREDENTIALS, CredentialSettings
 from ostiary.gateway.listen import check_protection
+from ostiary.gateway.make_room import never_fits
 from ostiary.gateway.memory_budget import derive_budget
 from ostiary.gateway.settings import SERVER_SETTINGS, Server
 from ostiary.gateway.to_serve import ToServe, look_at
@@ -89,6 +90,7 @@ class Rereader:
         """Returns when every model that changed answers anew, or was refused."""
         try:
             after = await asyncio.to_thread(self._read_all)
+            self._check_room(after)
         except OstiaryError as error:
             await asyncio.to_thread(
                 self._emit, SettingsRefused(correlation_id=self._correlation_id, code=error.code)
@@ -101,6 +103,18 @@ class Rereader:
         after = self._read()
         check_protection(after.server, after.credentials)
         return after
+
+    def _check_room(self, after: Configured) -> None:
+        """Raises CellRefused where no server could start like this: a slip of the pen would end what is loaded."""
+        room, before = after.server.memory, _by_name(self._now.models)
+        if room is None:
+            return
+        at_start = (model for model in after.models if not model.is_on_demand and model.name in before)
+        unchanged = (model.name for model in at_start if model.said == before[model.name].said)
+        loaded = (self._keeper.find(name).served.current for name in unchanged)
+        need = sum(model.opened.memory_bytes for model in loaded if model is not None)
+        if need > room:
+            raise never_fits(need, room)
 
     async def _take(self, after: Configured) -> None:
         before = self._now
