@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
 from load_client import Heard, ask, render_request
-from load_servers import RunningServer, serving_ostiary
+from load_servers import FAKE_SERVER, RunningServer, serving_ostiary
 from process_looks import count_descriptors, is_running, list_below, list_workers
 
 from ostiary.record.begin import open_reader
@@ -278,6 +279,52 @@ def test_a_disk_that_becomes_full_while_answers_are_given(tmp_path: Path) -> Non
         kinds = read_kinds(tmp_path / "state")
         assert kinds.count("request.answered") >= streams + 1
         assert kinds.count("server.stopped") == 1
+
+
+def test_nobody_who_is_served_waits_for_whoever_should_read_the_notes(tmp_path: Path) -> None:
+    """Standard error is a pipe that is full, as a terminal is that somebody stopped."""
+    model = HostilePublisher(tmp_path).publish_honest()
+    key, settings, state = sign_model(model), tmp_path / "ostiary.toml", tmp_path / "state"
+    settings.write_text(SETTINGS, encoding="utf-8")
+    read_end, write_end = os.pipe()
+    command = [sys.executable, "-c", FAKE_SERVER % 0, str(model), "--name", "one", "--key", str(key)]
+    command += ["--state", str(state), "--config", str(settings), "--port", "0"]
+    with (
+        os.fdopen(read_end, "r") as said,
+        os.fdopen(write_end, "w") as told,
+        subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=told) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline().rpartition(":")[2])
+            lines = iter(said.readline, "")
+            shown = next(line.strip() for line in lines if "ost_" in line)
+            assert any("connections;" in line for line in lines)
+            fill(told.fileno())
+            server = RunningServer(process, port, shown)
+            for times in (1, 2, 3):  # each has a note: the second would not come if the first had to be read
+                process.send_signal(signal.SIGHUP)
+                wait_for(partial(has_kind, state, "settings.reloaded", times))
+                ask_both_ways(server)
+            process.terminate()
+            assert process.wait(PATIENCE) == 0, "not for the last notes, either"
+        finally:
+            process.kill()
+    assert read_kinds(state).count("server.stopped") == 1
+
+
+def has_kind(state: Path, kind: str, times: int) -> bool:
+    return read_kinds(state).count(kind) == times
+
+
+def fill(descriptor: int) -> None:
+    """A pipe, to the last byte."""
+    os.set_blocking(descriptor, False)
+    for size in (512, 1):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(descriptor, b"." * size)
+    os.set_blocking(descriptor, True)
 
 
 def read_kinds(state: Path) -> list[str]:

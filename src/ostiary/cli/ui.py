@@ -12,7 +12,8 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self, TextIO
@@ -76,11 +77,23 @@ def read_input(most_bytes: int, what: str) -> str:
 
 def note(text: str) -> None:
     """Something about the work, to stderr. Never fails: there is nobody left to tell."""
-    try:
-        sys.stderr.write(f"{text}\n")
+    draw(f"{text}\n")
+
+
+def draw(text: str) -> None:
+    """As `note`, as it is."""
+    with suppress(OSError, ValueError, AttributeError):  # the last: it was closed before Python began
+        sys.stderr.write(text)
         sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
+
+
+def write_directly(text: str) -> None:
+    """As `draw`, and holding nothing of Python's meanwhile: a program can end while this waits for a reader."""
+    with suppress(OSError, ValueError, AttributeError):
+        rest = memoryview(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
+        descriptor = sys.stderr.fileno()
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
 
 
 def write_file(path: Path, text: str) -> None:
@@ -193,9 +206,11 @@ def render_count(count: int) -> str:
 class Progress:
     """A bar on stderr for work that turns out to take over half a second and has a person watching."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, draw: Callable[[str], None] = draw) -> None:
+        """`draw`: writes it."""
         self._label: Final = label
-        self._is_wanted: Final = sys.stderr.isatty()
+        self._draw: Final = draw
+        self._is_wanted: Final = sys.stderr is not None and sys.stderr.isatty()
         self._lock: Final = threading.Lock()
         self._started = time.monotonic()
         self._drawn = 0.0
@@ -214,8 +229,7 @@ class Progress:
         """Takes the bar away: something else is to be said on its line."""
         with self._lock:
             if self._drawn:
-                sys.stderr.write("\r\x1b[K")
-                sys.stderr.flush()
+                self._draw("\r\x1b[K")
                 self._drawn = 0.0
 
     def say(self, what: str) -> None:
@@ -223,8 +237,7 @@ class Progress:
         if self._is_wanted:
             with self._lock:
                 self._drawn = time.monotonic()
-                sys.stderr.write(f"\r\x1b[K{what}")
-                sys.stderr.flush()
+                self._draw(f"\r\x1b[K{what}")
 
     def start(self, total_bytes: int) -> None:
         self._started = time.monotonic()
@@ -241,10 +254,7 @@ class Progress:
             if elapsed < _PROGRESS_AFTER_S or now - self._drawn < _PROGRESS_EVERY_S:
                 return
             self._drawn = now
-            sys.stderr.write(
-                f"\r\x1b[K{render_progress(self._label, self._done, self._total, elapsed, measure_width())}"
-            )
-            sys.stderr.flush()
+            self._draw(f"\r\x1b[K{render_progress(self._label, self._done, self._total, elapsed, measure_width())}")
 
 
 def render_progress(label: str, done: int, total: int, elapsed_s: float, width: int) -> str:

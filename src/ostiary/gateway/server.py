@@ -22,6 +22,7 @@ from ostiary.gateway.tls import Tls
 _BACKLOG: Final = 2_048
 _FLUSH_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
+_NOWHERE: Final = logging.NullHandler()
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -91,6 +92,7 @@ async def run_server(
     )
     running = _Uvicorn(config) if tls is None else _EncryptedUvicorn(config, tls, bounds)
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: _hear_lost(door, context))
 
     def end() -> None:
         door.is_draining = True
@@ -113,6 +115,7 @@ async def run_server(
             helper.cancel()
         for number in _SIGNALS if is_main else ():
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # what follows is the end: it is not to be cut short
         await asyncio.to_thread(flush)
 
 
@@ -147,8 +150,16 @@ async def _end_when(stop: asyncio.Event, end: Callable[[], None]) -> None:
     end()
 
 
+def _hear_lost(door: Door, context: dict[str, Any]) -> None:
+    """What nobody awaited any more. asyncio would write it to standard error, text and all, and wait for that."""
+    error = context.get("exception")
+    if isinstance(error, Exception):
+        door.note(error)
+
+
 def _silence() -> None:
-    """What its loggers say can have parts of requests in it."""
+    """What loggers say can have parts of requests in it, and whoever reads them would stop the event loop."""
+    logging.getLogger().addHandler(_NOWHERE)  # else those that nobody set up write to standard error
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         logger: Any = logging.getLogger(name)
         logger.disabled = True
