@@ -35,11 +35,16 @@ def enter(entrance: Entrance | None, checked: Checked, on_change: Callable[[], N
         return gate.enter(checked, _measure(checked, "", gate))
     caller, quotas = entrance.caller, entrance.quotas
     claim = _measure(checked, caller.tenant, entrance.gate)
+    takes_tokens = claim.tokens > 0 or claim.most_tokens > 0  # else there is nothing to hold, nor to write down
     return entrance.gate.enter(
         checked,
         claim,
         weight=1 if quotas is None else quotas.weight_of(caller.tenant),
-        reserve=None if quotas is None else lambda: quotas.reserve(caller, claim.tokens, claim.most_tokens),
+        reserve=(
+            None
+            if quotas is None or not takes_tokens
+            else lambda: quotas.reserve(caller, claim.tokens, claim.most_tokens)
+        ),
         on_change=on_change,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -17,6 +17,7 @@ from ostiary.gateway.route import Dialect
 from ostiary.gateway.sse import render_event
 
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Gather: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 _ALWAYS: Final[Headers] = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 _STREAM: Final[Headers] = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
@@ -33,7 +34,8 @@ _encoder: Final = msgspec.json.Encoder()
 class Answering:
     """Of one request: once, or as a stream that has begun and is going on."""
 
-    def __init__(self, send: Send, ids: RequestIds) -> None:
+    def __init__(self, send: Send, ids: RequestIds, gather: Gather = nullcontext) -> None:
+        """`gather`: what is sent within it goes out at once."""
         self.dialect = Dialect.PROBLEM
         self.extra: Headers = ()
         """More headers for whatever answer there will be."""
@@ -49,6 +51,7 @@ class Answering:
         self._parts = 0
         self._send: Final = send
         self._ids: Final = ids
+        self._gather: Final = gather
 
     async def send_reply(self, reply: Reply) -> None:
         if isinstance(reply, EventsReply):
@@ -113,6 +116,11 @@ class Answering:
     ) -> None:
         size = len(body) + sum(map(len, more))
         length = () if status == 204 else (("content-length", str(size)),)
+        if size <= _SHORT_BYTES:
+            with self._gather():
+                await self._begin(status, (*headers, *length))
+                await self._send_part(b"".join([body, *more]), is_last=True)
+            return
         await self._begin(status, (*headers, *length))
         if size - len(body) <= _SHORT_BYTES:
             await self._send_part(b"".join([body, *more]), is_last=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from ostiary.admission.quotas import TenantQuotas
 
 Scope: TypeAlias = dict[str, Any]
+WhenGone: TypeAlias = Callable[[Callable[[], None] | None], None]
 _Headers: TypeAlias = Mapping[str, str]
 
 _JSON: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
@@ -107,7 +108,7 @@ class Door:
         self.requests += 1
         headers = _read_headers(scope["headers"])
         ids = read_request_ids(headers)
-        answering = Answering(send, ids)
+        answering = Answering(send, ids, scope.get("ostiary.gather", nullcontext))
         answering.dialect = choose_dialect(scope["path"])
         answering.is_old = scope["http_version"] == "1.0"
         answering.must_close = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
@@ -246,8 +247,8 @@ class Door:
             with self._coming.take(asked.caller.tenant):
                 data = await receive_body(receive, size, most, held, receive_whole=whole, find_place=place)
             visit.answering.must_close = False
-            with self.hold_place(asked.caller):
-                await _while_wanted(receive, self._answer(route, asked, data, visit.answering))
+            with self.hold_place(asked.caller), _while_wanted(scope.get("ostiary.when_gone", _never)):
+                await self._answer(route, asked, data, visit.answering)
 
     async def _answer(self, route: Route, asked: Asked, data: bytes | memoryview, answering: Answering) -> None:
         body: object = data
@@ -352,26 +353,29 @@ def _judge_media_type(route: Route, headers: _Headers) -> None:
         raise GatewayRefused(GATEWAY_MEDIA_TYPE, "the body is not application/json", field="content-type")
 
 
-async def _while_wanted(receive: Receive, work: Any) -> None:
-    """`work`, cancelled as soon as the client is gone."""
+def _never(_on_gone: Callable[[], None] | None) -> None:
+    """Of a connection that does not say when its other end goes away."""
+
+
+@contextmanager
+def _while_wanted(when_gone: WhenGone) -> Iterator[None]:
+    """The task that does what is in it is cancelled as soon as the client is gone. Raises ClientGone then."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  this is a coroutine
     is_gone = False
 
-    async def watch() -> None:
+    def cancel() -> None:
         nonlocal is_gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
         is_gone = True
         task.cancel()
 
-    watching = asyncio.ensure_future(watch())
+    when_gone(cancel)
     try:
-        await work
+        yield
     except asyncio.CancelledError:
         if is_gone:
             task.uncancel()
             raise ClientGone from None
         raise
     finally:
-        watching.cancel()
+        when_gone(None)

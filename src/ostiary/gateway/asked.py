@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from ostiary.admission import Entrance
 from ostiary.core.callers import Way
 from ostiary.core.values import dataclass
-from ostiary.library.async_model import AsyncStream, ask_tensors
+from ostiary.library.async_model import AsyncStream
+from ostiary.library.async_tensors import ask_tensors
 
 if TYPE_CHECKING:
     from ostiary.admission import Quotas

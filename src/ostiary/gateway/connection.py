@@ -8,7 +8,8 @@ does not take its answer, the number of connections.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import httptools
@@ -49,14 +50,36 @@ class LingeringTransport:
         self._transport: Final = transport
         self._has_more_to_come: Final = has_more_to_come
         self._is_lingering = False
+        self._gathered: list[bytes] | None = None
 
     def write(self, data: bytes) -> None:
-        if not self._is_lingering:
+        if self._is_lingering:
+            return
+        if self._gathered is None:
             self._transport.write(data)
+        else:
+            self._gathered.append(data)
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """What is written within this goes out at once: each part would cost a call of the system, and wake whoever
+        reads it.
+        """
+        self._gathered = []
+        try:
+            yield
+        finally:
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, None
+        if gathered and not self._transport.is_closing():
+            self._transport.write(b"".join(gathered))
 
     def close(self) -> None:
         if self._is_lingering or self._transport.is_closing():
             return
+        self._write_gathered()
         if not self._has_more_to_come():
             self._transport.close()
             return
@@ -110,6 +133,7 @@ class DoorConnection(HttpToolsProtocol):
         self._ignored = 0
         self._whole: memoryview | None = None
         self._whole_bytes = 0
+        self._on_gone: Callable[[], None] | None = None
 
     # --- asyncio's side ---
 
@@ -144,6 +168,7 @@ class DoorConnection(HttpToolsProtocol):
         self._set_timer(None)
         self.resume_writing()
         super().connection_lost(exc)
+        self._tell_gone()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -169,6 +194,8 @@ class DoorConnection(HttpToolsProtocol):
         scope: Any = self.scope
         scope["ostiary.receive_whole"] = self._receive_whole
         scope["ostiary.peer"] = self.peer
+        scope["ostiary.when_gone"] = self._hear_when_gone
+        scope["ostiary.gather"] = cast("Any", self.transport).gather
 
     def on_body(self, body: bytes) -> None:
         if self._whole is None:
@@ -218,6 +245,21 @@ class DoorConnection(HttpToolsProtocol):
         finally:
             self._whole = None
         return place.toreadonly() if self._whole_bytes == len(place) else None
+
+    def _hear_when_gone(self, on_gone: Callable[[], None] | None) -> None:
+        """Told once if the client goes away before the request that is being answered has its answer; soon, if it
+        did so already. None: nobody wants to hear it any more.
+        """
+        self._on_gone = on_gone
+        if on_gone is not None:
+            cast("Any", self.flow).resume_reading()  # else nobody would see it go
+            if cast("Any", self.cycle).disconnected:
+                self.loop.call_soon(self._tell_gone)
+
+    def _tell_gone(self) -> None:
+        on_gone, self._on_gone = self._on_gone, None
+        if on_gone is not None and not cast("Any", self.cycle).response_complete:
+            on_gone()
 
     def _fill_whole(self, part: bytes | bytearray) -> None:
         assert self._whole is not None  # noqa: S101  whoever calls it looked
@@ -307,6 +349,7 @@ class DoorConnection(HttpToolsProtocol):
         if not is_answering:
             self.transport.write(_render_answer(error, self._framing.path))
         self.transport.close()
+        self._tell_gone()
 
     def _set_timer(self, seconds: float | None) -> None:
         if self._timer is not None:

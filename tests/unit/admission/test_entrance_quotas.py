@@ -12,6 +12,8 @@ from quota_tools import HandClocks, make_table, name_caller
 from ostiary.admission import Entrance, Gate, Room, enter
 from ostiary.admission.quotas import TenantQuotas, open_quotas
 from ostiary.admission.tenants import TenantLimits
+from ostiary.admission.usage_file import USAGE_FILE
+from ostiary.core.tickets import CheckedTensors
 from ostiary.errors import AdmissionRefused
 
 LIMITS = {"anna": TenantLimits(tokens_per_minute=100, priority=40), "bert": TenantLimits(priority=5)}
@@ -79,3 +81,16 @@ def test_the_ticket_bounds_an_answer_of_no_stated_length(
     assert free.ticket is not None
     assert stated.ticket is not None
     assert (free.ticket.answer_limit, stated.ticket.answer_limit) == (None, None)
+
+
+def test_what_takes_no_tokens_is_no_line_in_the_file(quotas: TenantQuotas, tmp_path: Path) -> None:
+    """A call of a function is a request, counted at the door. Nothing of it is held, also where nothing is left."""
+    gate = Gate(Room(rows=9, bytes=1 << 40, largest_bytes=1 << 40))
+    anna = Entrance(gate, name_caller("anna"), quotas)
+    enter(anna, make_checked(prompt=[1] * 90, max_tokens=10))
+    before = (tmp_path / USAGE_FILE).read_bytes()
+    tensors = CheckedTensors(body={}, buffers=(), outputs=(), timeout_seconds=None)
+    enter(anna, tensors).leave(7)
+    assert (tmp_path / USAGE_FILE).read_bytes() == before
+    assert (told := quotas.tell("anna").tokens) is not None
+    assert told.remaining == 0
