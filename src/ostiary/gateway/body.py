@@ -110,6 +110,8 @@ def _explain_bound(match: re.Match[str]) -> tuple[Code, str, str]:
 
 
 def _explain_length(match: re.Match[str]) -> tuple[Code, str, str]:
+    if match[2] == "<=" and match[3] == "0":  # so forms have lists of what we do not have
+        return CONTRACT_UNKNOWN_FIELD, "", "has entries, which are not supported here"
     kind = next((name for name in _ITEMS if name in match[1]), "array")
     if match[2] == ">=":
         return CONTRACT_RANGE, "", f"must have at least {match[3]} {_ITEMS[kind]}"

@@ -35,6 +35,7 @@ class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     bias: dict[str, float] | None = None
     short: Annotated[str, msgspec.Meta(max_length=3)] | None = None
     flag: bool = False
+    notes: Annotated[list[None], msgspec.Meta(max_length=0)] | None = None
 
 
 MALFORMED = {
@@ -78,6 +79,7 @@ MISFITS = {
     b'{"model":"a","flag":null}': ("CONTRACT_TYPE", "flag", "null"),
     b'{"model":"a","bias":{"1":"x"}}': ("CONTRACT_TYPE", "bias[...]", "a string, not a number"),
     b'{"model":"a","short":"abcd"}': ("CONTRACT_TOO_LONG", "short", "at most 3 characters"),
+    b'{"model":"a","notes":["x"]}': ("CONTRACT_UNKNOWN_FIELD", "notes", "not supported here"),
     b'{"model":"a","messages":[]}': ("CONTRACT_RANGE", "messages", "at least 1"),
     b'{"model":"a","messages":[{"role":"root","content":""}]}': ("CONTRACT_RANGE", "messages[0].role", "none of"),
     b'{"model":"a","messages":[{"role":"user"}]}': ("CONTRACT_TYPE", "messages[0].content", "missing"),

@@ -29,6 +29,9 @@ class ToolUseBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     name: str
     input: dict[str, Any]
     cache_control: Ephemeral | None = None
+    caller: None = None
+    """As clients send it back."""
+    toolset_name: None = None
 
 
 class ToolResultBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="tool_result"):
@@ -97,6 +100,7 @@ class MessagesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Metadata | None = None
     thinking: ThinkingOff | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
+    cache_control: Ephemeral | None = None
     container: None = None
     context_management: None = None
     mcp_servers: None = None
@@ -112,6 +116,7 @@ class CountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tools: _Tools | None = None
     tool_choice: ToolChoiceParam | None = None
     thinking: ThinkingOff | None = None
+    cache_control: Ephemeral | None = None
 
 
 class TokenCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,11 +26,30 @@ class FunctionCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ToolCallForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """In a message, as it was answered."""
+    """In an answer."""
 
     id: str
     function: FunctionCall
     type: Literal["function"] = "function"
+
+
+class SentFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """As clients send a call back."""
+
+    name: str
+    arguments: str
+    parsed_arguments: Any = None
+    """What OpenAI's client made of the arguments, which stand there as they were answered: used for nothing."""
+
+
+class SentCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A call in a message that a client sends back, with what it noted when it came."""
+
+    id: str
+    function: SentFunction
+    type: Literal["function"] = "function"
+    index: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Its place in the stream that it came by: used for nothing."""
 
 
 class MessageForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,13 +58,17 @@ class MessageForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[TextPart] | None = None
     name: str | None = None
-    tool_calls: Annotated[list[ToolCallForm], msgspec.Meta(max_length=int(MAX_TOOLS))] | None = None
+    tool_calls: Annotated[list[SentCall], msgspec.Meta(max_length=int(MAX_TOOLS))] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
     refusal: None = None
     audio: None = None
     function_call: None = None
     annotations: Annotated[list[None], msgspec.Meta(max_length=0)] | None = None
+    parsed: Any = None
+    """What OpenAI's client made of the content, which stands there as it was answered: used for nothing."""
+    provider_specific_fields: dict[str, None] | None = None
+    """LiteLLM notes there which fields of an answer were null."""
 
 
 class ToolForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,13 +121,14 @@ class ChatBody(SamplingBody, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     modalities: Annotated[list[Literal["text"]], msgspec.Meta(max_length=1)] | None = None
     safety_identifier: Label | None = None
     metadata: Labels | None = None
+    prompt_cache_key: Label | None = None
+    """A wish for a cache. Earlier prompts of the same key are known again without it: used for nothing."""
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
     audio: None = None
     function_call: None = None
     functions: None = None
     prediction: None = None
-    prompt_cache_key: None = None
     prompt_cache_retention: None = None
     reasoning_effort: None = None
     verbosity: None = None

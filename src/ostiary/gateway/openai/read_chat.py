@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import Operation, ParsedRequest
-from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
+from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, CONTRACT_UNKNOWN_FIELD, ContractRefused
 from ostiary.gateway.openai.chat_forms import ChatBody, MessageForm, ResponseFormat, ToolChoiceForm, ToolForm
 from ostiary.gateway.openai.sampling_forms import SAME_TO_ENGINE
 
@@ -18,7 +18,7 @@ def parse_chat(body: ChatBody, tenant: str | None) -> ParsedRequest:
     """Raises ContractRefused where fields contradict one another."""
     fields: dict[str, object] = {name: getattr(body, name) for name in _SAME}
     fields |= {
-        "messages": [_write_message(message) for message in body.messages],
+        "messages": [_write_message(message, f"messages[{place}]") for place, message in enumerate(body.messages)],
         "tools": None if not body.tools else [write_tool(tool) for tool in body.tools],
         "tool_choice": _write_choice(body),
         "response_format": write_format(body.response_format),
@@ -60,19 +60,26 @@ def describe_function(function: Any) -> dict[str, JsonValue]:
 
 
 def write_format(form: ResponseFormat | None) -> dict[str, object] | None:
-    if form is None or form.type == "text":
+    if form is None:
         return None
-    if form.type == "json_object":
-        return {"type": "json_object"}
-    if form.json_schema is None:
-        raise ContractRefused(
-            CONTRACT_TYPE, "response_format.json_schema is missing", field="response_format.json_schema"
-        )
-    return {"type": "json_schema", "schema": form.json_schema.schema}
+    if (form.type == "json_schema") != (form.json_schema is not None):
+        field = "response_format.json_schema"
+        raise ContractRefused(CONTRACT_TYPE, f"{field} goes with type json_schema, and with no other", field=field)
+    if form.json_schema is not None:
+        return {"type": "json_schema", "schema": form.json_schema.schema}
+    return {"type": "json_object"} if form.type == "json_object" else None
 
 
-def _write_message(message: MessageForm) -> dict[str, object]:
+_OF_ONE_ROLE: Final = {"tool_calls": "assistant", "reasoning_content": "assistant", "tool_call_id": "tool"}
+"""Most templates look for them nowhere else: there they would be left out without a word."""
+
+
+def _write_message(message: MessageForm, where: str) -> dict[str, object]:
     """`developer` is the newer word for what every template knows as `system`."""
+    for name, role in _OF_ONE_ROLE.items():
+        if getattr(message, name) and message.role != role:
+            field = f"{where}.{name}"
+            raise ContractRefused(CONTRACT_UNKNOWN_FIELD, f"{field} is only for the role {role}", field=field)
     made: dict[str, object] = {"role": "system" if message.role == "developer" else message.role}
     if isinstance(message.content, list):
         made["content"] = "".join(part.text for part in message.content)

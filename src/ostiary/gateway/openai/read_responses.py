@@ -15,9 +15,9 @@ from ostiary.gateway.openai.responses_forms import (
     Items,
     JsonObjectForm,
     NamedTool,
-    OutputText,
     ResponsesBody,
     SchemaForm,
+    SentText,
 )
 
 
@@ -91,7 +91,7 @@ def _write_call(item: Item) -> JsonValue:
     return {"id": item.call_id, "type": "function", "function": function}
 
 
-def _join(content: str | Sequence[InputText | OutputText] | None) -> str:
+def _join(content: str | Sequence[InputText | SentText] | None) -> str:
     return content if isinstance(content, str) else "".join(part.text for part in content or ())
 
 

@@ -27,12 +27,24 @@ class OutputText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     logprobs: _None | None = None
 
 
+class SentText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="output_text"):
+    """What a model said, as clients send it back."""
+
+    text: str
+    annotations: _None = []
+    logprobs: _None | None = None
+    parsed: Any = None
+    """What OpenAI's client made of the text, which stands there as it was answered: used for nothing."""
+
+
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message, where it has no type; a call that was made; or what came of one. Each has fields of its own."""
+    """A message, where it has no type; a call that was made; or what came of one. Each has fields of its own; those
+    that may only be null are what clients send back.
+    """
 
     type: Literal["message", "function_call", "function_call_output"] = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | list[InputText | OutputText] | None = None
+    content: str | list[InputText | SentText] | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
@@ -40,6 +52,11 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: str | list[InputText] | None = None
     id: str | None = None
     status: Status | None = None
+    parsed_arguments: Any = None
+    """What OpenAI's client made of the arguments: used for nothing."""
+    caller: None = None
+    namespace: None = None
+    phase: None = None
 
 
 class FunctionTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,6 +129,9 @@ class ResponsesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Labels | None = None
     user: Label | None = None
     safety_identifier: Label | None = None
+    prompt_cache_key: Label | None = None
+    """A wish for a cache. Earlier prompts of the same key are known again without it: used for nothing."""
+    include: _None | None = None
     store: Literal[False] | None = None
     background: Literal[False] | None = None
     truncation: Literal["disabled"] | None = None
@@ -119,11 +139,9 @@ class ResponsesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     top_logprobs: Literal[0] | None = None
     context_management: None = None
     conversation: None = None
-    include: None = None
     max_tool_calls: None = None
     previous_response_id: None = None
     prompt: None = None
-    prompt_cache_key: None = None
     prompt_cache_retention: None = None
     reasoning: None = None
 
