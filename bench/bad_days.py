@@ -1,12 +1,13 @@
 """How long bad days last: until the next request is answered when a model's process was killed, and among a crowd.
 
-    python bench/bad_days.py                    a Llama of 17 million made-up weights, eight deaths
+    python bench/bad_days.py                    a Llama of 17 million made-up weights, eight servers
     python bench/bad_days.py --size large
 
 Each death ends the process of the model with SIGKILL in the middle of a stream. Measured from there: until that
 stream has its last event, which is an error, and until a request that was sent at once is answered. One that is
 told to come again because it came before the server had noticed does so at once, and is counted: there should be
-none. Each has a server of its own: a model that dies again within ten minutes is started ever later (docs/cell.md).
+none. Each server sees as many deaths as its model may have within ten minutes, told apart: after the third there is
+a pause before the next process (docs/cell.md). One more would be quarantine.
 Then how long one client waits for its first token alone, and while a thousand connections say nothing, half a head
 or half a body.
 """
@@ -37,6 +38,8 @@ from process_looks import list_workers
 from ostiary.testing import sign_model
 
 WANTED_SECONDS: Final = 1.0
+IN_A_ROW: Final = 3
+"""As many as a model may have, unless somebody set its `restarts`."""
 CROWD: Final = 1_000
 SETTINGS: Final = '[server]\nhead_time = "1 h"\nbody_time = "1 h"\nidle_time = "1 h"\n'
 
@@ -44,7 +47,7 @@ SETTINGS: Final = '[server]\nhead_time = "1 h"\nbody_time = "1 h"\nidle_time = "
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="usual")
-    parser.add_argument("--deaths", type=int, default=8)
+    parser.add_argument("--servers", type=int, default=8, help=f"each with {IN_A_ROW} deaths")
     parser.add_argument("--requests", type=int, default=40, help="alone, and among the crowd")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -65,7 +68,7 @@ def main() -> int:
             ]
             return serving_ostiary(str(folder / "load"), *arguments)
 
-        held = measure_deaths(serve, options.deaths)
+        held = measure_deaths(serve, options.servers)
         with serve(-1) as server:
             measure_crowd(server, options.requests)
     return 0 if held else 1
@@ -75,23 +78,30 @@ def make_body(number: int, tokens: int, **more: Any) -> dict[str, Any]:
     return {"model": "load", "prompt": make_prompt(32, number), "max_tokens": tokens, "temperature": 0, **more}
 
 
-def measure_deaths(serve: Callable[[int], AbstractContextManager[RunningServer]], deaths: int) -> bool:
-    usual, told, answered, again = [], [], [], 0
-    for number in range(deaths):
+def measure_deaths(serve: Callable[[int], AbstractContextManager[RunningServer]], servers: int) -> bool:
+    usual: list[float] = []
+    told: list[list[float]] = [[] for _ in range(IN_A_ROW)]
+    answered: list[list[float]] = [[] for _ in range(IN_A_ROW)]
+    again = 0
+    for number in range(servers):
         with serve(number) as server:
             asyncio.run(ask(server.port, make_body(0, 1), server.key))
             usual.append(check(asyncio.run(ask(server.port, make_body(1, 1), server.key))).seconds)
-            a, b, twice = asyncio.run(kill_one(server, 2))
-        told.append(a)
-        answered.append(b)
-        again += twice
+            for death in range(IN_A_ROW):
+                a, b, twice = asyncio.run(kill_one(server, 2 + 3 * death))
+                told[death].append(a)
+                answered[death].append(b)
+                again += twice
     show("usually, an answer of one token", usual)
-    show("killed: until its stream was told", told)
-    show("killed: until the next is answered", answered)
+    for death in range(IN_A_ROW):
+        show(f"death {death + 1}: until its stream was told", told[death])
+        show(f"death {death + 1}: until the next is answered", answered[death])
+    late = sum(each >= WANTED_SECONDS for death in answered for each in death)
     print(
-        f"{again} of {deaths} came too soon and asked twice; wanted: the next is answered within {WANTED_SECONDS} s"
+        f"{again} of {servers * IN_A_ROW} came too soon and asked twice; {late} were answered later than wanted, "
+        f"which is within {WANTED_SECONDS} s"
     )
-    return max(answered) < WANTED_SECONDS
+    return not late
 
 
 async def kill_one(server: RunningServer, number: int) -> tuple[float, float, bool]:

@@ -11,7 +11,7 @@ from ostiary.cell.ending import Cause, Ending, explain_ending
 from ostiary.cell.explain_layers import DOES, WITHOUT
 from ostiary.cell.profile import Layer
 from ostiary.cell.quarantine import Quarantine
-from ostiary.cell.restart import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, WINDOW_SECONDS
+from ostiary.cell.restart import AT_ONCE, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, WINDOW_SECONDS
 from ostiary.cli.main import main
 from ostiary.errors import CODES
 
@@ -41,7 +41,7 @@ def test_codes_and_numbers_are_those_of_the_code() -> None:
     for word in re.findall(r"`([A-Z]+_[A-Z_]+)`", PAGE):
         assert word in CODES
     assert WINDOW_SECONDS == 600
-    assert FIRST_DELAY_SECONDS == 0.5
+    assert (AT_ONCE, FIRST_DELAY_SECONDS) == (2, 0.25)
     assert f"up to {LONGEST_DELAY_SECONDS:.0f} seconds" in PAGE
 
 
