@@ -174,6 +174,41 @@ def test_what_does_not_fit_is_refused_and_the_connection_ends(lasting: RunningDo
     assert lasting.get("/hello").body == b"hello"
 
 
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+LONG_HEAD = b"GET /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\nx: " + b"a" * 30_000
+BROKEN = b"transfer-encoding: chunked\r\nx-request-id: mine\r\ntraceparent: " + TRACE + b"\r\n\r\nzz\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "shape"),
+    [
+        (LONG_HEAD, 431, "openai"),
+        (b"TRACE /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 405, "openai"),
+        (b"POST /v1/messages HTTP/1.1\nhost: 127.0.0.1\n\n", 400, "anthropic"),
+        (b"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nx : y\r\n\r\n", 400, "anthropic"),
+        (b"GET /v2/models/" + b"a" * 30_000, 431, "inference"),
+        (b"POST /v1/chat", 408, "openai"),
+        (b"POST /v1/messages HTTP/1.1\r\nhost: 127", 408, "anthropic"),
+    ],
+)
+def test_a_head_that_never_became_a_request_is_refused_in_the_words_of_its_address(
+    sent: bytes, status: int, shape: str, handlers: Handlers
+) -> None:
+    with running_door(handlers.routes(), server=replace(QUICK, head_time=1)) as door:
+        answer = parse_answer(door.exchange(sent))
+    assert answer.status == status
+    error = answer.json["error"]
+    found = "inference" if isinstance(error, str) else "anthropic" if "type" in answer.json else "openai"
+    assert found == shape
+
+
+def test_a_body_that_is_refused_on_its_way_is_told_with_the_ids_of_its_request(lasting: RunningDoor) -> None:
+    answer = parse_answer(lasting.exchange(b"POST /echo HTTP/1.1\r\nhost: 127.0.0.1\r\n" + BROKEN))
+    assert (answer.status, answer.code) == (400, "GATEWAY_FRAMING")
+    assert answer.headers["x-request-id"] == "mine"
+    assert answer.headers["traceparent"].split("-")[1].encode() == TRACE.split(b"-")[1]
+
+
 def test_what_was_refused_is_counted_for_the_record(handlers: Handlers) -> None:
     with running_door(handlers.routes()) as door:
         for _ in range(3):

@@ -174,7 +174,7 @@ def test_a_stream_tells_the_code_and_no_secret(name: str, dialect: Dialect) -> N
 
 @pytest.mark.parametrize("name", CODES)
 def test_a_connection_that_never_had_a_request_is_told_the_same(name: str) -> None:
-    told = _render_answer(make_error(CODES[name]), "/v1/chat/completions").decode()
+    told = _render_answer(make_error(CODES[name]), "/v1/chat/completions", {}).decode()
     assert told.startswith(f"HTTP/1.1 {CODES[name].http} ")
     assert json.loads(told.partition("\r\n\r\n")[2])["error"]["code"] == name
     assert not [secret for secret in SECRETS if secret in told]

@@ -8,7 +8,7 @@ does not take its answer, the number of connections.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -21,7 +21,7 @@ from ostiary.errors import GATEWAY_BUSY, GATEWAY_FRAMING, GATEWAY_TOO_SLOW, Gate
 from ostiary.gateway.authenticators import NO_PEER, Peer
 from ostiary.gateway.dialects import choose_dialect
 from ostiary.gateway.errors import render_error
-from ostiary.gateway.framing import Phase, RequestFraming
+from ostiary.gateway.framing import Phase, RequestFraming, find_path
 from ostiary.gateway.receive_direct import DirectReceiver
 from ostiary.gateway.request_ids import read_request_ids
 
@@ -347,7 +347,9 @@ class DoorConnection(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         if not is_answering:
-            self.transport.write(_render_answer(error, self._framing.path))
+            told = cycle.scope["headers"] if is_waiting else ()
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in told}
+            self.transport.write(_render_answer(error, self._framing.path, headers))
         self.transport.close()
         self._tell_gone()
 
@@ -362,6 +364,8 @@ class DoorConnection(HttpToolsProtocol):
             self.transport.close()  # nobody asked anything
         else:
             what = "the head" if self._framing.is_at_head else "the body"
+            if self._framing.is_at_head:
+                self._framing.path = find_path(bytes(self._buffer))
             self._refuse(GatewayRefused(GATEWAY_TOO_SLOW, f"{what} did not arrive in time"))
 
 
@@ -372,15 +376,15 @@ def _make_parser(connection: DoorConnection) -> httptools.HttpRequestParser:
     return parser
 
 
-def _render_answer(error: OstiaryError, path: str) -> bytes:
-    """An answer to what never became a request."""
-    ids = read_request_ids({})
+def _render_answer(error: OstiaryError, path: str, headers: Mapping[str, str]) -> bytes:
+    """An answer to what never became a request. `headers`: of its head, where that was read."""
+    ids = read_request_ids(headers)
     rendered = render_error(error, choose_dialect(path), ids.correlation_id)
-    headers = (
+    told = (
         *rendered.headers,
         *ids.headers(),
         ("content-length", str(len(rendered.body))),
         ("connection", "close"),
     )
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in told)
     return STATUS_LINE[rendered.status] + lines.encode("ascii") + b"\r\n" + rendered.body

@@ -28,6 +28,10 @@ _BARE: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (/[!\"$-~]*) HTTP/(\d)\.(\d)")
 _VERSION: Final = re.compile(rb"[^ ]* [^ ]* HTTP/(\d)\.(\d)")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
+_ADDRESS: Final = re.compile(rb"[!-~]{1,16} (/[!-~]{0,255})")
+"""In whatever begins like a request: in whose words to say what is wrong with it."""
+_AFTER_PATH: Final = re.compile(r"[?#]")
+_BEGINNING_BYTES: Final = 300
 _PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 _CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
@@ -85,7 +89,12 @@ class RequestFraming:
         Raises GatewayRefused: the connection is of no use then.
         """
         if self.phase is Phase.HEAD:
-            return self._take_head(buffer)
+            begun = bytes(buffer[:_BEGINNING_BYTES])
+            try:
+                return self._take_head(buffer)
+            except GatewayRefused:
+                self.path = find_path(begun)
+                raise
         if self.phase is Phase.CHUNK_SIZE:
             return self._take_chunk_size(buffer)
         if self.phase in (Phase.CHUNK_END, Phase.LAST):
@@ -218,6 +227,12 @@ class RequestFraming:
         del buffer[:2]
         self.phase = Phase.CHUNK_SIZE if self.phase is Phase.CHUNK_END else Phase.COMPLETE
         return b"\r\n"
+
+
+def find_path(begun: bytes) -> str:
+    """Where something wants to go that may never become a request; "" where that cannot be told."""
+    found = _ADDRESS.match(begun)
+    return "" if found is None else _AFTER_PATH.split(found[1].decode("ascii"), maxsplit=1)[0]
 
 
 def _unframed(what: str) -> GatewayRefused:

@@ -169,3 +169,25 @@ def test_how_the_bytes_arrive_does_not_matter(data: st.DataObject) -> None:
     edges = [0, *cuts, len(request)]
     parts = [request[a:b] for a, b in pairwise(edges)]
     assert feed(parts)[0] == feed([request])[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (HEAD + b"a: b\nc: d\r\n\r\n", "/v1/x"),
+        (HEAD + b"a" * 30_000, "/v1/x"),
+        (HEAD + b"a : b\r\n\r\n", "/v1/x"),
+        (b"GET /v1/" + b"a" * 10_000, "/v1/" + "a" * 252),
+        (b"TRACE /v1/x?y HTTP/1.1\r\nhost: h\r\n\r\n", "/v1/x"),
+        (b"GET /v1/x#y HTTP/1.1\r\nhost: h\r\n\r\n", "/v1/x"),
+        (b"GET /v1/x HTTP/3.0\r\nhost: h\r\n\r\n", "/v1/x"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""),
+        (b"\x16\x03\x01", ""),
+    ],
+)
+def test_where_a_head_that_is_refused_wanted_to_go(data: bytes, path: str) -> None:
+    """So that it is refused in the words of that address."""
+    framing = RequestFraming()
+    with pytest.raises(GatewayRefused):
+        framing.take(bytearray(data))
+    assert framing.path == path
