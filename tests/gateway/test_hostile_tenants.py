@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,12 +18,14 @@ from cell_tools import LINUX_ONLY, PATIENCE
 from door_tools import QUICK, head, parse_answer, read_all, running_door
 from keeper_tools import LIMIT, ask, keeping, publish, speaking
 from quota_tools import HandClocks, begin_server, wait_for
-from served_functions import serve_functions
+from served_functions import INPUT, flat, request, serve_functions
 
 from ostiary.admission.tenants import TenantLimits
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.client_key import make_key
 from ostiary.gateway.keys import ClientKeys
+from ostiary.gateway.oip import rest
+from ostiary.gateway.oip.read_infer import InferRequest, parse_infer
 from ostiary.gateway.reply import JsonReply, Reply
 from ostiary.gateway.route import Dialect, Route
 from ostiary.testing import FakeEngine
@@ -97,10 +100,45 @@ def test_what_one_tenant_has_read_is_read_by_turns() -> None:
         wait_for(lambda: door.door.requests == len(crowd))
         other = stack.enter_context(door.connect(PATIENCE))
         other.sendall(post(OTHER[1], text))
-        wait_for(lambda: door.door._turns.tenants == 2)
+        wait_for(lambda: door.door.long_work.tenants == 2)
         release.set()
         for connection in (*crowd, other):
             assert parse_answer(read_all(connection)).json == {"length": 70_000}
+    assert order.index("other") <= 2
+
+
+def test_what_one_tenant_asks_of_functions_is_read_by_turns_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, release = threading.Semaphore(0), threading.Event()
+    order: list[str | None] = []
+
+    def parse_slowly(*given: Any) -> InferRequest:
+        entered.release()
+        assert release.wait(PATIENCE)
+        found = parse_infer(*given)
+        order.append(found.id)
+        return found
+
+    def write(key: str, name: str) -> bytes:
+        text = json.dumps(request({**INPUT, "data": flat()}, id=name)).encode() + b" " * 70_000
+        told = (f"authorization: Bearer {key}", f"content-length: {len(text)}", "connection: close")
+        return head("POST", "/v2/models/scaled/infer", *told) + text
+
+    monkeypatch.setattr(rest, "parse_infer", parse_slowly)
+    with FakeEngine(), serve_functions(tmp_path, keys=KEYS, server=PATIENT) as served, ExitStack() as stack:
+        door = served.door
+        crowd = [stack.enter_context(door.connect(PATIENCE)) for _ in range(6)]
+        for connection in crowd:
+            connection.sendall(write(GREEDY[1], "greedy"))
+        assert entered.acquire(timeout=PATIENCE)
+        wait_for(lambda: door.door.requests == len(crowd))
+        other = stack.enter_context(door.connect(PATIENCE))
+        other.sendall(write(OTHER[1], "other"))
+        wait_for(lambda: door.door.long_work.tenants == 2)
+        release.set()
+        for connection in (*crowd, other):
+            assert parse_answer(read_all(connection)).status == 200
     assert order.index("other") <= 2
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -41,6 +40,7 @@ from ostiary.gateway.asked import Asked
 from ostiary.gateway.authenticators import NO_PEER, Authenticators, Peer
 from ostiary.gateway.body import parse_body
 from ostiary.gateway.dialects import choose_dialect
+from ostiary.gateway.long_work import SHORT_BYTES, LongWork
 from ostiary.gateway.origins import Origins, choose_origins
 from ostiary.gateway.places import Places
 from ostiary.gateway.rate_limits import render_rate_limits
@@ -51,7 +51,6 @@ from ostiary.gateway.route import Dialect, Route
 from ostiary.gateway.served import Holding, ServedModels
 from ostiary.gateway.settings import Server
 from ostiary.gateway.tally import RefusalTally
-from ostiary.gateway.turns import Turns
 
 if TYPE_CHECKING:
     from ostiary.admission.quotas import TenantQuotas
@@ -62,8 +61,6 @@ _Headers: TypeAlias = Mapping[str, str]
 
 _JSON: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 _QUERY_FIELDS: Final = 16
-_SHORT_BYTES: Final = 65_536
-"""Read in a millisecond or two."""
 
 
 class Door:
@@ -98,8 +95,7 @@ class Door:
         self._places: Final = Places(server.requests)
         self._coming: Final = Places(server.connections)
         """Bodies that are not there yet: each keeps a connection from everybody else."""
-        self._reading: Final = ThreadPoolExecutor(1, "ostiary-bodies")
-        self._turns: Final = Turns(1)
+        self.long_work: Final = LongWork()
         self._router: Final = _make_router(self, routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -225,6 +221,7 @@ class Door:
                 models=self.models,
                 holding=holding,
                 quotas=self.quotas,
+                long_work=self.long_work,
             )
             if route.method == "POST":
                 await self._receive(route, asked, scope, receive)
@@ -259,11 +256,9 @@ class Door:
         await answering.send_reply(reply)
 
     async def _read_body(self, data: bytes, form: type[msgspec.Struct], tenant: str) -> msgspec.Struct:
-        """Long ones in a thread, one after the other: reading the longest takes a second, in which others go on."""
-        if len(data) <= _SHORT_BYTES:
+        if len(data) <= SHORT_BYTES:
             return parse_body(data, form)
-        async with self._turns.take(tenant):
-            return await asyncio.get_running_loop().run_in_executor(self._reading, parse_body, data, form)
+        return await self.long_work.do(tenant, partial(parse_body, data, form))
 
 
 class _Visit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from ostiary.core.requests import ParsedRequest
     from ostiary.core.tensors import ParsedTensors
     from ostiary.core.tickets import AnsweredTensors
+    from ostiary.gateway.long_work import LongWork
     from ostiary.gateway.served import Holding, ServedModel, ServedModels
 
 
 TIMEOUT_HEADER: Final = "ostiary-timeout"
 """In seconds: how long the client waits for the end of its answer."""
 _SECONDS: Final = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,6})?", re.ASCII)
+_T = TypeVar("_T")
 _Request = TypeVar("_Request", "ParsedRequest", "ParsedTensors")
 
 
@@ -48,6 +50,7 @@ class Asked:
     models: ServedModels
     holding: Holding
     """Lets go of the models that were chosen for it when its answer is over."""
+    long_work: LongWork
     quotas: Quotas | None = None
     """Of all tenants; None: nobody has any."""
 
@@ -82,6 +85,10 @@ class Asked:
             return request
         seconds: object = float(text) if _SECONDS.fullmatch(text) else text
         return replace(request, timeout_seconds=seconds)
+
+    async def work_long(self, act: Callable[[], _T]) -> _T:
+        """In a thread, when it is the turn of whoever asks."""
+        return await self.long_work.do(self.caller.tenant, act)
 
     def judge_tokens(self, tokens: int) -> None:
         """Of a request in several parts, before the first is asked. Raises AdmissionRefused where not all fit."""

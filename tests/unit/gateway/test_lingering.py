@@ -55,9 +55,13 @@ def test_it_is_written_before_the_connection_is_closed(transport: LingeringTrans
 
 
 def test_it_is_written_where_something_fails(transport: LingeringTransport, under: Transport) -> None:
-    with pytest.raises(ValueError, match="meanwhile"), transport.gather():
-        transport.write(b"head")
-        raise ValueError("meanwhile")
+    def fail() -> None:
+        with transport.gather():
+            transport.write(b"head")
+            raise ValueError("meanwhile")
+
+    with pytest.raises(ValueError, match="meanwhile"):
+        fail()
     assert under.done == [b"head"]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc  # type: ignore[import-untyped]
@@ -20,6 +21,7 @@ from ostiary.gateway.asked import Asked
 from ostiary.gateway.choose_model import choose_function
 from ostiary.gateway.errors import render_error_status
 from ostiary.gateway.health import could_answer, is_live, is_ready
+from ostiary.gateway.long_work import SHORT_BYTES
 from ostiary.gateway.oip.grpc_peer import find_peer
 from ostiary.gateway.oip.messages import (
     NamedModel,
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
     from ostiary.gateway.served import ServedModel
 
 SERVICE: Final = "inference.GRPCInferenceService"
-_SHORT_BYTES: Final = 65_536
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {code.value[0]: code for code in grpc.StatusCode}
 _Answer: TypeAlias = Callable[[Asked, bytes], Awaitable[bytes]]
 
@@ -144,6 +145,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
             models=self._door.models,
             holding=holding,
             quotas=self._door.quotas,
+            long_work=self._door.long_work,
         )
 
     async def _tell_ready(self, asked: Asked, _message: bytes) -> bytes:
@@ -151,15 +153,15 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 async def _infer(asked: Asked, data: bytes) -> bytes:
-    is_short = len(data) <= _SHORT_BYTES
-    message = parse_infer_message(data) if is_short else await asyncio.to_thread(parse_infer_message, data)
+    is_short = len(data) <= SHORT_BYTES
+    message = parse_infer_message(data) if is_short else await asked.work_long(partial(parse_infer_message, data))
     model, contract = await choose_function(asked, message.model.name)
     if message.model.version:
         judge_version(model, message.model.version)
     if is_short:
         request = read_infer_message(message, contract)
     else:
-        request = await asyncio.to_thread(read_infer_message, message, contract)
+        request = await asked.work_long(partial(read_infer_message, message, contract))
     del data, message
     answer = await asked.ask_function(model, ParsedTensors(request.inputs))
     return write_infer_message(model.name, name_version(model), request, answer.outputs)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from ostiary.core.tensors import ParsedTensors
@@ -11,6 +11,7 @@ from ostiary.errors import GATEWAY_MEDIA_TYPE, GatewayRefused
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.choose_model import choose_function
 from ostiary.gateway.health import could_answer, is_live, is_ready
+from ostiary.gateway.long_work import SHORT_BYTES
 from ostiary.gateway.oip.forms import (
     InferAnswer,
     InferBody,
@@ -29,8 +30,6 @@ from ostiary.gateway.route import Dialect, Handler, Route
 from ostiary.gateway.served import ServedModel
 
 _JSON: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
-_SHORT_BYTES: Final = 65_536
-"""Of JSON: read in a millisecond or two."""
 _MANY_NUMBERS: Final = 4_096
 """Written in JSON in a millisecond or two."""
 _ALIGNMENT: Final = 64
@@ -43,16 +42,15 @@ async def infer(asked: Asked, data: bytes | memoryview) -> Reply:
     _judge_media_type(asked.headers.get("content-type"), has_binary=HEADER_LENGTH in asked.headers)
     header, binary = split_body(data, asked.headers.get(HEADER_LENGTH))
     del data
-    if len(header) <= _SHORT_BYTES:
+    if len(header) <= SHORT_BYTES:
         request = parse_infer(header, binary, contract)
     else:
-        request = await asyncio.to_thread(parse_infer, header, binary, contract)
-    del binary
+        request = await asked.work_long(partial(parse_infer, header, binary, contract))
+    del header, binary
     answer = await asked.ask_function(model, ParsedTensors(request.inputs))
     numbers = sum(answer.outputs[item.name].elements for item in request.wanted if not item.is_binary)
-    if numbers <= _MANY_NUMBERS:
-        return write_infer(model.name, name_version(model), request, answer.outputs)
-    return await asyncio.to_thread(write_infer, model.name, name_version(model), request, answer.outputs)
+    write = partial(write_infer, model.name, name_version(model), request, answer.outputs)
+    return write() if numbers <= _MANY_NUMBERS else await asked.work_long(write)
 
 
 async def tell_model(asked: Asked, _body: object) -> Reply:
