@@ -45,6 +45,8 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["ok", "draining", "failing"]
     workers: Workers
     models: Models
+    disk: Literal["ok", "full"]
+    """Full: what has to be recorded could not be, so nothing is answered until there is room."""
 
 
 def make_health_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
@@ -53,7 +55,7 @@ def make_health_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
         return _reply("ok" if is_live(asked.models) else "failing", asked.models)
 
     async def tell_ready(asked: Asked, _body: object) -> Reply:
-        """Failing where one of the models could not answer."""
+        """Failing where one of the models could not answer, or nothing of it could be recorded."""
         if is_draining():
             return _reply("draining", asked.models)
         return _reply("ok" if is_ready(asked.models) else "failing", asked.models)
@@ -86,7 +88,7 @@ def is_live(models: ServedModels) -> bool:
 
 
 def is_ready(models: ServedModels) -> bool:
-    return all(could_answer(model) for model in models.by_name.values())
+    return not models.is_disk_full and all(could_answer(model) for model in models.by_name.values())
 
 
 def could_answer(model: ServedName) -> bool:
@@ -103,5 +105,6 @@ def _reply(status: Literal["ok", "draining", "failing"], models: ServedModels) -
         status,
         Workers(**{name: workers.count(name) for name in ("running", "resting", "quarantined", "closed")}),
         Models(len(loaded), len(named) - len(loaded) - failing, failing),
+        "full" if models.is_disk_full else "ok",
     )
     return JsonReply(told, status=200 if status == "ok" else 503)

@@ -98,6 +98,8 @@ class ServedModels:
         self._names: Final = {model.name: ServedName(model.name, model.created, model) for model in models}
         self._load: Final = load
         self._on_let_go: Final = on_let_go
+        self.is_disk_full = False
+        """Whether nothing could be recorded, so that nothing is answered. Set from any thread."""
 
     @property
     def by_name(self) -> Mapping[str, ServedName]:

@@ -38,6 +38,7 @@ from ostiary.gateway.routes import gather_routes
 from ostiary.gateway.served import ServedModel, ServedModels
 from ostiary.gateway.server import run_server
 from ostiary.gateway.settings import Server
+from ostiary.gateway.state_disk import StateDisk
 from ostiary.gateway.state_lock import locked_state
 from ostiary.gateway.tally import RefusalTally
 from ostiary.gateway.versions import Versions
@@ -180,9 +181,13 @@ def serve_models(
                     on_listening=tell_listening,
                     flush=flush,
                     tls=tls,
-                    looks=(credentials.look,),
+                    looks=(credentials.look, disk.look),
                 )
 
+        def tell_full(is_full: bool) -> None:
+            keeper.models.is_disk_full = is_full
+
+        disk = StateDisk(place, tell_full, told.on_note)
         bounds = make_bounds(server, connections, tally)
         try:
             with asyncio.Runner(loop_factory=_choose_loop()) as runner:
