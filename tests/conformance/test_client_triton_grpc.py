@@ -25,6 +25,7 @@ pb = pytest.importorskip("tritonclient.grpc.service_pb2")
 utils = pytest.importorskip("tritonclient.utils")
 pytestmark = LINUX_ONLY
 ROWS = numpy.array([[1, 2, 3], [4, 5, 6]], "f4")
+SAID = "Zanzibar-7731"
 SERVICE = "/inference.GRPCInferenceService"
 
 
@@ -166,6 +167,7 @@ HOSTILE = [
         "CONTRACT_DTYPE",
         "inputs[0].datatype",
     ),
+    (make_request(make_input(name="z"), raw_input_contents=[RAW]), "CONTRACT_UNKNOWN_FIELD", "inputs[0].name"),
     (make_request(make_input(datatype="BYTES"), raw_input_contents=[RAW]), "CONTRACT_DTYPE", "inputs[0].datatype"),
     (make_request(make_input(contents=CONTENTS), raw_input_contents=[RAW]), "CONTRACT_TYPE", "inputs[0].contents"),
     (make_request(make_input()), "CONTRACT_SHAPE", "inputs[0].contents.fp32_contents"),
@@ -239,6 +241,25 @@ def test_the_client_understands_what_is_refused(client: Any) -> None:
         with pytest.raises(utils.InferenceServerException) as caught:
             client.infer("scaled", [give(ROWS)], **more)
         assert "parameters." in caught.value.message()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pb.ModelInferRequest(model_name=SAID),
+        pb.ModelInferRequest(model_name="scaled", model_version=SAID),
+        make_request(make_input(name=SAID), raw_input_contents=[RAW]),
+        make_request(make_input(datatype=SAID), raw_input_contents=[RAW]),
+        make_request(make_input(name=SAID, datatype=SAID), raw_input_contents=[RAW]),
+        make_request(make_input(name=SAID), make_input(name=SAID), raw_input_contents=[RAW, RAW]),
+        make_request(make_input(), raw_input_contents=[RAW], outputs=[OUTPUT(name=SAID)]),
+        make_request(make_input(), id=SAID),
+    ],
+)
+def test_no_word_of_a_refused_message_is_repeated(channel: Any, asked: Any) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        call(channel, "ModelInfer", asked.SerializeToString())
+    assert SAID not in f"{caught.value.details()} {caught.value.trailing_metadata()}"
 
 
 @pytest.mark.parametrize("method", ["ModelConfig", "RepositoryModelLoad", "SystemSharedMemoryRegister", "Other"])

@@ -75,12 +75,15 @@ def test_infer_in_the_background(client: Any) -> None:
     [
         (lambda c: c.infer("nobody", [give(ROWS)]), "it names none of them"),
         (lambda c: c.infer("llama", [give(ROWS)]), "language model"),
-        (lambda c: c.infer("scaled", [give(ROWS)], model_version="9"), "no version '9'"),
+        (lambda c: c.infer("scaled", [give(ROWS)], model_version="9"), "version: another version"),
         (lambda c: c.infer("scaled", [give(ROWS * 9)]), "outside of"),
         (lambda c: c.infer("scaled", [give(ROWS * numpy.nan)]), "no finite number"),
-        (lambda c: c.infer("scaled", [give(ROWS.astype("f8"))]), "FP64"),
+        (lambda c: c.infer("scaled", [give(ROWS.astype("f8"))]), "inputs[0].datatype is not FP32"),
         (lambda c: c.infer("scaled", [give(ROWS.T.copy())]), "this function takes"),
-        (lambda c: c.infer("scaled", [give(ROWS, name="z")]), "takes x"),
+        (
+            lambda c: c.infer("scaled", [give(ROWS, name="z")]),
+            "inputs[0].name is no input of this function; it takes x",
+        ),
         (lambda c: c.infer("scaled", [give(ROWS)], sequence_id=3), "parameters.sequence_"),
         (lambda c: c.infer("scaled", [give(ROWS)], priority=3), "parameters.priority"),
         (lambda c: c.infer("scaled", [give(ROWS)], timeout=3), "parameters.timeout"),

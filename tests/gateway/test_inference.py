@@ -123,14 +123,14 @@ def test_binary_in_and_json_out_and_the_other_way(served: Served) -> None:
         (request(WHOLE, outputs=[{"name": "y"}, {"name": "y"}]), b"", "CONTRACT_TYPE", "outputs[1].name"),
         (request(WHOLE, WHOLE), b"", "CONTRACT_TYPE", "inputs[1].name"),
         (request(), b"", "CONTRACT_TYPE", "x"),
-        (request({**WHOLE, "name": "other"}), b"", "CONTRACT_UNKNOWN_FIELD", "other"),
+        (request({**WHOLE, "name": "other"}), b"", "CONTRACT_UNKNOWN_FIELD", "inputs[0].name"),
+        (request(WHOLE, {**WHOLE, "name": "other"}), b"", "CONTRACT_UNKNOWN_FIELD", "inputs[1].name"),
         (request(INPUT), b"", "CONTRACT_TYPE", "inputs[0].data"),
         (request({**WHOLE, **binary_input()}), PACKED, "CONTRACT_TYPE", "inputs[0].data"),
         (request({**WHOLE, "datatype": "FP64"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
         (request({**WHOLE, "datatype": "BYTES"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
         (request({**WHOLE, "datatype": "__class__"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
         (request({**WHOLE, "datatype": "INT32"}), b"", "CONTRACT_DTYPE", "inputs[0].datatype"),
-        (request({**WHOLE, "name": "z", "datatype": "FP16"}), b"", "CONTRACT_TYPE", "inputs[0].data"),
         (request({**WHOLE, "shape": [3, 3]}), b"", "CONTRACT_SHAPE", "inputs[0].data"),
         (request({**WHOLE, "shape": [2, -3]}), b"", "CONTRACT_RANGE", "inputs[0].shape[1]"),
         (request({**WHOLE, "shape": [1 << 40, 3]}), b"", "CONTRACT_RANGE", "inputs[0].shape[0]"),
@@ -153,12 +153,6 @@ def test_binary_in_and_json_out_and_the_other_way(served: Served) -> None:
             "CONTRACT_SHAPE",
             "inputs[0].parameters.binary_data_size",
         ),
-        (
-            request(binary_input(), binary_input(name="z")),  # the same bytes, claimed twice
-            PACKED,
-            "CONTRACT_SHAPE",
-            "inputs[1].parameters.binary_data_size",
-        ),
         (request(binary_input(12, shape=[1, 3])), PACKED, "GATEWAY_BODY_MALFORMED", "inputs"),
         (request(binary_input()), PACKED[:-4] + struct.pack("<f", float("nan")), "CONTRACT_NOT_FINITE", "x"),
         (request(binary_input()), PACKED[:-4] + struct.pack("<f", float("inf")), "CONTRACT_NOT_FINITE", "x"),
@@ -174,6 +168,22 @@ def test_what_does_not_fit_is_refused_by_its_name(
     assert isinstance(answer.json["error"], str)
     assert answer.json["correlation_id"] == answer.headers["x-correlation-id"]
     assert ask(served, request(WHOLE)).status == 200
+
+
+def test_bytes_are_of_one_input_only(served: Served) -> None:
+    one = {**binary_input(8), "name": "in_FP32", "shape": [1, 2]}
+    other = {**one, "name": "in_INT32", "datatype": "INT32"}
+    answer = ask(served, request(one, other), PACKED[:8], path="echo")
+    assert (answer.json["code"], answer.json["field"]) == (
+        "CONTRACT_SHAPE",
+        "inputs[1].parameters.binary_data_size",
+    )
+
+
+def test_numbers_of_sixteen_bits_come_as_binary_data_only(served: Served) -> None:
+    given = {"name": "in_FP16", "datatype": "FP16", "shape": [1, 2], "data": [1, 2]}
+    answer = ask(served, request(given), path="echo")
+    assert (answer.json["code"], answer.json["field"]) == ("CONTRACT_TYPE", "inputs[0].data")
 
 
 @pytest.mark.parametrize("claimed", ["0", "-1", "9999", "2e1", "1, 1", "٣", "1_0", ""])

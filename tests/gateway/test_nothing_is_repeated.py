@@ -107,6 +107,36 @@ def test_no_value_of_a_refused_body_is_repeated(served: Served, folder: Path, pa
     assert refused > len(msgspec.structs.fields(form))
 
 
+NAMED: Final[list[dict[str, Any]]] = [
+    {"inputs": [{"name": SAID, "datatype": "FP32", "shape": [2, 3], "data": ROWS}]},
+    {"inputs": [{"name": "x", "datatype": SAID, "shape": [2, 3], "data": ROWS}]},
+    {"inputs": [{"name": SAID, "datatype": SAID, "shape": [2, 3], "data": ROWS}]},
+    {"inputs": [{"name": SAID, "datatype": "FP32", "shape": [2, 3], "data": ROWS}] * 2},
+    {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 3], "data": ROWS}],
+        "outputs": [{"name": SAID}],
+    },
+    {"inputs": [], "id": SAID},
+]
+
+
+@pytest.mark.parametrize("body", NAMED)
+def test_no_name_of_a_tensor_is_repeated(served: Served, folder: Path, body: dict[str, Any]) -> None:
+    answer = served.door.post("/v2/models/scaled/infer", json.dumps(body).encode())
+    assert answer.status == 400
+    check(answer.status, answer.headers, answer.body, folder)
+
+
+def test_no_version_is_repeated(served: Served, folder: Path) -> None:
+    for rest in ("", "/ready"):
+        answer = served.door.get(f"/v2/models/scaled/versions/{SAID}{rest}")
+        assert answer.status == 404
+        check(answer.status, answer.headers, answer.body, folder)
+    answer = served.door.post(f"/v2/models/scaled/versions/{SAID}/infer", b"{}")
+    assert answer.status == 404
+    check(answer.status, answer.headers, answer.body, folder)
+
+
 @pytest.mark.parametrize("header", HEADERS)
 def test_no_header_of_a_refused_request_is_repeated(served: Served, folder: Path, header: str) -> None:
     for path in ("/v1/chat/completions", "/v1/messages", "/v2/models/scaled/infer", "/elsewhere"):

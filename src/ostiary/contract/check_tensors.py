@@ -72,16 +72,27 @@ def check_tensors(
 
 def _check_names(inputs: Mapping[str, object], contract: FunctionContract) -> None:
     known = [rule.name for rule in contract.inputs]
-    listed = quote_untrusted(", ".join(known[:_MAX_LISTED]) + (", ..." if len(known) > _MAX_LISTED else ""))
+    listed = list_inputs(contract)
     for name in inputs:
         if name not in known:
-            detail = f"is no input of this function; it takes {listed}"
-            raise unfit(CONTRACT_UNKNOWN_FIELD, str(name), detail, "inputs", listed, hint=_LOOK_UP)
+            raise unknown_input(str(name), contract)
     for name in known:
         if inputs.get(name) is None:
             raise unfit(
                 CONTRACT_TYPE, name, f"is missing; this function takes {listed}", "inputs", listed, hint=_LOOK_UP
             )
+
+
+def unknown_input(field: str, contract: FunctionContract) -> Exception:
+    """`field`: how whoever asks finds it."""
+    listed = list_inputs(contract)
+    detail = f"is no input of this function; it takes {listed}"
+    return unfit(CONTRACT_UNKNOWN_FIELD, field, detail, "inputs", listed, hint=_LOOK_UP)
+
+
+def list_inputs(contract: FunctionContract) -> str:
+    known = [rule.name for rule in contract.inputs]
+    return quote_untrusted(", ".join(known[:_MAX_LISTED]) + (", ..." if len(known) > _MAX_LISTED else ""))
 
 
 def _expect(rule: TensorOutput, dims: Mapping[str, int]) -> ExpectedTensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ostiary.core.text import quote_untrusted
 from ostiary.errors import GATEWAY_MODEL_UNKNOWN, GatewayRefused
 from ostiary.gateway.oip.forms import ModelMetadata, ServerMetadata, TensorMetadata, TensorRules
 from ostiary.gateway.openapi import API_VERSION
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from ostiary.gateway.served import ServedModel
 
 SERVER: Final = ServerMetadata(API_VERSION, ["binary_tensor_data"])
-_SHOWN_CHARACTERS: Final = 80
 
 
 def name_version(model: ServedModel) -> str:
@@ -25,9 +23,8 @@ def name_version(model: ServedModel) -> str:
 def judge_version(model: ServedModel, version: str) -> None:
     """Raises GatewayRefused(GATEWAY_MODEL_UNKNOWN) where another one is meant."""
     if version != name_version(model):
-        shown = quote_untrusted(version, _SHOWN_CHARACTERS)
         raise GatewayRefused(
-            GATEWAY_MODEL_UNKNOWN, f"version: no version '{shown}' of this model is served here", field="version"
+            GATEWAY_MODEL_UNKNOWN, "version: another version of this model is served here", field="version"
         )
 
 

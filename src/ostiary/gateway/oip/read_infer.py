@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ostiary.contract.check_tensors import unknown_input
 from ostiary.contract.pack_numbers import pack_numbers
 from ostiary.core.tensors import ITEM_BYTES, Tensor
 from ostiary.core.text import quote_untrusted
@@ -26,7 +27,7 @@ from ostiary.errors import (
 )
 from ostiary.gateway.body import parse_body
 from ostiary.gateway.oip.forms import InferBody, InferInput
-from ostiary.graph.function_contract import DTYPES, FunctionContract
+from ostiary.graph.function_contract import FunctionContract
 
 HEADER_LENGTH: Final = "inference-header-content-length"
 _LENGTH: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
@@ -102,12 +103,14 @@ def make_tensor(datatype: str, shape: Sequence[int], data: memoryview, field: st
 
 
 def judge_datatype(name: str, datatype: str, field: str, contract: FunctionContract) -> None:
-    """Before any number is read as one of that type."""
+    """Before any number is read as one of that type. What is wrong is named by its place: the words of a request
+    come back in no error.
+    """
     expected = next((rule.datatype for rule in contract.inputs if rule.name == name), None)
-    if datatype not in DTYPES or (expected is not None and datatype != expected):
-        shown = quote_untrusted(datatype, 20)
-        told = "no datatype that is taken here" if expected is None else f"not {expected}"
-        raise misfit(CONTRACT_DTYPE, f"{field}.datatype", f"is '{shown}', {told}")
+    if expected is None:
+        raise unknown_input(f"{field}.name", contract)
+    if datatype != expected:
+        raise misfit(CONTRACT_DTYPE, f"{field}.datatype", f"is not {expected}")
 
 
 def name_outputs(names: Sequence[str], contract: FunctionContract) -> None:
