@@ -37,6 +37,8 @@ from ostiary.errors import CONTRACT_RANGE, CONTRACT_TOO_LONG, CONTRACT_TYPE
 _MOST: Final = 100.0
 """Of temperature, of a penalty either way, and of a bias either way: beyond, nothing changes any more."""
 _PENALTIES: Final = ("repetition_penalty", "presence_penalty", "frequency_penalty")
+_LEAST_REPETITION: Final = 0.01
+"""Of a repetition penalty that is not 0, which is none: scores divided by less overflow in numbers of 16 bits."""
 _MAX_SEED: Final = (1 << 64) - 1
 _ANY_JSON: Final[Mapping[str, JsonValue]] = {"type": "json_schema", "schema": {}}
 POOLINGS: Final = ("mean", "last")
@@ -215,6 +217,10 @@ def _check_sampling(fields: Fields, contract: TextContract, body: _Body) -> None
         sampling[name] = fields.number(name, 0 if name == "repetition_penalty" else -_MOST, _MOST)
         context = name.replace("penalty", "context_size")
         sampling[context] = fields.integer(context, 1, MAX_PENALTY_CONTEXT)
+    repetition = sampling["repetition_penalty"]
+    if repetition is not None and 0 < repetition < _LEAST_REPETITION:
+        detail = f"must be 0, which is none, or from {_LEAST_REPETITION:g} to {_MOST:g}"
+        raise unfit(CONTRACT_RANGE, "repetition_penalty", detail, "range", (_LEAST_REPETITION, _MOST))
     body.update({name: value for name, value in sampling.items() if value is not None})
     bias = _check_bias(fields, contract)
     if bias:

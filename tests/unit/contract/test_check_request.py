@@ -120,6 +120,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"seed": 1 << 64}, "seed", "CONTRACT_RANGE"),
     ({"presence_penalty": 101}, "presence_penalty", "CONTRACT_RANGE"),
     ({"repetition_penalty": -1}, "repetition_penalty", "CONTRACT_RANGE"),
+    ({"repetition_penalty": 0.009}, "repetition_penalty", "CONTRACT_RANGE"),
     ({"frequency_context_size": 0}, "frequency_context_size", "CONTRACT_RANGE"),
     ({"logit_bias": {"64": 1}}, "logit_bias", "CONTRACT_RANGE"),
     ({"logit_bias": {"1": 1, 1: 1}}, "logit_bias", "CONTRACT_RANGE"),

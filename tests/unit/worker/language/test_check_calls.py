@@ -138,6 +138,7 @@ def test_a_message_keeps_what_templates_know() -> None:
         ("logit_bias", {"5": 1, "05": 1}, "twice"),
         ("logit_bias", {str(place): 0 for place in range(1025)}, "1025 entries"),
         ("repetition_penalty", -1, "repetition_penalty must be"),
+        ("repetition_penalty", 1e-40, "repetition_penalty must be"),
         ("repetition_context_size", 0, "repetition_context_size is 0"),
         ("presence_penalty", 101, "presence_penalty must be"),
         ("stop", [1], "stop is a number"),

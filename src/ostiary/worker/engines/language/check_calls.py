@@ -39,6 +39,7 @@ from ostiary.worker.engines.language.options import (
 ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
 _MOST_TOKENS: Final = (1 << 31) - 1
 _MAX_PENALTY: Final = 100.0
+_LEAST_REPETITION: Final = 0.01
 _MAX_TEMPERATURE: Final = 100.0
 _T = TypeVar("_T")
 
@@ -345,6 +346,9 @@ def _parse_limits(fields: _Fields) -> ContractLimits:
 
 def _parse_sampling(fields: _Fields, bounds: Bounds) -> Sampling:
     top_k = fields.integer("top_k", 0, bounds.rows - 1)
+    repetition = fields.number("repetition_penalty", 0, _MAX_PENALTY)
+    if repetition and repetition < _LEAST_REPETITION:
+        raise CallUnfit(f"repetition_penalty must be 0, or from {_LEAST_REPETITION:g} to {_MAX_PENALTY:g}")
     return Sampling(
         temperature=_or(fields.number("temperature", 0, _MAX_TEMPERATURE), 0.0),
         top_p=_or(fields.number("top_p", 0, 1), 1.0),
@@ -353,7 +357,7 @@ def _parse_sampling(fields: _Fields, bounds: Bounds) -> Sampling:
         seed=fields.integer("seed", 0, (1 << 64) - 1),
         bias=_parse_bias(fields, bounds),
         penalties=Penalties(
-            repetition=fields.number("repetition_penalty", 0, _MAX_PENALTY),
+            repetition=repetition,
             repetition_context=_parse_context(fields, "repetition_context_size"),
             presence=fields.number("presence_penalty", -_MAX_PENALTY, _MAX_PENALTY),
             presence_context=_parse_context(fields, "presence_context_size"),

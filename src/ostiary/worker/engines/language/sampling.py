@@ -1,7 +1,9 @@
 """From logits to the next token, one row at a time: what else is in a batch changes nothing.
 
 Bias, penalties, top-p, min-p and top-k are MLX-LM's own functions in its own order, and randomness runs along a key
-as MLX's own state does: so a call alone gives what plain MLX-LM gives after `mx.random.seed(seed)`.
+as MLX's own state does: so a call alone gives what plain MLX-LM gives after `mx.random.seed(seed)`. But where a
+temperature or a share (top-p) is so small that numbers of the model's kind overflow or vanish, MLX-LM's would draw
+any token at all, such as one that a form forbids: there the likeliest is taken, as it would be with exact numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +22,11 @@ Filter = Callable[[mx.array], mx.array]
 Processor = Callable[[mx.array, mx.array], mx.array]
 
 SEED_BITS: Final = 64
+_SMALL_TEMPERATURE: Final = 1e-3
+_SMALL_SHARE: Final = 1e-2
+"""Below, numbers of 16 bits are too coarse."""
+_STEEPEST: Final = 1e30
+"""Log-probabilities times this are numbers yet, of 32 bits."""
 
 
 def draw_seed() -> int:
@@ -82,13 +89,27 @@ class Sampler:
             logprobs = narrow(logprobs)
         keys = mx.random.split(self._key)
         self._key = keys[0]
-        return mx.random.categorical(logprobs * (1.0 / self._sampling.temperature), key=keys[1])
+        return mx.random.categorical(_sharpen(logprobs, self._sampling.temperature), key=keys[1])
+
+
+def _sharpen(logprobs: mx.array, temperature: float) -> mx.array:
+    if temperature >= _SMALL_TEMPERATURE:
+        return logprobs * (1.0 / temperature)
+    below = (logprobs - logprobs.max(axis=-1, keepdims=True)).astype(mx.float32)
+    return below * min(1.0 / temperature, _STEEPEST)
 
 
 def _make_filters(sampling: Sampling) -> list[Filter]:
     tools: Any = import_part("sample_utils")
     filters: list[Filter] = []
-    if 0 < sampling.top_p < 1:
+    if sampling.top_p < _SMALL_SHARE:
+
+        def keep_few(row: mx.array) -> mx.array:
+            kept = tools.apply_top_p(row.astype(mx.float32), sampling.top_p).astype(row.dtype)
+            return mx.where(row == row.max(axis=-1, keepdims=True), row, kept)
+
+        filters.append(keep_few)
+    elif sampling.top_p < 1:
         filters.append(lambda row: tools.apply_top_p(row, sampling.top_p))
     if sampling.min_p:
         filters.append(lambda row: tools.apply_min_p(row, sampling.min_p, 1))
