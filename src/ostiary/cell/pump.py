@@ -1,7 +1,8 @@
 """One thread that moves the frames of one socket, and notices what else happens to the process behind it.
 
-All that one process can do to us arrives here, one thing after the other. Whoever sends only puts into a queue: a
-caller who is interrupted leaves no half frame behind.
+All that one process can do to us arrives here, one thing after the other. Whoever sends puts into a queue, and what
+is short and alone there goes to the socket at once, without the thread: what went is known at whatever instruction
+the caller is interrupted, and so no half frame is left behind.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from ostiary.core.limits import MAX_REPLY_BODY_BYTES, MAX_UNSENT_BYTES
 _BUFFER_BYTES: Final = 1 << 18
 _MOST_DESCRIPTORS: Final = 4
 _BUFFERS_AT_ONCE: Final = 64
+_SHORT_BYTES: Final = 1 << 16
+"""Copied by the system sooner than a thread is woken."""
 
 React = Callable[[int], None]
 """What to do about a descriptor, told the events that poll(2) gave."""
@@ -93,9 +96,26 @@ class _Unsent:
     """One frame, with the descriptors that go with its first byte."""
 
     def __init__(self, buffers: Iterable[Tail], descriptors: Sequence[int]) -> None:
-        self.buffers: Final = deque(memoryview(buffer) for buffer in buffers)
         self.descriptors: Sequence[int] = descriptors
-        self.size: Final = sum(map(len, self.buffers))
+        self._buffers: Final = deque(memoryview(buffer) for buffer in buffers)
+        self.size: Final = sum(map(len, self._buffers))
+        self.is_short: Final = self.size <= _SHORT_BYTES and not descriptors
+        self._whole: Final = b"".join(self._buffers) if self.is_short else b""
+        self._sent: Final[list[int]] = []
+
+    def send_some(self, sock: socket.socket) -> bool:
+        """Whether all of it went. Raises BlockingIOError where there is no room, and ConnectionError."""
+        if self.is_short:
+            rest = self._whole[sum(self._sent) :]
+            self._sent.extend(map(sock.send, (rest,) if rest else ()))  # no signal comes between the two
+            return sum(self._sent) == self.size
+        sent = send_with_descriptors(sock, list(self._buffers)[:_BUFFERS_AT_ONCE], self.descriptors)
+        self.drop_descriptors()
+        while self._buffers and sent >= len(self._buffers[0]):
+            sent -= len(self._buffers.popleft())
+        if sent:
+            self._buffers[0] = self._buffers[0][sent:]
+        return not self._buffers
 
     def drop_descriptors(self) -> None:
         for descriptor in self.descriptors:
@@ -115,8 +135,10 @@ class Pump:
         self._takes_descriptors: Final = takes_descriptors
         self._thread: Final = threading.Thread(target=self._run, name=name, daemon=True)
         self._room: Final = Condition()
+        self._sending: Final = threading.Lock()
+        """Held while something is written to the socket, or it is closed. Taken before that of `_room`."""
         self._unsent: Final[deque[_Unsent]] = deque()
-        self._unsent_bytes = 0
+        self._is_unblocked = False
         self._is_stopping = False
         self._is_open = True
         self._reactions: Final[dict[int, React]] = {}
@@ -129,6 +151,7 @@ class Pump:
     def start(self) -> None:
         """Raises RuntimeError where the system gives no more threads."""
         self._socket.setblocking(False)
+        self._is_unblocked = True
         self._thread.start()
 
     def watch(self, descriptor: int, react: React) -> None:
@@ -156,11 +179,15 @@ class Pump:
                     break
             is_queued = self._is_open and (until is None or self._has_room_for(unsent)) and is_wanted()
             if is_queued:
-                self._unsent_bytes += unsent.size
                 self._unsent.append(unsent)
         if not is_queued:
             unsent.drop_descriptors()
-        self._waker.wake()
+        is_sent = False
+        try:
+            is_sent = is_queued and unsent.is_short and self._send_at_once(unsent)
+        finally:  # also of a caller who was interrupted: the thread goes on from there
+            if not is_sent:
+                self._waker.wake()
         return is_queued
 
     @property
@@ -198,7 +225,33 @@ class Pump:
         self._is_open = False
 
     def _has_room_for(self, unsent: _Unsent) -> bool:
-        return not self._unsent or self._unsent_bytes + unsent.size <= MAX_UNSENT_BYTES
+        return not self._unsent or sum(other.size for other in self._unsent) + unsent.size <= MAX_UNSENT_BYTES
+
+    def _send_at_once(self, unsent: _Unsent) -> bool:
+        """Whether it went, as nothing was before it. Never waits for the other side."""
+        if not self._is_unblocked:
+            return False
+        with self._sending:
+            return self._find_first() is unsent and self._send_first(unsent)
+
+    def _send_first(self, first: _Unsent) -> bool:
+        """With the lock held. Whether all of it went; a broken connection is noticed by reading."""
+        try:
+            if not first.send_some(self._socket):
+                return False
+        except (BlockingIOError, ConnectionError):
+            return False
+        with self._room:
+            if self._unsent and self._unsent[0] is first:
+                try:
+                    self._unsent.popleft()
+                finally:
+                    self._room.notify_all()
+        return True
+
+    def _find_first(self) -> _Unsent | None:
+        with self._room:
+            return self._unsent[0] if self._unsent else None
 
     # --- the thread ---
 
@@ -217,7 +270,8 @@ class Pump:
                 self._close_queue()
                 self._owner.finish()
             finally:
-                self._socket.close()
+                with self._sending:  # whoever is about to write there would write to what has its number next
+                    self._socket.close()
                 self._waker.close()
 
     def _turn(self, poll: select.poll, buffer: bytearray) -> None:
@@ -247,26 +301,10 @@ class Pump:
 
     def _send_some(self) -> None:
         while self._unsent:
-            first = self._unsent[0]
-            buffers = list(first.buffers)[:_BUFFERS_AT_ONCE]
-            try:
-                sent = send_with_descriptors(self._socket, buffers, first.descriptors)
-            except (BlockingIOError, ConnectionError):
-                return  # a broken connection is noticed by reading
-            first.drop_descriptors()
-            self._skip(first, sent)
-            if not first.buffers:
-                with self._room:
-                    self._unsent.popleft()
-                    self._unsent_bytes -= first.size
-                    self._room.notify_all()
-
-    @staticmethod
-    def _skip(unsent: _Unsent, sent: int) -> None:
-        while unsent.buffers and sent >= len(unsent.buffers[0]):
-            sent -= len(unsent.buffers.popleft())
-        if sent:
-            unsent.buffers[0] = unsent.buffers[0][sent:]
+            with self._sending:
+                first = self._find_first()
+                if first is None or not self._send_first(first):
+                    return  # poll(2) says when there is room
 
     def _read_some(self, buffer: bytearray) -> bool:
         """False where nothing will come any more."""
@@ -311,5 +349,4 @@ class Pump:
             for unsent in self._unsent:
                 unsent.drop_descriptors()
             self._unsent.clear()
-            self._unsent_bytes = 0
             self._room.notify_all()

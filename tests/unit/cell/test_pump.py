@@ -334,3 +334,71 @@ def _later() -> float:
 def _count_descriptors() -> int:
     place = Path("/proc/self/fd")
     return sum(1 for _ in (place if place.is_dir() else Path("/dev/fd")).iterdir())
+
+
+def test_what_is_short_goes_to_the_socket_without_the_thread() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hold_up(_frame: Frame) -> None:
+        entered.set()
+        assert release.wait(PATIENCE)
+
+    with run_pump() as (pump, owner, theirs):
+        owner.refuse = hold_up
+        try:
+            theirs.sendall(_whole(FromWorker.PIECE, 1))
+            assert entered.wait(PATIENCE)
+            whole = _whole(ToWorker.CALL, 1, {}, b"tail")
+            assert pump.send(encode_frame(ToWorker.CALL, 1, {}, b"tail"), until=_later())
+            assert _take(theirs, len(whole)) == whole
+        finally:
+            release.set()
+
+
+def test_frames_keep_their_order_whoever_writes_them() -> None:
+    """Of each size, by the caller and by the thread, while the other side reads slowly."""
+    tails = [bytes([number]) * (300_000 if number % 3 == 0 else 10 * number) for number in range(1, 60)]
+    with run_pump() as (pump, _, theirs):
+        found: list[bytes] = []
+
+        def read() -> None:
+            reader = FrameReader(ToWorker)
+            while len(found) < len(tails):
+                found.extend(bytes(frame.tail) for frame in reader.feed(theirs.recv(50_000)))
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        for number, tail in enumerate(tails, 1):
+            assert pump.send(encode_frame(ToWorker.CALL, number, {}, tail), until=_later())
+        reading.join(PATIENCE)
+        assert found == tails
+
+
+def test_whatever_moment_a_caller_is_interrupted_at_no_byte_is_sent_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    send_some = pump_module._Unsent.send_some
+    interrupts = [1]
+
+    def send_and_be_interrupted(unsent: pump_module._Unsent, sock: socket.socket) -> bool:
+        is_done = send_some(unsent, sock)
+        if interrupts:
+            interrupts.clear()
+            raise KeyboardInterrupt
+        return is_done
+
+    monkeypatch.setattr(pump_module._Unsent, "send_some", send_and_be_interrupted)
+    with run_pump() as (pump, _, theirs):
+        wanted = _whole(ToWorker.CALL, 1, {}, b"one") + _whole(ToWorker.CALL, 2, {}, b"two")
+        with pytest.raises(KeyboardInterrupt):
+            pump.send(encode_frame(ToWorker.CALL, 1, {}, b"one"), until=_later())
+        assert pump.send(encode_frame(ToWorker.CALL, 2, {}, b"two"), until=_later())
+        assert _take(theirs, len(wanted)) == wanted
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+
+
+def _take(sock: socket.socket, size: int) -> bytes:
+    taken = b""
+    while len(taken) < size:
+        taken += sock.recv(size - len(taken))
+    return taken
