@@ -144,6 +144,7 @@ def test_the_unit_starts_what_there_is() -> None:
     unit = read_unit()
     check_command(unit["ExecStart"][0].split())
     assert unit["Type"] == ["notify"]
+    assert unit["TimeoutStartSec"] == ["infinity"], "reading a large model takes longer than the system would wait"
     assert unit["RestartPreventExitStatus"] == ["2 3"]
     assert {"landlock_restrict_self", "seccomp"} <= set(unit["SystemCallFilter"][0].split())
     assert {"user", "mnt", "net", "ipc", "uts"} <= set(unit["RestrictNamespaces"][0].split())

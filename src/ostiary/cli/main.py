@@ -115,6 +115,7 @@ def run_program() -> int:
     waits until there may be something to find, and what is left goes with the process.
     """
     hold_standard_descriptors()
+    ui.open_closed_streams()
     gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
     try:
         return main()

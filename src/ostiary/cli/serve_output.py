@@ -117,8 +117,8 @@ class Output:
         self._notes.say(
             f"ostiary: up to {connections:,} connections; SIGTERM or Ctrl-C stops it when every request had its end"
         )
+        tell_supervisor("READY=1")  # it does, though nobody could be told where
         ui.out(f"listening at {address}")
-        tell_supervisor("READY=1")
 
     def _tell_note(self, line: str) -> None:
         self._notes.say(f"ostiary: {line}")

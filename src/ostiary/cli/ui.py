@@ -42,6 +42,13 @@ _PROGRESS_AFTER_S: Final = 0.5
 _PROGRESS_EVERY_S: Final = 0.1
 
 
+def open_closed_streams() -> None:
+    """Python has no stream for a descriptor that was closed before it began; whoever uses one expects it."""
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  as long as it runs
+
+
 def out(text: str) -> None:
     """A result, as one or more lines, to stdout."""
     _write(sys.stdout, f"{text}\n", "standard output")

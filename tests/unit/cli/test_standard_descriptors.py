@@ -42,3 +42,19 @@ def test_the_program_does_so_before_it_opens_anything(monkeypatch: pytest.Monkey
     monkeypatch.setattr(main_module, "gc", SimpleNamespace(set_threshold=int, freeze=int))
     main_module.run_program()
     assert done == ["held", "ran"]
+
+
+@pytest.mark.parametrize(("closed", "expected"), [("<&- 2>&-", 0), (">&-", 4)], ids=["to-ask-and-note", "result"])
+def test_a_result_that_nobody_can_take_is_a_failure_that_is_named(
+    tmp_path: Path, closed: str, expected: int
+) -> None:
+    command = [sys.executable, "-m", "ostiary", "keys", "list", "--json", "--state", str(tmp_path)]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        check=False,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == expected
+    assert ("OUTPUT_UNWRITABLE" in done.stderr, '"keys"' in done.stdout) == (expected == 4, expected == 0)
