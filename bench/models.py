@@ -71,6 +71,10 @@ def _run(kennel: Kennel) -> list[tuple[str, float]]:
     told = [("a first request, nothing loaded", _time(lambda: _ask(kennel, "one")))]
     needed = kennel.keeper.budget.taken_bytes
     kennel.keeper.budget.change(needed)
+    told.append(("a first request, another stays a while and goes", _time(lambda: _ask(kennel, "two"))))
+    kennel.kept("two").stays_until = 0.0
+    _ask(kennel, "one")
+    kennel.kept("one").stays_until = 0.0
     told.append(("a first request, another goes for it", _time(lambda: _ask(kennel, "two"))))
     told.append(("a request", _time(lambda: _ask(kennel, "two"))))
     told.append(("a reload", _time(lambda: kennel.reload("two"))))

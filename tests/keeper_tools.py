@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,11 +122,16 @@ def keeping(
     server: Server = QUICK,
     lets_in: Authenticator | None = None,
     has_grpc: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Kennel]:
     events: list[Event] = []
     failures: list[BaseException] = []
     keeper = ModelKeeper(
-        Versions(events.append, "a-server"), MemoryBudget(memory), server, on_failure=failures.append
+        Versions(events.append, "a-server"),
+        MemoryBudget(memory),
+        server,
+        on_failure=failures.append,
+        clock=clock,
     )
     try:
         for model in models:

@@ -10,7 +10,7 @@ import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, signal_worker
 from door_tools import QUICK, parse_answer, read_all
 from function_models import write_function
-from keeper_tools import LIMIT, ask, keeping, make_to_serve, publish, speaking, wait_for
+from keeper_tools import LIMIT, Kennel, ask, keeping, make_to_serve, publish, speaking, wait_for
 
 from ostiary.cell.quarantine import Quarantine
 from ostiary.errors import CellRefused
@@ -71,6 +71,51 @@ def test_the_one_that_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
         assert kennel.say("two", "a b c") == "a b c"
         assert kennel.loaded == {"three", "two"}
         assert kennel.keeper.budget.taken_bytes == 2 * LIMIT
+
+
+class Clock:
+    """Loading takes ten seconds by it, and nothing else takes any."""
+
+    def __init__(self) -> None:
+        self.later = 0.0
+        self.kennel: Kennel | None = None
+
+    def __call__(self) -> float:
+        return self.later + (0.0 if self.kennel is None else 10.0 * len(self.kennel.of(ModelLoaded)))
+
+
+def test_one_that_was_loaded_a_moment_ago_makes_room_for_nobody(tmp_path: Path) -> None:
+    """Who asks two in turn that do not fit together would else have them loaded without end."""
+    clock = Clock()
+    with keeping(three(tmp_path), memory=LIMIT, server=replace(QUICK, load_time=1_000), clock=clock) as kennel:
+        clock.kennel = kennel
+        assert kennel.say("one", "a b c") == "a b c"
+        assert kennel.kept("one").stays_until == 10 + 4 * 10
+        kennel.keeper._room.seconds = 0.2
+        for _ in range(2):
+            for name in ("two", "three"):
+                assert kennel.say(name) in ("GATEWAY_NO_ROOM", "GATEWAY_MODEL_LOADING")
+                assert kennel.say("one", "a b c") == "a b c"
+        assert [event.name for event in kennel.of(ModelLoaded)] == ["one"]  # type: ignore[attr-defined]
+        kennel.keeper._room.seconds = 1_000
+        clock.later = 39.9  # so long the next one waits before it looks again
+        said: list[str] = []
+        waiting = threading.Thread(target=lambda: said.append(kennel.say("two", "a b c")))
+        waiting.start()
+        wait_for(lambda: kennel.kept("two").lacks_room)
+        assert kennel.loaded == {"one"}
+        clock.later = 41
+        waiting.join(PATIENCE)
+        assert (said, kennel.loaded) == (["a b c"], {"two"})
+
+
+def test_one_that_was_loaded_a_moment_ago_can_be_reloaded(tmp_path: Path) -> None:
+    with keeping([publish(tmp_path)], memory=LIMIT) as kennel:
+        assert kennel.say("honest", "a b c") == "a b c"
+        kennel.kept("honest").stays_until = float("inf")
+        assert kennel.reload("honest").status == 200
+        kennel.on_loop(lambda: kennel.keeper.change(QUICK, 1))
+        wait_for(lambda: kennel.loaded == set())
 
 
 def test_one_that_is_in_use_does_not_go(tmp_path: Path) -> None:

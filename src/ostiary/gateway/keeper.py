@@ -70,7 +70,15 @@ class ModelKeeper:
         self._shares: Final[dict[ServedModel, Share]] = {}
         self._loads: Final = ThreadPoolExecutor(_LOADING_THREADS, "ostiary-load")
         self._closes: Final = ThreadPoolExecutor(_CLOSING_THREADS, "ostiary-close")
-        self._room: Final = RoomMaker(budget, server.load_time, self._find_idle, self._find_busy, self._unload)
+        self._room: Final = RoomMaker(
+            budget,
+            server.load_time,
+            self._find_idle,
+            self._find_busy,
+            self._unload,
+            count_stay=self._count_stay,
+            clock=clock,
+        )
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
         self._is_closing = False
 
@@ -310,11 +318,20 @@ class ModelKeeper:
             self._install_removed(kept, model, share)
         else:
             self._install(kept, model, share, look)
+            self._room.let_stay(kept)
 
     # --- versions come and go ---
 
     def _find_idle(self, wanted: Kept) -> Kept | None:
-        """The one that was used longest ago."""
+        """The one that was used longest ago, unless it was loaded a moment ago."""
+        last = self._find_last(wanted)
+        return None if last is None or last.stays_until > self._clock() else last
+
+    def _count_stay(self, wanted: Kept) -> float | None:
+        last = self._find_last(wanted)
+        return None if last is None else last.stays_until - self._clock()
+
+    def _find_last(self, wanted: Kept | None = None) -> Kept | None:
         idle = [kept for kept in self._kept.values() if kept is not wanted and kept.is_idle]
         return min(idle, key=lambda kept: kept.used_at, default=None)
 
@@ -327,15 +344,14 @@ class ModelKeeper:
             and kept.served.current is not None
             and not kept.served.is_leaving
             and not kept.turn.locked()
+            and kept.stays_until <= self._clock()
         ]
         return min(busy, key=lambda kept: kept.loaded_at, default=None)
 
     async def _shrink(self) -> None:
         """To a budget that is smaller now, as far as nobody is disturbed; the rest when others need room."""
         while self.budget.taken_bytes > self.budget.most_bytes:
-            idle = min(
-                (kept for kept in self._kept.values() if kept.is_idle), key=lambda kept: kept.used_at, default=None
-            )
+            idle = self._find_last()
             if idle is None:
                 return
             await self._unload(idle)

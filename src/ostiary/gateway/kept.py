@@ -30,6 +30,10 @@ class Kept:
         """Of whoever loads or reloads it."""
         self.used_at = 0.0
         self.loaded_at = 0.0
+        self.room_at = 0.0
+        """When there was room for it, so that it could be loaded."""
+        self.stays_until = 0.0
+        """It was loaded a moment ago: until then it makes room for nobody."""
         self.fails_until = 0.0
         self.is_removed = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _MIB: Final = 1 << 20
 _LOOK_SECONDS: Final = 1.0
+_STAY_TIMES: Final = 4
+"""As long as its loading took, so many times a model stays: at most a fifth of all time is then loading. Where that
+would be longer than half of what a request may wait, it is that half: else who waits for another never had it.
+"""
 
 
 class RoomMaker:
@@ -29,9 +34,13 @@ class RoomMaker:
         find_idle: Callable[[Kept], Kept | None],
         find_busy: Callable[[Kept], Kept | None],
         unload: Callable[[Kept], Awaitable[None]],
+        *,
+        count_stay: Callable[[Kept], float | None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`seconds`: that somebody waits for room. `find_idle`: who could go for the one that is named;
-        `find_busy`: who could, if nobody else asked it any more.
+        `find_busy`: who could, if nobody else asked it any more; `count_stay`: in how many seconds somebody may
+        go who was loaded a moment ago.
         """
         self.seconds = seconds
         self.turn: Final = asyncio.Lock()
@@ -42,6 +51,16 @@ class RoomMaker:
         self._find_idle: Final = find_idle
         self._find_busy: Final = find_busy
         self._unload: Final = unload
+        self._count_stay: Final = count_stay
+        self._clock: Final = clock
+
+    def let_stay(self, kept: Kept) -> None:
+        """It was loaded for somebody who asked it. Whoever asks two models in turn that do not fit together would
+        else have them read and compared without end, and take from others the time of disks and processors, and
+        each answer's model from whoever asks it next.
+        """
+        now = self._clock()
+        kept.stays_until = now + min(_STAY_TIMES * (now - kept.room_at), self.seconds / 2)
 
     def make_take_room(self, kept: Kept, share: Share, beside: Share | None = None) -> TakeRoom:
         """For the thread that opens it: waits until the loop made room."""
@@ -80,9 +99,10 @@ class RoomMaker:
                         await self._unload(idle)
                         continue
                     _check_wanted(kept, beside)
-                    if await self._wait(patient_until):
+                    if await self._wait(patient_until, self._count_stay(kept)):
                         asked_to_go += self._ask_one_to_go(kept)
                         patient_until += self.seconds / 8
+                kept.room_at = self._clock()
         except TimeoutError:
             raise GatewayRefused(GATEWAY_NO_ROOM, "all models at work are in use") from None
         finally:
@@ -91,14 +111,15 @@ class RoomMaker:
                 other.served.is_leaving = False
             self.changed.set()
 
-    async def _wait(self, patient_until: float) -> bool:
-        """Until something changed. Whether patience is over without that."""
-        left = patient_until - asyncio.get_running_loop().time()
+    async def _wait(self, patient_until: float, stay: float | None) -> bool:
+        """Until something changed, or somebody may go. Whether patience is over without that."""
+        loop = asyncio.get_running_loop()
+        left = patient_until - loop.time()
         try:
-            async with asyncio.timeout(max(0.0, left)):  # `wait_for` may forget a cancellation
-                await self.changed.wait()
+            async with asyncio.timeout(max(0.0, left if stay is None else min(left, stay))):
+                await self.changed.wait()  # `wait_for` may forget a cancellation
         except TimeoutError:
-            return True
+            return loop.time() >= patient_until
         return False
 
     def _ask_one_to_go(self, wanted: Kept) -> list[Kept]:
