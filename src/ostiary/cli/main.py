@@ -120,6 +120,7 @@ def run_program() -> int:
     try:
         return main()
     finally:
+        ui.forget_notes()
         gc.freeze()
 
 

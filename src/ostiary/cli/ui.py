@@ -87,6 +87,14 @@ def note(text: str) -> None:
     draw(f"{text}\n")
 
 
+def forget_notes() -> None:
+    """At the end: what nobody took of them is no failure of the work, for which Python would take it."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
 def draw(text: str) -> None:
     """As `note`, as it is."""
     with suppress(OSError, ValueError, AttributeError):  # the last: it was closed before Python began
@@ -140,8 +148,12 @@ def _write(stream: TextIO, text: str, name: str) -> None:
 
 
 def _discard_stdout() -> None:
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())
     os.close(null)
 
 

@@ -58,3 +58,11 @@ def test_a_result_that_nobody_can_take_is_a_failure_that_is_named(
     )
     assert done.returncode == expected
     assert ("OUTPUT_UNWRITABLE" in done.stderr, '"keys"' in done.stdout) == (expected == 4, expected == 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_notes_that_nobody_takes_change_no_exit_status(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ostiary", "keys", "list", "--state", str(tmp_path)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, check=False, timeout=60, stdout=subprocess.DEVNULL, stderr=full)
+    assert done.returncode == 0
