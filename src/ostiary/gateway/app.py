@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.routing import Route as StarletteRoute
-from starlette.routing import Router
 
 from ostiary.core.callers import ANYBODY, NOBODY, Caller
 from ostiary.core.callers import Scope as Right
-from ostiary.core.limits import MAX_PATH_PART_CHARACTERS
+from ostiary.core.text import quote_untrusted
 from ostiary.errors import (
     ADMISSION_FORBIDDEN,
     GATEWAY_DRAINING,
@@ -35,6 +33,7 @@ from ostiary.errors import (
     GatewayRefused,
     OstiaryError,
 )
+from ostiary.gateway.addresses import Addresses
 from ostiary.gateway.answering import Answering, Send
 from ostiary.gateway.asked import Asked
 from ostiary.gateway.authenticators import NO_PEER, Authenticators, Peer
@@ -96,7 +95,7 @@ class Door:
         self._coming: Final = Places(server.connections)
         """Bodies that are not there yet: each keeps a connection from everybody else."""
         self.long_work: Final = LongWork()
-        self._router: Final = _make_router(self, routes)
+        self._addresses: Final = Addresses(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # nothing else is offered
@@ -111,7 +110,7 @@ class Door:
         scope["ostiary"] = _Visit(headers, ids, answering)
         try:
             self._judge_sender(scope["method"], headers, answering)
-            await self._router(scope, receive, send)
+            await self._answer_at(scope, receive)
         except ClientGone:
             pass
         except asyncio.CancelledError:
@@ -183,8 +182,8 @@ class Door:
 
     # --- for HTTP ---
 
-    async def answer_at(self, address: Address, scope: Scope, receive: Receive) -> None:
-        """One that a route leads to."""
+    async def _answer_at(self, scope: Scope, receive: Receive) -> None:
+        address, parts = self._addresses.find(scope["path"])
         if not address.is_spelled_by(scope["raw_path"]):
             raise GatewayRefused(GATEWAY_NO_ROUTE, "the address is spelled in a way of its own")
         visit: _Visit = scope["ostiary"]
@@ -200,14 +199,16 @@ class Door:
             raise GatewayRefused(GATEWAY_METHOD, "another method is taken here", allow=address.methods)
         answering.dialect = route.dialect
         if route.is_open:
-            await self._handle(route, scope, receive, NOBODY)
+            await self._handle(route, parts, scope, receive, NOBODY)
             return
         caller = self.admit(visit.headers, _find_peer(scope), right=route.right)
         answering.tell_limits = lambda: self.tell_limits(caller, route.dialect)
         with self.count(caller, route.dialect) if route.is_counted else nullcontext():
-            await self._handle(route, scope, receive, caller)
+            await self._handle(route, parts, scope, receive, caller)
 
-    async def _handle(self, route: Route, scope: Scope, receive: Receive, caller: Caller) -> None:
+    async def _handle(
+        self, route: Route, parts: Mapping[str, str], scope: Scope, receive: Receive, caller: Caller
+    ) -> None:
         visit: _Visit = scope["ostiary"]
         with Holding(self.models, caller.tenant) as holding:
             asked = Asked(
@@ -215,7 +216,7 @@ class Door:
                 request_id=visit.ids.request_id,
                 caller=caller,
                 method=scope["method"],
-                path=_read_path(scope["path_params"]),
+                path=parts,
                 query=_read_query(scope["query_string"], route.queries),
                 headers=visit.headers,
                 models=self.models,
@@ -272,39 +273,6 @@ class _Visit:
         self.answering = answering
 
 
-class Address:
-    """All methods of one path, as an ASGI application."""
-
-    def __init__(self, door: Door, path: str, routes: Sequence[Route]) -> None:
-        self.path: Final = path
-        self.by_method: Final = {route.method: route for route in routes}
-        self.methods: Final = tuple(
-            sorted({*self.by_method, "OPTIONS", *(["HEAD"] if "GET" in self.by_method else [])})
-        )
-        self._door: Final = door
-        self._fixed: Final = path.partition("{")[0].encode("ascii")
-        self._has_parts: Final = "{" in path
-
-    def is_spelled_by(self, raw: bytes) -> bool:
-        """Only named parts may be escaped: whoever guards addresses before us sees the same ones."""
-        return raw.startswith(self._fixed) if self._has_parts else raw == self._fixed
-
-    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
-        await self._door.answer_at(self, scope, receive)
-
-
-def _make_router(door: Door, routes: Sequence[Route]) -> Router:
-    by_path: dict[str, list[Route]] = {}
-    for route in routes:
-        by_path.setdefault(route.path, []).append(route)
-    addresses = [StarletteRoute(path, Address(door, path, found)) for path, found in by_path.items()]
-    return Router(addresses, redirect_slashes=False, default=_refuse_address)
-
-
-async def _refuse_address(_scope: Any, _receive: Any, _send: Any) -> None:
-    raise GatewayRefused(GATEWAY_NO_ROUTE, "no route leads there")
-
-
 def _find_peer(scope: Scope) -> Peer:
     """What the connection put there, where it vouches for somebody."""
     peer = scope.get("ostiary.peer")
@@ -320,12 +288,6 @@ def _read_headers(raw: Sequence[tuple[bytes, bytes]]) -> _Headers:
     return headers
 
 
-def _read_path(named: Mapping[str, object]) -> Mapping[str, str]:
-    if any(len(str(part)) > MAX_PATH_PART_CHARACTERS for part in named.values()):
-        raise GatewayRefused(GATEWAY_NO_ROUTE, "a part of the address is too long")
-    return {name: str(part) for name, part in named.items()}
-
-
 def _read_query(raw: bytes, taken: Collection[str]) -> Mapping[str, str]:
     if not raw:
         return {}
@@ -336,8 +298,11 @@ def _read_query(raw: bytes, taken: Collection[str]) -> Mapping[str, str]:
     except ValueError as error:
         raise GatewayRefused(GATEWAY_QUERY, "the query cannot be read") from error
     query = dict(pairs)
-    if len(query) != len(pairs) or not set(query) <= set(taken):
-        raise GatewayRefused(GATEWAY_QUERY, "the query has a name twice, or one that is not taken here")
+    for name in query:
+        if name not in taken:
+            raise GatewayRefused(GATEWAY_QUERY, "this name is not taken here", field=quote_untrusted(name, 40))
+    if len(query) != len(pairs):
+        raise GatewayRefused(GATEWAY_QUERY, "the query has a name twice")
     return query
 
 
