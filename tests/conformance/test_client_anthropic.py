@@ -57,6 +57,7 @@ def ask(client: Any, messages: Any = HELLO, **fields: Any) -> Any:
 
 def test_models(client: Any) -> None:
     assert [model.id for model in client.models.list()] == ["one"]
+    assert [model.id for model in client.models.list(limit=1_000)] == ["one"]
 
 
 def test_a_message(client: Any, fake: FakeEngine) -> None:

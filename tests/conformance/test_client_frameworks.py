@@ -73,6 +73,26 @@ def test_langchain_asks_for_a_form(chat: Any) -> None:
     assert chat.with_structured_output(Person, method="json_mode").invoke("person") == Person(name="Ann", age=7)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_langchain_embeds_in_parts(served: Served) -> None:
+    from langchain_openai import OpenAIEmbeddings
+
+    from ostiary.core.limits import MAX_EMBED_TEXTS
+
+    embeddings = OpenAIEmbeddings(
+        model="one",
+        base_url=served.openai,
+        api_key=KEY,  # type: ignore[arg-type]
+        max_retries=0,
+        check_embedding_ctx_length=False,
+        chunk_size=int(MAX_EMBED_TEXTS),
+    )
+    vectors = embeddings.embed_documents(["a b", *["c"] * int(MAX_EMBED_TEXTS)])
+    assert len(vectors) == int(MAX_EMBED_TEXTS) + 1
+    assert vectors[0] == embeddings.embed_query("a b")
+    assert vectors[0] != vectors[1]
+
+
 @pytest.fixture
 def litellm(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")

@@ -129,6 +129,7 @@ def test_named_parts_and_queries(door: RunningDoor) -> None:
     assert (answer.json["path"], answer.json["query"]) == ({"name": "acme/tiny/x y"}, {"a": "1", "b": "\xe9"})
     for query in ("c=1", "a=1&a=2", "&", "a=1&c=2"):
         assert door.get(f"/named/x?{query}", KEY).code == "GATEWAY_QUERY"
+    assert door.get("/named/x?a=1&c=2", KEY).json["field"] == "c"
     assert door.get("/named/" + "x" * 300, KEY).code == "GATEWAY_NO_ROUTE"
     assert door.get("/named/%00", KEY).status == 200, "it is a name like any other, and leads nowhere"
 
