@@ -85,8 +85,8 @@ def _take_page(infos: Sequence[ModelInfo], query: Mapping[str, str]) -> ModelPag
         page = infos[max(0, end - int(limit)) : end]
     else:
         page = infos[begin : begin + int(limit)]
-    ends = (page[0].id, page[-1].id) if page else (None, None)
-    return ModelPage([*page], *ends, has_more=len(page) < end - begin)
+    first, last = (page[0].id, page[-1].id) if page else (None, None)
+    return ModelPage([*page], first, last, has_more=len(page) < end - begin)
 
 
 async def tell_model(asked: Asked, _body: object) -> Reply:
