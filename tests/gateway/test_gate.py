@@ -39,10 +39,14 @@ class Bench:
     def __init__(self, served: Served, state: Path) -> None:
         self.served = served
         self.state = state
-        (model,) = (served.door.door.models.by_name["honest"],)
-        assert model.current is not None
-        self.gate: Gate = model.current.gate
-        self.gate.change_room(Room(rows=1, bytes=1 << 30, largest_bytes=1 << 30))
+        self.gate = self.put_gate(Room(rows=1, bytes=1 << 30, largest_bytes=1 << 30))
+
+    def put_gate(self, room: Room, bounds: QueueBounds | None = None) -> Gate:
+        """In place of the one that is there, before anybody asks."""
+        model = self.served.door.door.models.by_name["honest"].current
+        assert model is not None
+        self.gate = model.gate = Gate(room, bounds)  # type: ignore[misc]
+        return self.gate
 
     def render(self, tenant: str, path: str = "/v1/completions", *headers: str, **more: object) -> bytes:
         messages = [{"role": "user", "content": "x"}]
@@ -189,7 +193,7 @@ def test_the_time_that_a_client_has_runs_while_it_is_answered(tmp_path: Path) ->
 def test_what_never_fits_is_refused_at_once_with_its_field(tmp_path: Path) -> None:
     with bench(tmp_path) as door:
         costs = Costs(per_token=1 << 20, at_most=100 << 20, context_tokens=100)
-        door.gate.change_room(Room(rows=1, bytes=1 << 20, largest_bytes=2 << 20, costs=costs))
+        door.put_gate(Room(rows=1, bytes=1 << 20, largest_bytes=2 << 20, costs=costs))
         refused = door.ask("anna", max_tokens=50)
         error = refused.json["error"]
         assert isinstance(error, dict)

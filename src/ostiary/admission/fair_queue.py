@@ -79,6 +79,8 @@ class FairQueue(Generic[_W]):
 
     def find_order(self) -> Iterator[_W]:
         """The first of each line, whose turn it is first."""
+        if not self.waiting:
+            return iter(())
         lines = [line for line in self._lines.values() if line.waiting]
         lines.sort(key=lambda line: (line.time, line.came))
         return iter([line.waiting[0] for line in lines])

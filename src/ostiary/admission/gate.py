@@ -150,7 +150,7 @@ class Gate:
     def __init__(
         self, room: Room, bounds: QueueBounds | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._room = room
+        self.room: Final = room
         self._bounds = bounds or QueueBounds()
         self.read_clock: Final = clock
         self._lock: Final = threading.Lock()
@@ -160,10 +160,6 @@ class Gate:
         self.density: Final = Density()
         self._look_at = math.inf
         """Nobody's time is over before."""
-
-    @property
-    def room(self) -> Room:
-        return self._room
 
     @property
     def load(self) -> GateLoad:
@@ -184,15 +180,16 @@ class Gate:
         `reserve` asks the quotas, before the request takes a place. `on_change` is called, from any thread and
         without a lock, when it is let in or refused later.
         """
-        room = self._room
+        room = self.room
         if claim.least_bytes > room.largest_bytes:
             raise _too_large(claim, room)
         place = Place(self, checked, _fit(claim, room), on_change)
         self.tidy()
-        with self._lock:
-            self._check_queue(claim)
-        reservation = None if reserve is None else reserve()
-        place.reservation = reservation
+        reservation = None
+        if reserve is not None:
+            with self._lock:
+                self._check_queue(claim)
+            place.reservation = reservation = reserve()
         try:
             self._add(place, weight)
         except BaseException:
@@ -200,13 +197,6 @@ class Gate:
                 reservation.settle(0)
             raise
         return place
-
-    def change_room(self, room: Room) -> None:
-        """There are more processes now, or fewer. Who is inside stays."""
-        with self._lock:
-            self._room = room
-            told = self._let_in()
-        _tell(told)
 
     def change_bounds(self, bounds: QueueBounds) -> None:
         """For those who come from now on."""
@@ -289,7 +279,7 @@ class Gate:
         return self._pace.foresee(self.read_clock(), ahead, self._queue.inside, share)
 
     def _has_room_for(self, claim: Claim) -> bool:
-        room, queue = self._room, self._queue
+        room, queue = self.room, self._queue
         if not queue.inside:
             return True  # what no room is large enough for was refused before
         if claim.is_serial and queue.serial >= room.serial:
@@ -339,7 +329,7 @@ class Gate:
 
     def _is_at_its_share(self, claim: Claim) -> bool:
         """Whether it is kept out by what is kept for those who have nothing inside, or by others of its kind."""
-        room, queue = self._room, self._queue
+        room, queue = self.room, self._queue
         if claim.is_serial and queue.serial >= max(1, room.serial - 1):
             return True
         fits = queue.rows + claim.rows <= room.rows and queue.bytes + claim.bytes <= room.bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gate_tools import Hall, make_claim
 
-from ostiary.admission import Place, QueueBounds, Room
+from ostiary.admission import Place, QueueBounds
 from ostiary.errors import AdmissionRefused
 
 
@@ -346,12 +346,3 @@ def test_requests_that_are_worked_on_one_by_one_do_not_fill_the_engine() -> None
     assert hall.enter(make_claim("ben", is_serial=True)).ticket is not None
     assert hall.enter(make_claim("carl")).ticket is not None
     assert hall.enter(make_claim("dora", is_serial=True)).is_waiting
-
-
-def test_more_processes_let_in_who_waits() -> None:
-    hall = Hall(rows=1)
-    hall.enter()
-    second = hall.enter(make_claim("ben"), name="ben")
-    hall.gate.change_room(Room(rows=2, bytes=1_000, largest_bytes=1_000))
-    assert second.ticket is not None
-    assert hall.heard == ["ben"]
