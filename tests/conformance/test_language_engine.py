@@ -208,12 +208,9 @@ def test_one_long_prompt_does_not_stop_the_others(tiny: TinyModel) -> None:
     long = talk.submit("generate", {"prompt": LONG, "max_tokens": 2})
     short = talk.submit("generate", {"prompt": [*PROMPT, 1], "max_tokens": 2, "ignore_eos": True})
     before = len(talk.heard[running].pieces)
-    steps = 0
     while not talk.heard[long].pieces:
         talk.step()
-        steps += 1
-    assert steps > 400 / 16
-    assert len(talk.heard[running].pieces) - before >= steps - 1
+    assert len(talk.heard[running].pieces) - before >= len(LONG) // 16 - 1, "a token for each chunk"
     assert talk.heard[short].is_over
     talk.finish()
 

@@ -38,6 +38,25 @@ def test_a_tenant_with_much_rests_while_another_waits_for_its_first_token_but_no
     assert seen.count(tuple(work.name for work in works)) == 4
 
 
+def test_a_crowd_that_went_on_rests_as_often_again() -> None:
+    turns = Turns()
+    ben = Work("ben", "ben", has_begun=False)
+    _run(turns, [*CROWD, ben], CROWD_STEPS - 2)
+    assert _run(turns, CROWD, 1) == [tuple(work.name for work in CROWD)]
+    assert _run(turns, [*CROWD, ben], CROWD_STEPS - 1) == [("ben",)] * (CROWD_STEPS - 1)
+
+
+def test_few_are_those_beside_a_crowd_and_nobody_without_one() -> None:
+    turns, ben = Turns(), Work("ben", "ben")
+    turns.begin_step([*CROWD, ben])
+    assert [turns.is_few(work) for work in (*CROWD, ben)] == [False] * len(CROWD) + [True]
+    assert not turns.is_hurried
+    turns.begin_step([*CROWD[:3], ben])
+    assert not turns.is_few(ben)
+    turns.begin_step(CROWD)
+    assert not any(turns.is_few(work) for work in CROWD)
+
+
 def test_when_the_first_token_came_nobody_rests() -> None:
     works = [*CROWD, Work("ben", "ben")]
     assert set(_run(Turns(), works, 20)) == {tuple(work.name for work in works)}

@@ -1,7 +1,7 @@
-"""Many answers, one token each in a pass. The next pass is begun before the last one's tokens are looked at.
+"""Many answers, one token each in a pass. The next pass is opened before the last one's tokens are looked at.
 
-Answers join and leave between passes. A pass that was begun for an answer that then ended is wasted on it and harms
-nobody: its caches are its own.
+A pass is opened, computed stage by stage, and completed: that chooses its tokens. Answers join and leave between
+passes. What was begun for an answer that then ended is wasted on it and harms nobody: its caches are its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ostiary.worker.engines.language.library import begin_computing
 from ostiary.worker.engines.language.masks import mask_row
 from ostiary.worker.engines.language.rows import forward_rows
 from ostiary.worker.engines.language.sampling import find_top
+from ostiary.worker.engines.language.stages import Stages, collect_stages
 
 _CLEAR_PASSES: Final = 256
 """After so many passes MLX gives freed memory back, as MLX-LM has it do."""
@@ -30,6 +31,15 @@ class _Odds:
     chosen: mx.array
     top_ids: mx.array | None
     top_values: mx.array | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPass:
+    """A pass on its way. Its tokens are not chosen yet."""
+
+    answers: Sequence[Answer]
+    logits: mx.array
+    stages: Stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +74,30 @@ class Batch:
         self._together: Final = together
         self._passes = 0
 
-    def begin(self, answers: Sequence[Answer], before: Pass | None) -> Pass:
-        """A pass for these answers. `before`: the pass whose tokens nobody has looked at yet."""
+    def begin(self, answers: Sequence[Answer]) -> Pass:
+        """A pass for answers whose tokens are all known, without a pause."""
+        return self.complete(self.open(answers, None), None)
+
+    def open(self, answers: Sequence[Answer], before: Pass | None) -> OpenPass:
+        """A pass of which nothing is computed. `before`: the pass whose tokens nobody has looked at yet."""
         unread = _find_unread(answers, before)
+        stages = collect_stages()
         logits = forward_rows(
             self._model,
             _join_inputs(answers, unread, before)[:, None],
             [answer.caches for answer in answers],
             [1] * len(answers),
             together=self._together,
+            stages=stages,
         )
+        for answer in answers:
+            answer.asked += 1
+        return OpenPass(answers, logits, Stages(stages))
+
+    def complete(self, opened: OpenPass, before: Pass | None) -> Pass:
+        """The rest of it. `before`: as for `open`, or None where its tokens were looked at meanwhile."""
+        answers, logits = opened.answers, opened.logits
+        unread = _find_unread(answers, before)
         if any(answer.sampler.has_processors or answer.constraint is not None for answer in answers):
             rows = [
                 answer.sampler.process(logits[row : row + 1], unread[row])
@@ -88,8 +112,6 @@ class Batch:
         tokens = _choose(answers, logprobs)
         odds = [_find_odds(answer, logprobs[row : row + 1], tokens[row]) for row, answer in enumerate(answers)]
         begun = Pass(answers, tokens, sums[:, 0].astype(mx.float32), odds)
-        for answer in answers:
-            answer.asked += 1
         begin_computing(begun.tokens, begun.sums, _arrays_of(odds), [answer.sampler.state for answer in answers])
         return begun
 

@@ -16,6 +16,11 @@ from typing import Any, Final
 
 import mlx.core as mx
 
+from ostiary.worker.engines.language.caches import arrays_of
+
+STAGE_ROWS: Final = 16
+"""Rows of one layer that are computed in one go, where somebody may want to go in between."""
+
 
 class RowArrays(list[mx.array]):
     """One array for each row, where a network expects one for all."""
@@ -29,11 +34,20 @@ class RowArrays(list[mx.array]):
 
 
 class Rows:
-    """What a layer sees as its cache. `lengths`: how many positions of each row count; the rest is filling."""
+    """What a layer sees as its cache. `lengths`: how many positions of each row count; the rest is filling.
 
-    def __init__(self, caches: Sequence[Any], lengths: Sequence[int] | None = None) -> None:
+    `stages`: takes what lies on the way to the result (see `forward_rows`).
+    """
+
+    def __init__(
+        self,
+        caches: Sequence[Any],
+        lengths: Sequence[int] | None = None,
+        stages: list[list[mx.array]] | None = None,
+    ) -> None:
         self._caches: Final = caches
         self._lengths: Final = lengths
+        self._stages: Final = stages
 
     @property
     def offset(self) -> mx.array:
@@ -72,6 +86,8 @@ class Rows:
             attend(row, key, value, cache=cache, scale=scale, mask=row_mask, sinks=sinks)
             for row, key, value, cache, row_mask in zip(rows, keys, values, self._caches, masks, strict=True)
         ]
+        if self._stages is not None:
+            self._stages.extend(done[start : start + STAGE_ROWS] for start in range(0, len(done), STAGE_ROWS))
         return mx.concatenate([_fill(row, queries.shape[2]) for row in done])
 
     def _split(self, array: mx.array) -> list[mx.array]:
@@ -87,25 +103,36 @@ def _fill(row: mx.array, size: int) -> mx.array:
 
 
 def forward_rows(
-    model: Any, tokens: mx.array, caches: Sequence[Sequence[Any]], lengths: Sequence[int], *, together: bool
+    model: Any,
+    tokens: mx.array,
+    caches: Sequence[Sequence[Any]],
+    lengths: Sequence[int],
+    *,
+    together: bool,
+    stages: list[list[mx.array]] | None = None,
 ) -> mx.array:
     """The logits behind the last position that counts in each row: rows by vocabulary.
 
     `tokens`: rows by positions, filled on the right; `caches`: row by layer; `together`: in one pass for all rows.
+    `stages`: takes arrays that lie on the way there, in the order in which they are computed. Whoever computes them
+    one after the other can do something else in between; the numbers are the same.
     """
     size = tokens.shape[1]
     if len(caches) == 1:
         alone: mx.array = model(tokens, cache=list(caches[0]))
+        if stages is not None and size > 1:
+            stages += [arrays for arrays in (arrays_of([layer]) for layer in caches[0]) if arrays]
         return alone[:, -1, :]
     if not together:
-        return mx.concatenate(
-            [
-                model(tokens[row : row + 1, :length], cache=list(cache))[:, -1, :]
-                for row, (cache, length) in enumerate(zip(caches, lengths, strict=True))
-            ]
-        )
+        rows = [
+            model(tokens[row : row + 1, :length], cache=list(cache))[:, -1, :]
+            for row, (cache, length) in enumerate(zip(caches, lengths, strict=True))
+        ]
+        if stages is not None:
+            stages += [[row] for row in rows]
+        return mx.concatenate(rows)
     is_even = all(length == size for length in lengths)
-    layers = [Rows(layer, None if is_even else lengths) for layer in zip(*caches, strict=True)]
+    layers = [Rows(layer, None if is_even else lengths, stages) for layer in zip(*caches, strict=True)]
     logits: mx.array = model(tokens, cache=layers)
     if is_even:
         return logits[:, -1, :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import mlx.core as mx
@@ -14,6 +14,7 @@ from ostiary.worker.engines.language.caches import arrays_of, copy_caches, make_
 from ostiary.worker.engines.language.library import begin_computing
 from ostiary.worker.engines.language.prompt_cache import PromptCache
 from ostiary.worker.engines.language.rows import forward_rows
+from ostiary.worker.engines.language.stages import Stages, collect_stages
 from ostiary.worker.engines.language.turns import Turns
 
 
@@ -44,6 +45,18 @@ class Work:
         return len(self.prompt) - 1 - self.done_tokens
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk of some prompts, on its way."""
+
+    works: Sequence[Work]
+    caches: Sequence[list[Any]]
+    """Of each."""
+    stages: Stages
+    kept: Sequence[int]
+    """The places of those whose prompts are kept for later as far as they are computed behind this chunk."""
+
+
 class Schedule:
     """For one network. Calls wait until there is room for all that they may come to need."""
 
@@ -61,7 +74,7 @@ class Schedule:
         self._reading: Final[deque[Work]] = deque()
         self._answering: Final[list[Work]] = []
         self._begun: list[mx.array] = []
-        """What the chunk that was begun last will fill."""
+        """What the chunk that was closed last fills."""
 
     @property
     def has_work(self) -> bool:
@@ -73,10 +86,37 @@ class Schedule:
         return bool(self._turns.order(self._reading))
 
     @property
+    def is_hurried(self) -> bool:
+        """Whether a crowd rests in this step, so that others come to their first token."""
+        return self._turns.is_hurried
+
+    @property
     def answers(self) -> list[Answer]:
         """Those that want another token now, and whose turn it is."""
-        going_on = [work for work in self._answering if self._turns.may_go_on(work)]
-        return [answer for work in going_on for answer in work.answers if answer.wants_more]
+        return self._find_answers(self._turns.may_go_on)
+
+    @property
+    def few(self) -> list[Answer]:
+        """Of these, those of tenants with little at work beside a crowd."""
+        return self._find_answers(lambda work: self._turns.may_go_on(work) and self._turns.is_few(work))
+
+    @property
+    def many(self) -> list[Answer]:
+        """The others; without a crowd all."""
+        return self._find_answers(lambda work: self._turns.may_go_on(work) and not self._turns.is_few(work))
+
+    def _find_answers(self, is_wanted: Callable[[Work], bool]) -> list[Answer]:
+        return [
+            answer for work in self._answering if is_wanted(work) for answer in work.answers if answer.wants_more
+        ]
+
+    def goes_on(self, chunk: Chunk) -> bool:
+        """Whether somebody in it does not rest."""
+        return any(self._turns.may_go_on(work) for work in chunk.works)
+
+    def holds(self, call_id: int) -> bool:
+        """Whether it is worked on."""
+        return any(work.call_id == call_id for work in (*self._reading, *self._answering))
 
     def add(self, work: Work) -> None:
         self._waiting.append(work)
@@ -144,15 +184,11 @@ class Schedule:
         work.caches = []
         self._answering.append(work)
 
-    def read_chunk(self) -> None:
-        """Begins a chunk of the prompts whose turn it is.
-
-        One chunk is on its way at most: who cancels waits no longer than that.
-        """
+    def open_chunk(self) -> Chunk | None:
+        """A chunk of the prompts whose turn it is, nothing of it computed."""
         line = self._turns.order(self._reading)
         if not line:
-            self._begun = []
-            return
+            return None
         mx.eval(self._begun)
         mx.clear_cache()
         works = self._choose_turn(line)
@@ -163,14 +199,25 @@ class Schedule:
             [*work.prompt[work.done_tokens : work.done_tokens + size], *([0] * (longest - size))]
             for work, size in zip(works, sizes, strict=True)
         ]
-        forward_rows(self._model, mx.array(tokens), [work.caches for work in works], sizes, together=self._together)
-        self._begun = arrays_of([cache for work in works for cache in work.caches])
-        begin_computing(self._begun)
-        for work, size in zip(works, sizes, strict=True):
+        caches, stages, kept = [work.caches for work in works], collect_stages(), list[int]()
+        forward_rows(self._model, mx.array(tokens), caches, sizes, together=self._together, stages=stages)
+        for place, (work, size) in enumerate(zip(works, sizes, strict=True)):
             work.done_tokens += size
             if size == self._chunk and work.missing_tokens < self._chunk:
-                self._cache.keep(work.tenant, work.prompt[: work.done_tokens], work.caches)
+                kept.append(place)
             self._place(work)
+        return Chunk(works, caches, Stages(stages), kept)
+
+    def close_chunk(self, chunk: Chunk) -> None:
+        """Begins what is left of it.
+
+        One chunk is waited for before the next is opened: who cancels waits no longer than that.
+        """
+        self._begun = arrays_of([cache for caches in chunk.caches for cache in caches])
+        begin_computing(self._begun)
+        for place in chunk.kept:
+            work = chunk.works[place]
+            self._cache.keep(work.tenant, work.prompt[: work.done_tokens], chunk.caches[place])
 
     def _choose_turn(self, line: Sequence[Work]) -> list[Work]:
         """The first in line, and such others as fit beside it without making the chunk larger."""

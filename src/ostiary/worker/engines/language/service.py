@@ -15,7 +15,7 @@ from ostiary.networks.failures import NOT_A_NUMBER, Failure, explain_failure
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, Reply
 from ostiary.worker.engines.fast_cpu.speed import Pace
 from ostiary.worker.engines.language.answer import Answer
-from ostiary.worker.engines.language.batch import Batch, Pass, Token
+from ostiary.worker.engines.language.batch import Batch, Token
 from ostiary.worker.engines.language.chat_template import ChatTemplates
 from ostiary.worker.engines.language.check_calls import (
     Bounds,
@@ -35,6 +35,7 @@ from ostiary.worker.engines.language.network import Network
 from ostiary.worker.engines.language.options import Generation
 from ostiary.worker.engines.language.prompt import PromptMaker, Written
 from ostiary.worker.engines.language.prompt_cache import PromptCache
+from ostiary.worker.engines.language.rounds import Rounds
 from ostiary.worker.engines.language.sampling import draw_seed
 from ostiary.worker.engines.language.schedule import Schedule, Work
 from ostiary.worker.engines.language.settings import Settings
@@ -81,11 +82,11 @@ class Service:
             network.budget,
             together=together,
         )
+        self._rounds: Final = Rounds(self._batch, self._schedule, pace)
         self._embedder: Final = Embedder(network.model, network.chunk_tokens)
         self._new: Final[deque[tuple[int, LanguageCall]]] = deque()
         self._long_texts: Final = LongTexts()
         self._being_read: Final[dict[int, tuple[_ReadCall, Written]]] = {}
-        self._begun: Pass | None = None
 
     def describe(self) -> dict[str, JsonValue]:
         """What an application may want to know, and admission has to."""
@@ -122,22 +123,18 @@ class Service:
         self._long_texts.remove(call_id)
         self._being_read.pop(call_id, None)
         self._schedule.remove(call_id)
+        self._rounds.forget_unwanted()
         self._embedder.remove(call_id)
 
     def step(self) -> list[Reply]:
-        """New calls, a pass for all answers, a chunk of prompt; then what the pass before brought."""
+        """New calls, and a piece of what is computed for all, or for who comes anew (see `rounds`)."""
         replies = self._look_at_new()
         try:
             self._schedule.admit(self._embedder.reserved_bytes)
-            self._schedule.begin_step()
-            self._pace.use_threads(reads_prompts=self._schedule.is_reading)
-            before, answers = self._begun, self._schedule.answers
-            self._begun = self._batch.begin(answers, before) if answers else None
-            self._schedule.read_chunk()
-            tokens = [] if before is None else self._batch.finish(before)
+            is_whole = self._rounds.step(lambda tokens: replies.extend(self._say(tokens)))
         except Exception as error:  # noqa: BLE001  whatever it is, it has a row in `failures`
             return [*replies, *self._fail_all(error)]
-        return [*replies, *self._say(tokens), *self._embed()]
+        return [*replies, *self._embed()] if is_whole else replies
 
     def _embed(self) -> list[Reply]:
         try:
@@ -283,7 +280,7 @@ class Service:
     def _fail_all(self, error: Exception) -> list[Reply]:
         """A step failed for all who were in it; those who still wait may have better luck."""
         failure = explain_failure(error)
-        self._begun = None
+        self._rounds.give_up()
         return [_tell_failure(call_id, failure) for call_id in self._schedule.give_up()]
 
 
