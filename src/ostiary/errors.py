@@ -215,6 +215,7 @@ class CallRefused(Refusal):
     """The model's engine looked at a request and says that it does not fit the model.
 
     `limit`: the bound of the model's contract that it says was passed, where it is one (core/frames.py, LimitName).
+    `field` is found by whoever knows the request, and by whoever knows what the client calls it.
     """
 
     codes = "WORKER_CALL_REFUSED"
@@ -224,6 +225,7 @@ class CallRefused(Refusal):
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.limit: Final = limit
+        self.field = ""
         self.public_detail: Final = public_detail
         """What the engine says, where those are words that the house knows (core/call_sentences.py)."""
 
@@ -428,7 +430,7 @@ def render_public(error: BaseException, correlation_id: str) -> PublicError:
         known.exit_status,
         correlation_id,
         detail=known.message if is_told else getattr(known, "public_detail", ""),
-        field=getattr(known, "field", "") if is_told or isinstance(known, AdmissionRefused) else "",
+        field=getattr(known, "field", "") if is_told or isinstance(known, AdmissionRefused | CallRefused) else "",
         rule=getattr(known, "rule", "") if is_told else "",
         limit=getattr(known, "limit", None) if is_told else None,
     )

@@ -19,16 +19,14 @@ NOT_APART: Final = "alternatives of oneOf are not plainly apart: use anyOf"
 NOT_TOGETHER: Final = "a keyword of the schema does not go with its others"
 IN_A_CIRCLE: Final = "a reference in a circle has other keywords beside it"
 
-_WORDS: Final = frozenset(
+FORM: Final = "form"
+PROMPT: Final = "prompt"
+"""What a sentence is about, where no field alone is it: what an answer is held to, and what the model reads."""
+_OF_FORMS: Final = frozenset(
+    {TOO_MUCH, NOT_WRITABLE, JOINS_WORDS, NO_VALUE, NO_PATTERN, NOT_APART, NOT_TOGETHER, IN_A_CIRCLE}
+)
+_WORDS: Final = _OF_FORMS | frozenset(
     {
-        TOO_MUCH,
-        NOT_WRITABLE,
-        JOINS_WORDS,
-        NO_VALUE,
-        NO_PATTERN,
-        NOT_APART,
-        NOT_TOGETHER,
-        IN_A_CIRCLE,
         "the arguments of a tool call are not JSON",
         "the chat template calls itself without end",
         "the chat template cannot be used",
@@ -46,6 +44,13 @@ _BEGINNINGS: Final = {
     "the chat template has no option '": "the chat template does not have all options that were given",
 }
 """Sentences that go on with words of a template or of a request, and what is said in their place."""
+_FIELDS: Final = {
+    "the chat template has no place for tools": "tools",
+    "the chat template does not have all options that were given": "template_options",
+    "the model has no chat template": "messages",
+    "this network gives no vectors": "model",
+}
+"""What those are about that are not about the prompt."""
 _NUMBER: Final = r"\d{1,10}"
 _COUNTED: Final = re.compile(
     rf"the (?:prompt|text) has {_NUMBER} tokens; the context has {_NUMBER}"
@@ -60,6 +65,17 @@ def tell_strangers(sentence: str) -> str:
     if sentence in _WORDS or _COUNTED.fullmatch(sentence) is not None:
         return sentence
     return next((told for begun, told in _BEGINNINGS.items() if sentence.startswith(begun)), "")
+
+
+def find_field(told: str) -> str:
+    """What a sentence that strangers are told is about: a field of the request, FORM or PROMPT; else ""."""
+    if told in _OF_FORMS:
+        return FORM
+    if told in _FIELDS:
+        return _FIELDS[told]
+    if _COUNTED.fullmatch(told) is not None:
+        return "max_tokens" if " of answer " in told else PROMPT
+    return PROMPT if told else ""
 
 
 def list_sentences() -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ostiary.errors import CODES, ContractRefused
+from ostiary.errors import CODES, CallRefused, ContractRefused
 
 Names = Sequence[tuple[str, str]]
 """Patterns at the beginning of a field, and what stands in their place. The first that fits is taken."""
@@ -39,22 +39,30 @@ def naming(names: Names) -> Iterator[None]:
         yield
     except ContractRefused as refused:
         raise rename(refused, names) from refused
+    except CallRefused as refused:
+        refused.field = _translate(refused.field, names) or refused.field
+        raise
 
 
 def rename(refused: ContractRefused, names: Names) -> ContractRefused:
     """The same refusal where no name fits."""
+    field = _translate(refused.field, names)
+    if field is None:
+        return refused
+    message = field + refused.message.removeprefix(refused.field)
+    renamed = ContractRefused(
+        CODES[refused.code], message, hint=refused.hint, field=field, rule=refused.rule, limit=refused.limit
+    )
+    renamed.correlation_id = refused.correlation_id
+    return renamed
+
+
+def _translate(field: str, names: Names) -> str | None:
     for pattern, told in names:
-        match = re.match(pattern, refused.field)
-        if match is None or not _ends_a_name(refused.field, match.end()):
-            continue
-        field = match.expand(told) + refused.field[match.end() :]
-        message = field + refused.message.removeprefix(refused.field)
-        renamed = ContractRefused(
-            CODES[refused.code], message, hint=refused.hint, field=field, rule=refused.rule, limit=refused.limit
-        )
-        renamed.correlation_id = refused.correlation_id
-        return renamed
-    return refused
+        match = re.match(pattern, field)
+        if match is not None and _ends_a_name(field, match.end()):
+            return match.expand(told) + field[match.end() :]
+    return None
 
 
 def _ends_a_name(field: str, place: int) -> bool:

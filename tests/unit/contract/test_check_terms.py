@@ -28,7 +28,7 @@ from ostiary.core.terms.derive_terms import derive_terms
 from ostiary.core.terms.parse_terms import parse_language_contract
 from ostiary.core.terms.values import HOUSE_TERMS, LanguageTerms
 from ostiary.core.tickets import CheckedRequest, ModelFacts
-from ostiary.errors import WORKER_CALL_REFUSED, CallRefused, ContractRefused
+from ostiary.errors import WORKER_CALL_REFUSED, CallRefused, ContractRefused, render_public
 
 HELLO = [{"role": "user", "content": "hello"}]
 ALL = {**LEAST, "inputs": [PROMPT, IDS, MESSAGES, TOOLS, OPTIONS]}
@@ -297,6 +297,25 @@ def test_a_limit_that_the_engine_names_is_told_as_the_others_are() -> None:
         assert isinstance(error, ContractRefused)
         assert (error.rule, error.limit, error.field, error.code) == (rule, most, "prompt", "CONTRACT_TOO_LONG")
         assert "secret" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("sentence", "body", "field"),
+    [
+        ("no value fits the schema", {"response_format": {"type": "json_object"}}, "response_format"),
+        ("no value fits the schema", {}, "tools"),
+        ("the chat template has no place for tools", {}, "tools"),
+        ("the chat template does not have all options that were given", {}, "template_options"),
+        ("the prompt has 9000 tokens; the context has 128", {}, "prompt"),
+        ("100 tokens of prompt and 90 of answer do not fit; the context has 128", {}, "max_tokens"),
+        ("the arguments of a tool call are not JSON", {}, "prompt"),
+        ("", {}, ""),
+    ],
+)
+def test_what_the_engine_means_is_named(sentence: str, body: dict[str, Any], field: str) -> None:
+    error = CallRefused(WORKER_CALL_REFUSED, "the engine says: secret", public_detail=sentence)
+    assert name_limit(error, ask(HOUSE_TERMS, prompt(**body))) is error
+    assert error.field == render_public(error, "").field == field
 
 
 def test_a_limit_that_nobody_set_is_not_believed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ostiary.errors import CONTRACT_RANGE, ContractRefused
+from ostiary.errors import CONTRACT_RANGE, WORKER_CALL_REFUSED, CallRefused, ContractRefused
 from ostiary.gateway.naming import CHAT_NEWER, EMBEDDINGS, MESSAGES, RESPONSES, Names, naming
 
 
@@ -29,4 +29,9 @@ def test_names(names: Names, field: str, told: str) -> None:
     with pytest.raises(ContractRefused) as refused, naming(names):
         raise ContractRefused(CONTRACT_RANGE, f"{field} is too much", field=field, rule="range", limit=3)
     assert (refused.value.field, refused.value.message) == (told, f"{told} is too much")
+    by_engine = CallRefused(WORKER_CALL_REFUSED, "no")
+    by_engine.field = field
+    with pytest.raises(CallRefused) as called, naming(names):
+        raise by_engine
+    assert called.value.field == told
     assert (refused.value.rule, refused.value.limit, refused.value.code) == ("range", 3, "CONTRACT_RANGE")
