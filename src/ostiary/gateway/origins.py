@@ -21,12 +21,29 @@ _ORIGIN: Final = re.compile(r"https?://([^/:@?#\s\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  named, not listened at
 _METHODS: Final = "GET, POST"
-_REQUEST_HEADERS: Final = (
-    "authorization, x-api-key, content-type, x-request-id, traceparent, anthropic-version, anthropic-beta, "
-    "inference-header-content-length"
-)
+_READ: Final = (
+    "authorization", "x-api-key", "content-type", "x-request-id", "traceparent", "ostiary-timeout",
+    "inference-header-content-length",
+)  # fmt: skip
+_OF_CLIENTS: Final = (
+    "anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access",
+    "openai-organization", "openai-project", "openai-beta", "user-agent", "idempotency-key",
+    *(f"x-stainless-{name}" for name in (
+        "lang", "package-version", "os", "arch", "runtime", "runtime-version", "retry-count", "timeout", "async",
+        "helper", "helper-method", "poll-helper", "custom-poll-interval", "stream-helper", "custom-event-handler",
+    )),
+)  # fmt: skip
+"""What those of OpenAI and Anthropic say of themselves: passed over, but a browser asks whether it may be sent."""
+_REQUEST_HEADERS: Final = ", ".join((*_READ, *_OF_CLIENTS))
 _ANSWER_HEADERS: Final = ", ".join(
-    ("x-request-id", "x-correlation-id", "retry-after", "inference-header-content-length", *RATE_LIMIT_HEADERS)
+    (
+        "x-request-id",
+        "x-correlation-id",
+        "retry-after",
+        "x-should-retry",
+        "inference-header-content-length",
+        *RATE_LIMIT_HEADERS,
+    )
 )
 
 

@@ -52,3 +52,18 @@ def test_what_is_a_name_and_what_an_origin() -> None:
     assert not any(
         is_origin(text) for text in ("a.example", "https://a.example/", "https://u@a", "*", "null", "ftp://a")
     )
+
+
+@pytest.mark.parametrize(("package", "name"), [("openai", "OpenAI"), ("anthropic", "Anthropic")])
+def test_a_page_may_send_what_the_usual_clients_send(package: str, name: str) -> None:
+    """A browser sends nothing at all where one header of it is not let in."""
+    client = getattr(pytest.importorskip(package), name)(api_key="any")
+    told = dict(choose_origins("127.0.0.1", (), ()).preflight_headers("https://app.example"))
+    taken = told["access-control-allow-headers"].split(", ")
+    sent = {header.lower() for header in client.default_headers} | {
+        "x-stainless-retry-count",
+        "x-stainless-timeout",
+    }
+    assert sent - {"accept"} <= set(taken), "what any page may send, no server has to name"
+    assert "ostiary-timeout" in taken
+    assert "x-should-retry" in told["access-control-expose-headers"].split(", ")
