@@ -280,13 +280,18 @@ class AsyncStream(AsyncIterator[Piece]):
             opened, request = self._opened, self._request
             if opened.is_closed:
                 opened.ask(request)  # which says so, and there may be no threads left
-            self._asked = await run_apart(
-                self._threads,
-                lambda: opened.ask(request, tell, self._correlation_id, self._entrance),
-                lambda asked: asked.cancel(),
-            )
+            self._asked = opened.ask_at_once(request, tell, self._correlation_id, self._entrance)
+            is_short = self._asked is not None
+            if self._asked is None:
+                self._asked = await run_apart(
+                    self._threads,
+                    lambda: opened.ask(request, tell, self._correlation_id, self._entrance),
+                    lambda asked: asked.cancel(),
+                )
             try:
-                await wait_for_turn(self._asked, self._threads, self._ready, is_short=False)
+                await wait_for_turn(self._asked, self._threads, self._ready, is_short=is_short)
+                if self._asked.is_over:  # it could not be started, which the record is to hear
+                    await run_apart(self._threads, self._asked.conclude)
             except asyncio.CancelledError:
                 self._cancel_soon()
                 raise

@@ -33,7 +33,7 @@ from ostiary.record.place import find_state_directory
 from ostiary.trust.verify import UnsafeAllowances
 from ostiary.walks.model_walk import VerifyRequest
 from ostiary.walks.open_model import OpenModel, OpenRequest, open_model
-from ostiary.walks.request_walk import AnswerInFlight, ask_model
+from ostiary.walks.request_walk import AnswerInFlight, ask_model, ask_model_at_once
 from ostiary.walks.tensor_walk import TensorsInFlight, ask_function, ask_function_at_once
 
 if TYPE_CHECKING:
@@ -190,6 +190,29 @@ class Opened:
             correlation_id=correlation_id,
             entrance=entrance,
         )
+
+    def ask_at_once(
+        self,
+        request: ParsedRequest,
+        on_ready: Callable[[], None],
+        correlation_id: str | None = None,
+        entrance: Entrance | None = None,
+    ) -> AnswerInFlight | None:
+        """As `walks.request_walk.ask_model_at_once`; None also where `ask` says no."""
+        if self.is_closed or self.function is not None:
+            return None
+        asked = ask_model_at_once(
+            self._opened.group,
+            self._contract,
+            self._endings,
+            request,
+            on_ready=on_ready,
+            correlation_id=correlation_id,
+            entrance=entrance,
+        )
+        if asked is not None:
+            self._observe(request)
+        return asked
 
     def ask_function(
         self,

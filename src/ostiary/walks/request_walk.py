@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from ostiary.cell.group import CellGroup
     from ostiary.cell.running import RunningCell
 
+_LISTS: Final = frozenset({"messages", "prompt", "stop", "text"})
+_PLAIN: Final = (str, int, float)
+_SHORT_ENTRIES: Final = 16
+_SHORT_CHARACTERS: Final = 4_096
+
 
 def ask_model(
     cell: RunningCell | CellGroup,
@@ -52,14 +57,58 @@ def ask_model(
     """
     ending = endings.begin(request.operation, correlation_id)
     try:
-        checked = check_request(request, contract)
-        ending.note_request(checked)
-        gathering = Gathering(checked, ending.started)
-        ending.follow(lambda: Progress(gathering.completion_tokens, gathering.timings))
-        place = enter(entrance, checked, on_ready)
+        asked = _bring_to_gate(cell, contract, ending, request, on_ready=on_ready, entrance=entrance)
     except BaseException as error:
         ending.raised(error)
         raise
+    if not asked.is_waiting:
+        asked.start()
+    return asked
+
+
+def ask_model_at_once(
+    cell: RunningCell | CellGroup,
+    contract: TextContract,
+    endings: RequestEndings,
+    request: ParsedRequest,
+    *,
+    on_ready: Callable[[], None] | None = None,
+    correlation_id: str | None = None,
+    entrance: Entrance | None = None,
+) -> AnswerInFlight | None:
+    """As `ask_model`, for event loops: of what is short, and it may be that it still has to be started.
+
+    None where that would take long, wait for a disk, or be refused: nothing happened then, and `ask_model` is to be
+    asked.
+    """
+    ending = endings.begin_at_once(request.operation, correlation_id) if _is_short(request) else None
+    if ending is None:
+        return None
+    try:
+        asked = _bring_to_gate(cell, contract, ending, request, on_ready=on_ready, entrance=entrance)
+    except BaseException as error:
+        ending.withdraw()
+        if isinstance(error, Exception):
+            return None
+        raise
+    asked.start_at_once()
+    return asked
+
+
+def _bring_to_gate(
+    cell: RunningCell | CellGroup,
+    contract: TextContract,
+    ending: RequestEnding,
+    request: ParsedRequest,
+    *,
+    on_ready: Callable[[], None] | None,
+    entrance: Entrance | None,
+) -> AnswerInFlight:
+    checked = check_request(request, contract)
+    ending.note_request(checked)
+    gathering = Gathering(checked, ending.started)
+    ending.follow(lambda: Progress(gathering.completion_tokens, gathering.timings))
+    place = enter(entrance, checked, on_ready)
 
     def begin(admitted: AdmittedRequest, waits: bool) -> CallInFlight | None:
         body = checked.body
@@ -69,7 +118,7 @@ def ask_model(
             checked.operation.value, body, deadline_seconds=admitted.timeout_seconds, on_ready=on_ready
         )
 
-    asked = AnswerInFlight(
+    return AnswerInFlight(
         cell,
         place,
         begin,
@@ -78,9 +127,21 @@ def ask_model(
         context_tokens=contract.context_tokens,
         is_shared=entrance is not None,
     )
-    if not asked.is_waiting:
-        asked.start()
-    return asked
+
+
+def _is_short(request: ParsedRequest) -> bool:
+    """Whether all of it is checked in a tenth of a millisecond: a text, or a few messages of nothing but text."""
+    size = 0
+    for name, value in request.fields.items():
+        entries = value if isinstance(value, list) and name in _LISTS else [value]
+        if len(entries) > _SHORT_ENTRIES:
+            return False
+        for entry in entries:
+            parts = entry.values() if isinstance(entry, dict) and name == "messages" else (entry,)
+            if not all(part is None or isinstance(part, _PLAIN) for part in parts):
+                return False
+            size += sum(len(part) for part in parts if isinstance(part, str))
+    return size <= _SHORT_CHARACTERS
 
 
 class AnswerInFlight(InFlight[Answer]):
