@@ -65,7 +65,7 @@ def test_what_is_short_is_on_its_way_at_once(operation: Operation, fields: dict[
         assert asked is not None
         assert asked.is_started
         list(asked)
-        assert asked.conclude().usage.completion_tokens == 2
+        assert asked.conclude().usage.completion_tokens > 0
         assert [type(event) for event in opened.told] == [RequestAnswered]
 
 
