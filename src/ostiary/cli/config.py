@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _run_check(options: argparse.Namespace) -> int:
     from ostiary.cell.read_settings import find_settings_path, load_limit_rules, read_settings_bytes
     from ostiary.cli.config_credentials import render_credentials
-    from ostiary.cli.config_tables import render_limits, render_models, render_tenants
+    from ostiary.cli.config_tables import list_missing, render_limits, render_models, render_tenants
     from ostiary.gateway.listen import check_protection
     from ostiary.gateway.settings_file import load_server_file
 
@@ -62,6 +62,9 @@ def _run_check(options: argparse.Namespace) -> int:
         *render_limits(rules, _explain),
     ):
         ui.out(line)
+    for name, entry in file.models.items():
+        for missing in list_missing(entry):
+            ui.note(f"ostiary: {quote_untrusted(name)}: {missing}")
     return 0
 
 

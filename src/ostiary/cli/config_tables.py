@@ -41,7 +41,7 @@ def render_models(file: ServerFile, explain: Explain) -> list[str]:
             shown = _show_model_setting(entry, setting.name)
             lines.append(f"  {setting.name}  (not set)" if shown is None else f"  {setting.name} = {shown}")
             lines += explain(setting.meaning)
-        lines += [line for text in _try_model(entry) for line in explain(text)]
+        lines += [line for text in list_missing(entry) for line in explain(text)]
     return lines
 
 
@@ -58,7 +58,8 @@ def _quote(value: Path | str) -> str:
     return f'"{quote_untrusted(str(value), _TEXT_CHARACTERS)}"'
 
 
-def _try_model(entry: ModelEntry) -> Iterable[str]:
+def list_missing(entry: ModelEntry) -> Iterable[str]:
+    """What of it could not be opened, as it is not there."""
     if not entry.path.is_dir():
         yield "NOT THERE: the model directory."
     for key in entry.key:

@@ -97,3 +97,25 @@ def test_what_is_not_there_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert "NOT THERE: the model directory." in section
     assert "NOT THERE: the public key no.pub." in section
     assert section_of(said, "[server.tls]").startswith("  (not in the file)\n      nothing is encrypted\n")
+
+
+def test_what_is_not_there_is_the_last_that_is_seen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A server would not start with it, and it stands between a hundred lines that say nothing is wrong."""
+    path = tmp_path / "ostiary.toml"
+    path.write_text(FULL, encoding="utf-8")
+    assert main(["config", "check", "--config", str(path)]) == 0
+    told = capfd.readouterr().err.splitlines()
+    assert told == [
+        "ostiary: llama: NOT THERE: the model directory.",
+        "ostiary: llama: NOT THERE: the public key no.pub.",
+    ]
+
+
+def test_a_field_that_is_missing_hides_no_other_mistake(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ostiary.toml"
+    path.write_text(
+        '[auth.token]\nissuer = "https://id.example"\nkeys = "set.json"\n[models.a]\nload = "start"\n[tenants.b]\nconcurrent = 0\n'
+    )
+    assert main(["config", "check", "--config", str(path)]) == 2
+    told = re.findall(r"ostiary.toml(?:, line \d+)?: (\S+):", capfd.readouterr().err)
+    assert sorted(told) == ["auth.token.audience", "models.a.path", "tenants.b.concurrent"]
