@@ -185,3 +185,40 @@ def test_what_no_template_looks_for_is_refused_by_its_name(client: Any, message:
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="one", messages=[message])
     assert refused.value.param.split("[...]")[0] == f"messages[0].{field}"
+
+
+USE = {"type": "tool_use", "id": "a", "name": "look", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "a", "content": "blue"}
+WORDS = {"type": "text", "text": "so"}
+
+
+@pytest.mark.parametrize(
+    ("turns", "field"),
+    [
+        ([ASKED, {"role": "user", "content": [WORDS, RESULT]}], "messages[1].content[1]"),
+        ([ASKED, {"role": "user", "content": [USE]}], "messages[1].content[0]"),
+        ([ASKED, {"role": "assistant", "content": [WORDS, RESULT]}], "messages[1].content[1]"),
+        ([ASKED, {"role": "assistant", "content": [USE, WORDS]}], "messages[1].content[1]"),
+    ],
+)
+def test_a_block_that_could_not_stay_in_its_place_is_refused(claude: Any, turns: Any, field: str) -> None:
+    with pytest.raises(anthropic.BadRequestError) as refused:
+        claude.messages.create(model="one", max_tokens=9, messages=turns)
+    assert field in refused.value.message
+
+
+def test_both_names_of_one_limit(client: Any, fake: FakeEngine) -> None:
+    """Some programs send both, for servers old and new."""
+    both = {"model": "one", "messages": [ASKED], "max_tokens": 7}
+    client.chat.completions.create(**both, max_completion_tokens=7)
+    assert fake.requests[-1].fields["max_tokens"] == 7
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(**both, max_completion_tokens=8)
+    assert refused.value.param == "max_completion_tokens"
+
+
+def test_tools_as_programs_for_code_send_them(claude: Any) -> None:
+    tool = {**MESSAGES_TOOL, "eager_input_streaming": True, "defer_loading": False, "type": "custom"}
+    claude.messages.create(model="one", max_tokens=40, messages=[ASKED], tools=[tool])
+    with pytest.raises(anthropic.BadRequestError):
+        claude.messages.create(model="one", max_tokens=9, messages=[ASKED], tools=[{**tool, "defer_loading": True}])

@@ -61,6 +61,9 @@ class ToolParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["custom"] | None = None
     strict: bool | None = None
     cache_control: Ephemeral | None = None
+    eager_input_streaming: Literal[True] | None = None
+    """Calls come as the model writes them in any case."""
+    defer_loading: Literal[False] | None = None
 
 
 class ToolChoiceParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -42,8 +42,10 @@ def write_conversation(body: MessagesBody | CountBody) -> dict[str, object]:
     messages: list[dict[str, object]] = []
     if body.system is not None:
         messages.append({"role": "system", "content": _join(body.system)})
-    for message in body.messages:
-        messages += _write_user(message) if message.role == "user" else [_write_assistant(message)]
+    for place, message in enumerate(body.messages):
+        where = f"messages[{place}]"
+        is_user = message.role == "user"
+        messages += _write_user(message, where) if is_user else [_write_assistant(message, where)]
     last = messages[-1]
     continues = last["role"] == "assistant" and "tool_calls" not in last
     return {
@@ -58,31 +60,40 @@ def _join(content: str | Sequence[TextBlock]) -> str:
     return content if isinstance(content, str) else "".join(block.text for block in content)
 
 
-def _write_user(message: MessageParam) -> Iterator[dict[str, object]]:
-    """What tools gave is a message each, as models know it; then what the user says."""
+def _write_user(message: MessageParam, where: str) -> Iterator[dict[str, object]]:
+    """What tools gave is a message each, as models know it; then what the user says. No block changes its place."""
     if isinstance(message.content, str):
         yield {"role": "user", "content": message.content}
         return
     texts = []
-    for block in message.content:
+    for place, block in enumerate(message.content):
         if isinstance(block, ToolResultBlock):
+            if texts:
+                raise _misplaced(f"{where}.content[{place}]", "stands behind a text: what tools gave comes first")
             result = _join(block.content or "")
             content = f"Error: {result}" if block.is_error else result
             yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": content}
         elif isinstance(block, TextBlock):
             texts.append(block)
         else:
-            raise ContractRefused(CONTRACT_RANGE, "messages: only an assistant uses tools", field="messages")
+            raise _misplaced(f"{where}.content[{place}]", "is a use of a tool, which only an assistant makes")
     if texts or not message.content:
         yield {"role": "user", "content": _join(texts)}
 
 
-def _write_assistant(message: MessageParam) -> dict[str, object]:
+def _misplaced(where: str, detail: str) -> ContractRefused:
+    return ContractRefused(CONTRACT_RANGE, f"{where} {detail}", field=where)
+
+
+def _write_assistant(message: MessageParam, where: str) -> dict[str, object]:
     if isinstance(message.content, str):
         return {"role": "assistant", "content": message.content}
-    texts, calls = [], []
-    for block in message.content:
+    texts: list[TextBlock] = []
+    calls: list[dict[str, object]] = []
+    for place, block in enumerate(message.content):
         if isinstance(block, TextBlock):
+            if calls:
+                raise _misplaced(f"{where}.content[{place}]", "stands behind a use of a tool: texts come first")
             texts.append(block)
         elif isinstance(block, ToolUseBlock):
             arguments = json.dumps(block.input, ensure_ascii=False)
@@ -90,7 +101,7 @@ def _write_assistant(message: MessageParam) -> dict[str, object]:
                 {"id": block.id, "type": "function", "function": {"name": block.name, "arguments": arguments}}
             )
         else:
-            raise ContractRefused(CONTRACT_RANGE, "messages: only a user brings what tools gave", field="messages")
+            raise _misplaced(f"{where}.content[{place}]", "is what a tool gave, which only a user brings")
     made: dict[str, object] = {"role": "assistant"}
     if texts or not calls:
         made["content"] = _join(texts)

@@ -109,9 +109,10 @@ def _write_choice(body: ChatBody) -> object:
 
 
 def _choose_max_tokens(body: ChatBody) -> int | None:
-    if body.max_tokens is not None and body.max_completion_tokens is not None:
-        raise contradict("max_completion_tokens", "is the newer name of max_tokens: there may be one of them")
-    return body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
+    told = {number for number in (body.max_tokens, body.max_completion_tokens) if number is not None}
+    if len(told) > 1:
+        raise contradict("max_completion_tokens", "is the newer name of max_tokens, and says another number")
+    return told.pop() if told else None
 
 
 def _count_logprobs(body: ChatBody) -> int | None:
