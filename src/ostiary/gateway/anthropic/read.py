@@ -65,7 +65,7 @@ def _write_user(message: MessageParam, where: str) -> Iterator[dict[str, object]
     if isinstance(message.content, str):
         yield {"role": "user", "content": message.content}
         return
-    texts = []
+    texts: list[TextBlock] = []
     for place, block in enumerate(message.content):
         if isinstance(block, ToolResultBlock):
             if texts:
