@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import os
 import resource
 import signal
@@ -11,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from cell_tools import LINUX_ONLY, PATIENCE
 from load_client import Heard, ask, render_request
 from load_servers import FAKE_SERVER, RunningServer, serving_ostiary
 from process_looks import count_descriptors, is_running, list_below, list_workers
+from quota_tools import sum_usage
 
 from ostiary.record.begin import open_reader
 from ostiary.record.entry import parse_entry
@@ -311,6 +314,65 @@ def test_nobody_who_is_served_waits_for_whoever_should_read_the_notes(tmp_path: 
         finally:
             process.kill()
     assert read_kinds(state).count("server.stopped") == 1
+
+
+HANGING = """
+import sys, time
+from pathlib import Path
+from ostiary.admission.usage_file import UsageFile
+def sync(file, usual=UsageFile.sync, hangs=Path(sys.argv.pop(1))):
+    while hangs.exists():
+        time.sleep(0.01)
+    usual(file)
+UsageFile.sync = sync
+"""
+
+
+def test_a_disk_that_hangs_holds_up_nobody_who_does_not_need_it(tmp_path: Path) -> None:
+    """What is written is taken, but that it is kept is not said."""
+    model = HostilePublisher(tmp_path).publish_honest()
+    key, hangs, state = sign_model(model), tmp_path / "hangs", tmp_path / "state"
+    command = [sys.executable, "-c", HANGING + FAKE_SERVER % 0, str(hangs), str(model), "--name", "one"]
+    command += ["--key", str(key), "--state", str(state), "--port", "0"]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            server = await_server(process)
+            ask_both_ways(server)
+            hangs.touch()
+            ask_both_ways(server)
+            wait_for(lambda: look_at(server, "/readyz") == (503, "hanging"))
+            for stream in (False, True):
+                one = asyncio.run(ask(server.port, completion(3, stream=stream), server.key, seconds=PATIENCE))
+                assert (one.status, one.code) == (503, "QUOTA_UNWRITABLE")
+                assert one.headers["retry-after"]
+            assert look_at(server, "/livez") == (200, "hanging")
+            hangs.unlink()
+            wait_for(lambda: look_at(server, "/readyz") == (200, "ok"))
+            ask_both_ways(server)
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+    assert sum_usage(state) == (6, 42, 42, 0)
+
+
+def await_server(process: subprocess.Popen[str]) -> RunningServer:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    port = int(process.stdout.readline().rpartition(":")[2])
+    lines = iter(process.stderr.readline, "")
+    key = next(line.strip() for line in lines if "ost_" in line)
+    assert any("connections;" in line for line in lines)
+    return RunningServer(process, port, key)
+
+
+def look_at(server: RunningServer, path: str) -> tuple[int, str]:
+    """Its status, and what it says of the disk."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())["disk"]
 
 
 def has_kind(state: Path, kind: str, times: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.admission.accounts import SECONDS_OF_DAY, Account, Accounts, TooManyTenants
+from ostiary.admission.disk_watch import DiskWatch
 from ostiary.admission.standing import SOON_SECONDS, Standing, list_token_limits, tell_standing
 from ostiary.admission.steady_clock import SteadyClock
 from ostiary.admission.tenants import TenantLimits, TenantTable
@@ -47,6 +48,9 @@ class TenantQuotas:
         self._clock: Final = clock
         self._lock: Final = threading.Lock()
         self._flushing: Final = threading.Lock()
+        self._disk: Final = DiskWatch()
+        self._kept_size = 0
+        """So much of the file the disk said that it has."""
         self._last_number = 0
         self._shift = 0.0
         self._waiting: Final[list[bytes]] = []
@@ -57,6 +61,8 @@ class TenantQuotas:
     @contextmanager
     def counting(self, caller: Caller, *, takes_tokens: bool = True) -> Iterator[None]:
         """One request, while it is answered. Raises AdmissionRefused and QuotaFailed, before anything is read."""
+        if self._disk.is_hanging:
+            raise _hanging()
         with self._lock:
             now = self._clock.read()
             account = self._find(caller.tenant, now)
@@ -116,6 +122,20 @@ class TenantQuotas:
         """From now on. What is used stays used."""
         self._table = table
 
+    @property
+    def is_disk_hanging(self) -> bool:
+        """So that nothing is counted, and nothing done."""
+        return self._disk.is_hanging
+
+    def probe(self) -> None:
+        """To be called every second by a thread that may hang. Raises OSError."""
+        with self._flushing:
+            size = self._file.size
+            if size != self._kept_size:
+                with self._disk.asking():
+                    self._file.sync()
+                self._kept_size = size
+
     def flush(self) -> None:
         """To be called every few seconds: what was counted survives a loss of power then. Raises QuotaFailed."""
         try:
@@ -124,10 +144,11 @@ class TenantQuotas:
                     is_good = self._file.is_in_place() and self._file.added <= MAX_JOURNAL_BYTES
                     if is_good and (self._waiting or self._is_shifted()):
                         self._write()
-                if is_good:
-                    self._file.sync()
-                else:
-                    self._write_anew()
+                with self._disk.asking():
+                    if is_good:
+                        self._file.sync()
+                    else:
+                        self._write_anew()
         except OSError as error:
             raise _unwritable(error) from error
 
@@ -164,6 +185,8 @@ class TenantQuotas:
 
     def _write(self, line: bytes = b"") -> None:
         """What waits, and this line. Raises QuotaFailed; then the line is not there, and the rest waits on."""
+        if self._disk.is_hanging:
+            raise _hanging()
         shift = self._clock.read_shift() if self._is_shifted() else self._shift
         told = b"" if shift == self._shift else write_line("shift", round(shift, 3))
         try:
@@ -270,6 +293,12 @@ def _judge_tokens(limits: TenantLimits, account: Account, tokens: int, now: floa
 def _refuse(detail: str, wait: float | None) -> AdmissionRefused:
     seconds = None if wait is None else float(max(1, math.ceil(wait)))
     return AdmissionRefused(ADMISSION_QUOTA, detail, retry_after_seconds=seconds, public_detail=detail)
+
+
+def _hanging() -> QuotaFailed:
+    return QuotaFailed(
+        QUOTA_UNWRITABLE, "usage cannot be counted: the disk does not answer", hint="Look after the disk."
+    )
 
 
 def _unwritable(error: OSError) -> QuotaFailed:

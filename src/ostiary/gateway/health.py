@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _AT_WORK: Final = ("running", "resting", "waiting")
 _OVER: Final = ("quarantined", "closed")
+Disk = Literal["ok", "full", "hanging"]
 
 
 class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,8 +46,9 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["ok", "draining", "failing"]
     workers: Workers
     models: Models
-    disk: Literal["ok", "full"]
-    """Full: what has to be recorded could not be, so nothing is answered until there is room."""
+    disk: Disk
+    """Full: what has to be recorded could not be, so nothing is answered until there is room. Hanging: it takes so
+    long to keep something that nothing more is given to it, and nothing answered, until it did."""
 
 
 def make_health_routes(is_draining: Callable[[], bool]) -> tuple[Route, ...]:
@@ -88,12 +90,18 @@ def is_live(models: ServedModels) -> bool:
 
 
 def is_ready(models: ServedModels) -> bool:
-    return not models.is_disk_full and all(could_answer(model) for model in models.by_name.values())
+    return _look_at_disk(models) == "ok" and all(could_answer(model) for model in models.by_name.values())
 
 
 def could_answer(model: ServedName) -> bool:
     """Now, or as soon as it is loaded for whoever asks."""
     return model.standing in _AT_WORK
+
+
+def _look_at_disk(models: ServedModels) -> Disk:
+    if models.is_disk_hanging():
+        return "hanging"
+    return "full" if models.is_disk_full else "ok"
 
 
 def _reply(status: Literal["ok", "draining", "failing"], models: ServedModels) -> JsonReply:
@@ -105,6 +113,6 @@ def _reply(status: Literal["ok", "draining", "failing"], models: ServedModels) -
         status,
         Workers(**{name: workers.count(name) for name in ("running", "resting", "quarantined", "closed")}),
         Models(len(loaded), len(named) - len(loaded) - failing, failing),
-        "full" if models.is_disk_full else "ok",
+        _look_at_disk(models),
     )
     return JsonReply(told, status=200 if status == "ok" else 503)

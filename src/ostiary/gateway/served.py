@@ -100,6 +100,7 @@ class ServedModels:
         self._on_let_go: Final = on_let_go
         self.is_disk_full = False
         """Whether nothing could be recorded, so that nothing is answered. Set from any thread."""
+        self.is_disk_hanging: Callable[[], bool] = lambda: False
 
     @property
     def by_name(self) -> Mapping[str, ServedName]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ostiary.admission.disk_watch import probing
 from ostiary.admission.quotas import TenantQuotas, open_quotas
 from ostiary.admission.usage_file import Damage
 from ostiary.core.values import dataclass
@@ -187,6 +188,8 @@ def serve_models(
         def tell_full(is_full: bool) -> None:
             keeper.models.is_disk_full = is_full
 
+        keeper.models.is_disk_hanging = lambda: quotas.is_disk_hanging
+        stack.enter_context(probing(quotas.probe))
         disk = StateDisk(place, tell_full, told.on_note)
         bounds = make_bounds(server, connections, tally)
         try:
