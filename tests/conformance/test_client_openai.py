@@ -14,6 +14,8 @@ openai = pytest.importorskip("openai")
 from pydantic import BaseModel
 from served_models import KEY, Served, serve_fake
 
+from ostiary.gateway.long_work import LongWork
+from ostiary.gateway.openai import embeddings
 from ostiary.testing import FakeEngine
 
 HELLO: list[Any] = [{"role": "user", "content": "hello there"}]
@@ -312,6 +314,30 @@ def test_embeddings(client: Any) -> None:
     assert answer.usage.prompt_tokens == 5
     cut = client.embeddings.create(model="one", input=[1, 2], dimensions=4, encoding_format="float")
     assert len(cut.data[0].embedding) == 4
+
+
+def test_many_numbers_of_embeddings_are_written_beside_the_loop(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million take a third of a second, in which nobody else would hear anything."""
+    ask = {"model": "one", "input": ["a b", "c"], "encoding_format": "float"}
+    short = client.embeddings.create(**ask).data
+    asked = []
+    do = LongWork.do
+
+    def note(self: LongWork, tenant: str, act: Any) -> Any:
+        asked.append(act)
+        return do(self, tenant, act)
+
+    monkeypatch.setattr(LongWork, "do", note)
+    client.embeddings.create(**ask)
+    assert asked == []
+    monkeypatch.setattr(embeddings, "SHORT_BYTES", 1)
+    assert client.embeddings.create(**ask).data == short
+    assert len(asked) == 1
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(**ask, dimensions=60_000)
+    assert refused.value.param == "dimensions"
 
 
 def test_embeddings_in_base64(client: Any, served: Served) -> None:
