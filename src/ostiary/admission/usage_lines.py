@@ -40,8 +40,11 @@ class OtherSchema(Exception):
     """Another version wrote the file."""
 
 
+_spell: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def write_line(*parts: object) -> bytes:
-    text = json.dumps(parts, separators=(",", ":")).encode()
+    text = _spell(parts).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 

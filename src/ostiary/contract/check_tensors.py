@@ -72,12 +72,12 @@ def check_tensors(
 
 def _check_names(inputs: Mapping[str, object], contract: FunctionContract) -> None:
     known = [rule.name for rule in contract.inputs]
-    listed = list_inputs(contract)
     for name in inputs:
         if name not in known:
             raise unknown_input(str(name), contract)
     for name in known:
         if inputs.get(name) is None:
+            listed = list_inputs(contract)
             raise unfit(
                 CONTRACT_TYPE, name, f"is missing; this function takes {listed}", "inputs", listed, hint=_LOOK_UP
             )
