@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -182,3 +184,27 @@ def test_every_answer_says_that_it_is_not_to_be_kept(door: RunningDoor) -> None:
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "server" not in answer.headers
+
+
+def test_what_nobody_awaited_is_noted_and_never_written_out(capfd: pytest.CaptureFixture[str]) -> None:
+    """asyncio would write it to standard error, with its text, and wait for whoever reads that."""
+
+    async def break_alone() -> None:
+        raise ZeroDivisionError("at /srv/secret")
+
+    async def forget() -> None:
+        asyncio.get_running_loop().call_soon(_fail)
+        task = asyncio.create_task(break_alone())
+        await asyncio.wait({task})
+        del task
+        gc.collect()
+
+    with running_door(ROUTES) as door:
+        door.run(forget())
+        assert [type(failure) for failure in door.failures] == [KeyError, ZeroDivisionError]
+    told = capfd.readouterr()
+    assert (told.out, told.err) == ("", "")
+
+
+def _fail() -> None:
+    raise KeyError("/srv/secret")
