@@ -44,10 +44,12 @@ def two_models(tmp_path: Path, milliseconds: int = 20) -> Iterator[tuple[Running
         yield door, [model.opened for model in served]
 
 
-def ask(model: str, words: int, *, stream: bool = False) -> bytes:
+def ask(model: str, words: int, *headers: str, stream: bool = False) -> bytes:
     asked = {"model": model, "prompt": "word " * words, "max_tokens": words, "stream": stream}
     body = json.dumps(asked).encode()
-    return head("POST", "/v1/completions", JSON, f"content-length: {len(body)}", "connection: close") + body
+    return (
+        head("POST", "/v1/completions", JSON, f"content-length: {len(body)}", "connection: close", *headers) + body
+    )
 
 
 def read_kinds(state: Path) -> list[str]:
@@ -100,6 +102,18 @@ def test_one_that_is_killed_again_before_its_first_word_gives_a_status(tmp_path:
         answer = parse_answer(read_all(asking))
         assert (answer.status, answer.code) == (502, "WORKER_CRASHED")
         assert answer.headers["retry-after"] == "1"
+
+
+def test_whose_worker_is_ended_for_another_call_may_ask_again(tmp_path: Path) -> None:
+    """To ask for less, or to have the limit of time raised, would not help."""
+    with two_models(tmp_path) as (door, opened), door.connect(PATIENCE) as late, door.connect(PATIENCE) as other:
+        signal_worker(opened[0]._opened.cell, signal.SIGSTOP)
+        late.sendall(ask("one", 5, "ostiary-timeout: 0.5"))
+        other.sendall(ask("one", 5))
+        answer = parse_answer(read_all(late))
+        assert (answer.status, answer.code, "retry-after" in answer.headers) == (504, "WORKER_SILENT", False)
+        answer = parse_answer(read_all(other))
+        assert (answer.status, answer.code, "retry-after" in answer.headers) == (502, "WORKER_CRASHED", True)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -6,8 +6,9 @@ Nothing that the process itself said counts here. docs/cell.md has the same tabl
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
@@ -198,3 +199,13 @@ def name_signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return quote_untrusted(f"signal {number}")
+
+
+def explain_to_call(cause: Cause, ending: Ending, detail: str = "") -> OstiaryError:
+    """What a request is told that the worker had and whose own time was not over: the others know already."""
+    if cause is Cause.WALL_TIME:
+        return WorkerCrashed(WORKER_CRASHED, "the worker held on to another call, and was ended for it")
+    return explain_ending(cause, ending, detail)
+
+
+Explain: TypeAlias = Callable[[Cause, Ending, str], OstiaryError]

@@ -22,7 +22,7 @@ from ostiary.cell.births import Birth
 from ostiary.cell.call_asked import CallAsked
 from ostiary.cell.call_book import CallBook
 from ostiary.cell.calls import CallInFlight
-from ostiary.cell.ending import Cause, Ending, classify_ending, explain_ending
+from ostiary.cell.ending import Cause, Ending, Explain, classify_ending, explain_ending, explain_to_call
 from ostiary.cell.fork_server import ForkServer, not_started
 from ostiary.cell.idle import IdleAllowance
 from ostiary.cell.lent import LentMemory
@@ -241,9 +241,9 @@ class CellProcess:
             self._calls.answered,
         )
 
-    def explain(self) -> OstiaryError:
+    def explain(self, explain: Explain = explain_ending) -> OstiaryError:
         """A new error each time: many callers may raise it at once."""
-        error = explain_ending(self._cause, self._ending, self._detail)
+        error = explain(self._cause, self._ending, self._detail)
         error.correlation_id = self._told.correlation_id
         return error
 
@@ -355,7 +355,7 @@ class CellProcess:
         finally:  # whatever failed, nobody shall wait for ever
             self._is_ended = True
             self._loading.stop()
-            self._calls.close(self.explain)
+            self._calls.close(lambda: self.explain(explain_to_call))
             self._server.end_birth(self._birth)
             if self.lent is not None:
                 self.lent.close()
