@@ -90,6 +90,8 @@ class Clients:
         if heard.code == "WORKER_CRASHED" and prompt.startswith(heard.text):
             counts["crashed"] += 1
             self._seen.crashed[heard.headers["x-correlation-id"]] = (tenant, words if heard.text else None)
+        elif heard.code == "WORKER_NOT_STARTED" and not heard.text:
+            counts["not started"] += 1
         elif heard.code in MAY_BE_TOLD and not heard.text and "retry-after" in heard.headers:
             counts["asked to come again"] += 1
         elif heard.problem or heard.text != prompt or heard.completion_tokens != words:

@@ -68,9 +68,13 @@ class Recorded:
     """Tokens of answers that did not come to their end for no fault of who asked."""
     answer_tokens: int = 0
     """Of all requests, however they ended."""
+    not_started: list[str] = field(default_factory=list)
+    """Why, of each process that was to start and did not."""
 
     def add(self, kind: str, data: Mapping[str, Any]) -> None:
         self.kinds[kind] += 1
+        if kind == "cell.refused":
+            self.not_started.append(data["detail"])
         tokens = data.get("completion_tokens") if kind.startswith("request.") else None
         if tokens is None:
             return
@@ -179,6 +183,8 @@ def find_faults(soak: Soak) -> list[str]:
     again = kinds["cell.started"] + kinds["cell.refused"] - len(MODELS)  # some are killed while they start
     if not seen.counts["killed"] - len(MODELS) <= again <= seen.counts["killed"]:  # the last may not be missed yet
         faults.append(f"{kinds['cell.started']} processes were started, {seen.counts['killed']} killed")
+    if seen.counts["not started"] > kinds["cell.refused"]:  # whoever else waits for a start tries again
+        faults.append(f"{seen.counts['not started']} heard of a start that failed: {soak.recorded.not_started}")
     return [*faults, *_compare_answers(soak), *_compare_usage(soak)]
 
 
@@ -248,7 +254,7 @@ def main() -> int:
     faults = find_faults(soak)
     for fault in faults:
         print(fault)  # noqa: T201
-    print({**soak.seen.counts}, {**soak.recorded.kinds})  # noqa: T201
+    print({**soak.seen.counts}, {**soak.recorded.kinds}, soak.recorded.not_started)  # noqa: T201
     return 1 if faults else 0
 
 
