@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 from cell_tools import LINUX_ONLY, PATIENCE
 from function_models import write_function
-from program_tools import serving
+from program_tools import PROGRAM, serving, wait_until_it_listens
 
 from ostiary.cli.main import main
 from ostiary.record.begin import open_reader
@@ -143,7 +143,28 @@ def test_being_stopped_lets_an_answer_come_to_its_end(house: Path) -> None:
             rest = b"".join(iter(lambda: connection.recv(10_000), b""))
         assert first.startswith(b"HTTP/1.1 200")
         assert b"[DONE]" in rest
+        status, said = program.stop()
+        assert status == 0
+        assert said.splitlines()[0] == "ostiary: stopping; requests at work: 1, which have 30 s to end"
+
+
+def test_few_files_are_few_connections_and_that_is_said(house: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, "0", "serve", "honest", "--key", "honest.pub", "--port", "0"]
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", 'ulimit -n 266; exec "$@"', "sh", *command],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        program = wait_until_it_listens(process)
+        assert "ostiary: only 10 of 2,048 connections: " in program.said
+        assert program.ask("/readyz", key="")[0] == 200
         assert program.stop()[0] == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate(timeout=PATIENCE)
 
 
 def test_several_models_from_the_command_line_and_the_file(house: Path) -> None:

@@ -70,10 +70,12 @@ async def run_server(
     stop: asyncio.Event | None = None,
     tls: Tls | None = None,
     looks: Sequence[Callable[[], None]] = (),
+    on_draining: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Until a signal comes (where `is_main`) or `stop` is set; then until no request is left or their time is up.
 
     `flush` is called now and then, in a thread, and once at the end; each of `looks` every second, in a thread.
+    `on_draining` hears how many requests there are that the end waits for, where there are some.
     """
     _silence()
     config = uvicorn.Config(
@@ -95,6 +97,8 @@ async def run_server(
     loop.set_exception_handler(lambda _loop, context: _hear_lost(door, context))
 
     def end() -> None:
+        if not door.is_draining and running.server_state.tasks:
+            on_draining(len(running.server_state.tasks))
         door.is_draining = True
         running.should_exit = True
 

@@ -158,6 +158,11 @@ def serve_models(
                 async def tell_listening() -> None:
                     if at:
                         told.on_grpc(at)
+                    if connections < configured.server.connections:
+                        told.on_note(
+                            f"only {connections:,} of {configured.server.connections:,} connections: "
+                            "the system lets this process have no more files open (ulimit -n, LimitNOFILE=)"
+                        )
                     if tls is None and not is_loopback(server.host):
                         told.on_note("connections are not encrypted: whoever is in between reads keys and answers")
                     told.on_listening(render_address(bound, is_encrypted=tls is not None), connections)
@@ -183,6 +188,9 @@ def serve_models(
                     flush=flush,
                     tls=tls,
                     looks=(credentials.look, disk.look),
+                    on_draining=lambda count: told.on_note(
+                        f"stopping; requests at work: {count:,}, which have {server.drain_time} s to end"
+                    ),
                 )
 
         def tell_full(is_full: bool) -> None:
