@@ -21,7 +21,12 @@ MAX_SCHEMA_MULTIPLE: Final = Ceiling(
 )
 MAX_PATTERN_CHARACTERS: Final = Ceiling(1_024, "characters", "one pattern of a schema; people write below 200")
 MAX_VECTOR_NUMBERS: Final = Ceiling(65_536, "numbers", "of the vector of a text; networks have 16,384 at most")
-MAX_EMBED_TEXTS: Final = Ceiling(256, "texts", "to embed in one request; each is a call of its own to the engine")
+MAX_EMBED_TEXTS: Final = Ceiling(
+    2_048, "texts", "to embed in one request, as OpenAI has it; each is a call of its own to the engine"
+)
+MAX_EMBED_NUMBERS: Final = Ceiling(
+    1 << 22, "numbers", "of all vectors of one answer: a thousand of 4,096 each, which take 80 MB as JSON"
+)
 MAX_TOOLS: Final = Ceiling(128, "tools", "of one request, as other servers have it")
 MAX_TOOL_NAME_CHARACTERS: Final = Ceiling(64, "characters", "as other servers have it")
 MAX_TOOL_CALLS: Final = Ceiling(128, "calls", "of tools, in one answer; people see a handful")

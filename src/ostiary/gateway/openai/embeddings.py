@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
-from ostiary.core.limits import MAX_EMBED_TEXTS, MAX_REQUEST_TOKENS, MAX_VECTOR_NUMBERS
+from ostiary.core.limits import MAX_EMBED_NUMBERS, MAX_EMBED_TEXTS, MAX_REQUEST_TOKENS, MAX_VECTOR_NUMBERS
 from ostiary.core.requests import Operation, ParsedRequest
-from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
+from ostiary.errors import CONTRACT_RANGE, CONTRACT_TOO_LONG, CONTRACT_TYPE, ContractRefused
 from ostiary.gateway.choose_model import choose_model
 from ostiary.gateway.long_work import SHORT_BYTES
 from ostiary.gateway.naming import EMBEDDINGS, naming
@@ -82,7 +82,7 @@ async def answer_embeddings(asked: Asked, body: EmbeddingsBody) -> Reply:
     ]
     asked.judge_tokens(sum(map(_count_least_tokens, texts)))
     with naming(EMBEDDINGS):
-        results = await _ask_all(asked, model, requests)
+        results = await _ask_all(asked, model, requests, body.dimensions)
     vectors = [result.vector for result in results]
     write = partial(write_vectors, vectors, body.encoding_format or "float", body.dimensions)
     written = write() if sum(map(len, vectors)) <= SHORT_BYTES else await asked.work_long(write)
@@ -92,13 +92,17 @@ async def answer_embeddings(asked: Asked, body: EmbeddingsBody) -> Reply:
     return BytesReply(begin, "application/json", more=tuple(memoryview(part) for part in (*written, end)))
 
 
-async def _ask_all(asked: Asked, model: ServedModel, requests: list[ParsedRequest]) -> list[Result]:
+async def _ask_all(
+    asked: Asked, model: ServedModel, requests: list[ParsedRequest], dimensions: int | None
+) -> list[Result]:
     """A few at a time. Each has an entry in the record."""
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(request: ParsedRequest) -> Result:
         async with turn:
-            return await asked.ask(model, request).finish()
+            result = await asked.ask(model, request).finish()
+        judge_numbers(len(requests), result.vector, dimensions)
+        return result
 
     tasks = [asyncio.ensure_future(ask(request)) for request in requests]
     try:
@@ -113,6 +117,14 @@ def _count_least_tokens(text: object) -> int:
     if isinstance(text, list):
         return len(text)
     return 1 + len(text) // _MOST_CHARACTERS if isinstance(text, str) else 1
+
+
+def judge_numbers(texts: int, vector: bytes, dimensions: int | None) -> None:
+    """How many numbers a vector has is known with the first. Raises ContractRefused where all have too many."""
+    numbers = texts * min(len(vector) // _NUMBER_BYTES, dimensions or MAX_VECTOR_NUMBERS)
+    if numbers > MAX_EMBED_NUMBERS:
+        detail = f"makes {numbers:,} numbers with this model; an answer may have {int(MAX_EMBED_NUMBERS):,}"
+        raise ContractRefused(CONTRACT_TOO_LONG, f"input {detail}", field="input")
 
 
 def list_texts(given: object) -> list[object]:
