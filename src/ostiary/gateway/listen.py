@@ -18,12 +18,15 @@ _OWN_DESCRIPTORS: Final = 256
 
 def check_protection(server: Server, credentials: CredentialSettings = NO_CREDENTIALS) -> None:
     """Raises Misuse where others could ask and nobody knew who they are, or TLS would not be as it is said."""
-    if not server.keys and not credentials.tell_who_asks and not is_loopback(server.host):
-        what = "without keys, tokens or certificates of clients"
-        raise Misuse(SERVER_UNPROTECTED, f"{what} it may listen on loopback only, not at {_show(server.host)}")
+    _check_address(server.host, server, credentials)
     if server.grpc_port and credentials.tls is not None and credentials.tls.version != "1.2":
         hint = "Offer no gRPC, or let it be 1.2."
         raise Misuse(TLS_UNUSABLE, "TLS: gRPC cannot be held to version 1.3", hint=hint)
+
+
+def check_bound(bound: socket.socket, server: Server, credentials: CredentialSettings = NO_CREDENTIALS) -> None:
+    """Of the address that was found for the name, which need not be loopback's though the name be `localhost`."""
+    _check_address(bound.getsockname()[0], server, credentials)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -70,6 +73,12 @@ def allow_descriptors(connections: int, handshakes: int = 0, *, has_grpc: bool =
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     room = connections if soft == resource.RLIM_INFINITY else (soft - own) // ports
     return max(1, min(connections, room))
+
+
+def _check_address(host: str, server: Server, credentials: CredentialSettings) -> None:
+    if not server.keys and not credentials.tell_who_asks and not is_loopback(host):
+        what = "without keys, tokens or certificates of clients"
+        raise Misuse(SERVER_UNPROTECTED, f"{what} it may listen on loopback only, not at {_show(host)}")
 
 
 def _not_listening(host: str, port: int, error: OSError) -> ServerFailed:

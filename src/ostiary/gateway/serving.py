@@ -28,6 +28,7 @@ from ostiary.gateway.keys import open_keys
 from ostiary.gateway.listen import (
     allow_descriptors,
     bind_socket,
+    check_bound,
     check_protection,
     render_address,
     render_authority,
@@ -84,6 +85,7 @@ def serve_models(
     with ExitStack() as stack:
         stack.enter_context(locked_state(place))
         bound = stack.enter_context(bind_socket(server.host, server.port))
+        check_bound(bound, server, configured.credentials)
         if server.grpc_port:  # that it can be had shows before a model is loaded, too
             bind_socket(server.host, server.grpc_port).close()
         log = stack.enter_context(open_log(state))
