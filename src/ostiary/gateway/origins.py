@@ -39,6 +39,7 @@ _ANSWER_HEADERS: Final = ", ".join(
     (
         "x-request-id",
         "x-correlation-id",
+        "traceparent",
         "retry-after",
         "x-should-retry",
         "inference-header-content-length",

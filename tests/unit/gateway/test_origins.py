@@ -66,4 +66,5 @@ def test_a_page_may_send_what_the_usual_clients_send(package: str, name: str) ->
     }
     assert sent - {"accept"} <= set(taken), "what any page may send, no server has to name"
     assert "ostiary-timeout" in taken
-    assert "x-should-retry" in told["access-control-expose-headers"].split(", ")
+    exposed = told["access-control-expose-headers"].split(", ")
+    assert {"x-should-retry", "x-request-id", "traceparent"} <= set(exposed)
