@@ -6,7 +6,8 @@
 
 A Llama of made-up weights is written, signed and served with the defaults, to two tenants with a key each. One asks
 now and then; the flood of the other, in a process of its own, asks again as soon as it is answered. Measured in
-turns, with and without the flood: the median, the 95th percentile, and their ratio.
+turns, with and without the flood: the median, the 95th percentile, and their ratio; and how many tokens a second
+the flood gets meanwhile.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,15 +89,18 @@ def _body(prompt_tokens: int, answer_tokens: int, *, stream: bool = True) -> dic
 def measure_flood(server: RunningServer, other: str, options: argparse.Namespace) -> int:
     seen: dict[tuple[int, bool], list[float]] = {}
     flooded: Counter[str] = Counter()
+    speeds: list[float] = []
     asyncio.run(ask(server.port, _body(200, 8), server.key))  # to warm it up
     for _ in range(options.rounds):
         for prompt in options.prompts:
             seen.setdefault((prompt, False), []).extend(_ask_in_turn(server, prompt, options.requests))
-        with _flooding(server.port, other, options.flood) as counts:
+        with _flooding(server.port, other, options.flood) as flood:
             for prompt in options.prompts:
-                seen.setdefault((prompt, True), []).extend(_ask_in_turn(server, prompt, options.requests))
-        flooded.update(counts)
-    print(f"the flood of {options.flood} clients: {dict(flooded)}")
+                times = seen.setdefault((prompt, True), [])
+                ask_all = partial(_extend, times, server, prompt, options.requests)
+                speeds.append(flood.measure(ask_all))
+        flooded.update(flood.counts)
+    print(f"the flood of {options.flood} clients: {statistics.median(speeds):.0f} tokens/s; {dict(flooded)}")
     print(f"{'prompt':>8}{'alone, ms':>22}{'beside the flood, ms':>24}{'ratio of medians':>20}{'of p95':>10}")
     held = True
     for prompt in options.prompts:
@@ -107,6 +112,10 @@ def measure_flood(server: RunningServer, other: str, options: argparse.Namespace
         mark = "" if ratio < WANTED else f"   wanted: less than {WANTED}"
         print(f"{prompt:>8}{shown[0]:>22}{shown[1]:>24}{ratio:>20.2f}{high:>10.2f}{mark}")
     return 0 if held else 1
+
+
+def _extend(times: list[float], server: RunningServer, prompt: int, requests: int) -> None:
+    times += _ask_in_turn(server, prompt, requests)
 
 
 def _p95(times: list[float]) -> float:
@@ -127,33 +136,57 @@ def _ask_in_turn(server: RunningServer, prompt: int, requests: int) -> list[floa
     return asyncio.run(run())
 
 
+class Flood:
+    """A process that tells how many tokens came so far, a number for each line that it is given."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.counts: Counter[str] = Counter()
+
+    def measure(self, during: Callable[[], None]) -> float:
+        """Tokens a second."""
+        started, before = time.perf_counter(), self._count()
+        during()
+        return (self._count() - before) / (time.perf_counter() - started)
+
+    def _count(self) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
 @contextmanager
-def _flooding(port: int, key: str, clients: int) -> Iterator[Counter[str]]:
-    counts: Counter[str] = Counter()
+def _flooding(port: int, key: str, clients: int) -> Iterator[Flood]:
     work = json.dumps({"port": port, "key": key, "clients": clients})
     with subprocess.Popen(
         [sys.executable, __file__, "--run-flood", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         time.sleep(4)  # until it is in full swing
-        yield counts
+        flood = Flood(process)
+        yield flood
         told, _ = process.communicate("")
-    counts.update(json.loads(told))
+    flood.counts.update(json.loads(told))
 
 
 def run_flood(work: dict[str, Any]) -> int:
-    """Until standard input ends."""
+    """Until standard input ends. For each line of it, how many tokens came."""
     counts: Counter[str] = Counter()
+    asked: list[Heard] = []
 
     async def be_client() -> None:
         while True:
-            heard: Heard = await ask(work["port"], _body(FLOOD_PROMPT, FLOOD_ANSWER), work["key"])
+            asked.append(Heard())
+            heard = await ask(work["port"], _body(FLOOD_PROMPT, FLOOD_ANSWER), work["key"], heard=asked[-1])
             counts[heard.problem or "answered"] += 1
             if heard.status in (429, 503):
                 await asyncio.sleep(0.2)
 
     async def run() -> None:
         clients = [asyncio.create_task(be_client()) for _ in range(work["clients"])]
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        while await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
+            print(sum(heard.events for heard in asked), flush=True)
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
