@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.cli import ui
 from ostiary.cli.keys_when import WORDS
 from ostiary.cli.options import add_debug_option, add_state_option
-from ostiary.errors import USAGE, Misuse, OutputUnwritable
+from ostiary.errors import OUTPUT_UNWRITABLE, USAGE, Misuse, OutputUnwritable
 
 if TYPE_CHECKING:
     from ostiary.gateway.client_key import ClientKey
@@ -105,7 +105,7 @@ def _run_create(options: argparse.Namespace) -> int:
         ui.note(f"ostiary: key {kept.id} {render_rights(kept)}")
         ui.note("ostiary: it is shown this once and kept as a hash only:")
         try:
-            ui.out(text)
+            _show_once(text)
         except OutputUnwritable:
             _revoke(state, [kept.id], log.emit)
             ui.note("ostiary: nobody saw the key, so it was revoked")
@@ -139,6 +139,13 @@ def _check_names(options: argparse.Namespace) -> None:
         raise Misuse(USAGE, f"a key can name {int(MAX_SERVED_MODELS)} models; leave --model out for all")
     if options.model and options.scope and not {"infer", "admin"} & set(options.scope):
         raise Misuse(USAGE, "--model needs a scope that is about models: infer or admin")
+
+
+def _show_once(text: str) -> None:
+    """Raises OutputUnwritable, also where whoever was to read it went away: elsewhere that is no failure."""
+    if not ui.stream(f"{text}\n"):
+        told = "whoever was to read the key went away"
+        raise OutputUnwritable(OUTPUT_UNWRITABLE, told, hint="Make another key, and let something read it.")
 
 
 def _run_list(options: argparse.Namespace) -> int:

@@ -222,12 +222,23 @@ def test_a_key_that_could_not_be_shown_is_revoked(
     def fail(_text: str) -> None:
         raise OutputUnwritable(OUTPUT_UNWRITABLE, "standard output cannot be written")
 
-    monkeypatch.setattr(ui, "out", fail)
+    monkeypatch.setattr(ui, "stream", fail)
     _, err = desk.do("create", "alice", status=4)
     assert "so it was revoked" in err
     (key,) = read_kept_keys(state_directory)
     assert key.revoked is not None
     assert [kind for kind, _ in read_events(state_directory)] == ["keys.created", "keys.revoked"]
+
+
+def test_a_key_whose_reader_went_away_is_revoked_too(
+    desk: Desk, state_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ui, "stream", lambda _: False)
+    _, err = desk.do("create", "alice", status=4)
+    assert "so it was revoked" in err
+    assert "whoever was to read the key went away" in err
+    (kept,) = read_kept_keys(state_directory)
+    assert kept.revoked is not None
 
 
 def test_revoking_does_not_wait_for_a_record_that_cannot_be_written(desk: Desk, state_directory: Path) -> None:
