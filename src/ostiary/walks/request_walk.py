@@ -5,6 +5,7 @@ Whoever asks has parsed it before.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -103,6 +104,14 @@ class AnswerInFlight(InFlight[Answer]):
         super().__init__(cell, placed, ending)
         self._gathering: Final = gathering
         self._may_begin_again = is_shared
+        self._rest: Final[deque[Piece]] = deque()
+        """Pieces that came with the end, which is told when they were taken."""
+        self._last: Answer | None = None
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought before the first answer, as far as it came."""
+        return self._gathering.reasoning
 
     @property
     def text(self) -> str:
@@ -132,6 +141,10 @@ class AnswerInFlight(InFlight[Answer]):
         """The next piece, waiting for it so long; None where none came or will come. Errors wait for `conclude`."""
         if self.is_over:
             return None
+        if self._rest:
+            piece = self._take_rest()
+            self._leave_if_over()
+            return piece
         try:
             reply = self._placed.take(seconds)
             return None if reply is None else self._read(reply)
@@ -175,12 +188,23 @@ class AnswerInFlight(InFlight[Answer]):
         try:
             if reply.kind is ReplyKind.PIECE:
                 return self._gathering.take_piece(reply.body, reply.tail)
-            self._answer = self._gathering.take_result(reply.body, reply.tail)
-            self._placed.note_prompt(self._answer.usage.prompt_tokens)
+            answer = self._gathering.take_result(reply.body, reply.tail)
+            self._placed.note_prompt(answer.usage.prompt_tokens)
         except SandboxViolation as violation:
             self._object_to(violation)
             raise
+        self._rest.extend(self._gathering.rest)
+        if self._rest:
+            self._last = answer
+            return self._take_rest()
+        self._answer = answer
         return None
+
+    def _take_rest(self) -> Piece:
+        piece = self._rest.popleft()
+        if not self._rest:
+            self._answer = self._last
+        return piece
 
     def _count_used(self, estimate: int, context_tokens: int | None) -> tuple[int, int]:
         """Of prompt and answer together, and of the answer: as the engine told, also where the end never came.

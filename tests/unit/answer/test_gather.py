@@ -83,7 +83,7 @@ def test_a_prompt_of_another_length_than_before_is_no_honest_engines(told: objec
 
 def test_pieces_become_an_answer() -> None:
     gathering = Gathering(ask(), 10.0, Clock())
-    assert gathering.take_piece(piece("he", 1)) == Piece("he", (1,))
+    assert gathering.take_piece(piece("he", 1)) == Piece("he", (1,), written="he")
     assert (gathering.text, gathering.completion_tokens) == ("he", 1)
     assert gathering.take_piece(piece("", 2)).text == ""
     gathering.take_piece(piece("llo", 3, 4))

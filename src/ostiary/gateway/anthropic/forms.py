@@ -40,7 +40,14 @@ class ToolResultBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     cache_control: Ephemeral | None = None
 
 
-Block = TextBlock | ToolUseBlock | ToolResultBlock
+class ThinkingBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="thinking"):
+    """What an assistant thought, as it was answered. Nobody vouches for that either: its signature is not read."""
+
+    thinking: str
+    signature: str = ""
+
+
+Block = TextBlock | ThinkingBlock | ToolUseBlock | ToolResultBlock
 
 
 class MessageParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +130,12 @@ class AnswerText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     citations: None = None
 
 
+class AnswerThinking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="thinking"):
+    thinking: str
+    signature: str = ""
+    """Of nobody."""
+
+
 class AnswerToolUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="tool_use"):
     id: str
     name: str
@@ -144,7 +157,7 @@ class MessageUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MessageForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     model: str
-    content: list[AnswerText | AnswerToolUse]
+    content: list[AnswerText | AnswerThinking | AnswerToolUse]
     stop_reason: StopReason | None
     stop_sequence: str | None
     usage: MessageUsage
@@ -160,11 +173,17 @@ class BlockStart(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="content_block_start"
 ):
     index: int
-    content_block: AnswerText | AnswerToolUse
+    content_block: AnswerText | AnswerThinking | AnswerToolUse
 
 
 class TextDelta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text_delta"):
     text: str
+
+
+class ThinkingDelta(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="thinking_delta"
+):
+    thinking: str
 
 
 class InputDelta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="input_json_delta"):
@@ -175,7 +194,7 @@ class BlockDelta(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="content_block_delta"
 ):
     index: int
-    delta: TextDelta | InputDelta
+    delta: TextDelta | ThinkingDelta | InputDelta
 
 
 class BlockStop(

@@ -13,6 +13,7 @@ from ostiary.gateway.anthropic.forms import (
     MessageParam,
     MessagesBody,
     TextBlock,
+    ThinkingBlock,
     ToolParam,
     ToolResultBlock,
     ToolUseBlock,
@@ -72,7 +73,8 @@ def _write_user(message: MessageParam) -> Iterator[dict[str, object]]:
         elif isinstance(block, TextBlock):
             texts.append(block)
         else:
-            raise ContractRefused(CONTRACT_RANGE, "messages: only an assistant uses tools", field="messages")
+            detail = "messages: only an assistant thinks and uses tools"
+            raise ContractRefused(CONTRACT_RANGE, detail, field="messages")
     if texts or not message.content:
         yield {"role": "user", "content": _join(texts)}
 
@@ -80,10 +82,12 @@ def _write_user(message: MessageParam) -> Iterator[dict[str, object]]:
 def _write_assistant(message: MessageParam) -> dict[str, object]:
     if isinstance(message.content, str):
         return {"role": "assistant", "content": message.content}
-    texts, calls = [], []
+    texts, thoughts, calls = [], [], []
     for block in message.content:
         if isinstance(block, TextBlock):
             texts.append(block)
+        elif isinstance(block, ThinkingBlock):
+            thoughts.append(block.thinking)
         elif isinstance(block, ToolUseBlock):
             arguments = json.dumps(block.input, ensure_ascii=False)
             calls.append(
@@ -94,6 +98,8 @@ def _write_assistant(message: MessageParam) -> dict[str, object]:
     made: dict[str, object] = {"role": "assistant"}
     if texts or not calls:
         made["content"] = _join(texts)
+    if thoughts:
+        made["reasoning_content"] = "\n\n".join(thoughts)
     if calls:
         made["tool_calls"] = calls
     return made

@@ -40,6 +40,13 @@ def write_grammar(schema: Schema | None, plan: ToolPlan, style: ToolStyle) -> st
     return "\n".join((*lines, ""))
 
 
+def lets_think(schema: Schema | None, plan: ToolPlan, style: ToolStyle) -> bool:
+    """Whether an answer that is held to something may begin with any text. One that may be a call without a mark
+    may not: it could not be told from a thought that the prompt began.
+    """
+    return schema is None and plan.use is not ToolUse.REQUIRED and style is not ToolStyle.JSON
+
+
 def _write_calls(plan: ToolPlan, style: ToolStyle) -> str:
     """An answer that is nothing but calls."""
     if style is ToolStyle.JSON:
