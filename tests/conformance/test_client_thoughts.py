@@ -330,3 +330,48 @@ def test_nothing_of_a_thought_is_in_the_record(served: Served, client: Any) -> N
     client.chat.completions.create(model="one", messages=say("ask"))
     told = json.dumps([str(event) for event in served.door.events])
     assert "wanted" not in told
+
+
+# --- channels ---------------------------------------------------------------------------------------------------------
+
+_THINKS = "<|channel|>analysis<|message|>I look around.<|end|><|start|>assistant"
+IN_CHANNELS = {
+    "ask": f"{_THINKS}<|channel|>final<|message|>Here it is.",
+    "call": f"{_THINKS}<|channel|>commentary<|message|>Wait.<|end|><|start|>assistant<|channel|>commentary "
+    'to=functions.look <|constrain|>json<|message|>{"at": "sky"}',
+}
+
+
+@pytest.fixture(scope="module")
+def channels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with (
+        FakeEngine(replies=IN_CHANNELS, thoughts="harmony"),
+        serve_fake(tmp_path_factory.mktemp("channels"), "one") as door,
+    ):
+        yield door
+    assert door.door.failures == []
+
+
+def test_channels_in_each_interface(channels: Served) -> None:
+    with openai.OpenAI(
+        base_url=channels.openai, api_key=KEY, max_retries=0, timeout=60, _strict_response_validation=True
+    ) as made:
+        message = made.chat.completions.create(model="one", messages=say("ask")).choices[0].message
+        assert (message.reasoning, message.content) == ("I look around.", "Here it is.")
+        assert read_deltas(made, "ask")[:2] == ("I look around.", "Here it is.")
+        choice = made.chat.completions.create(model="one", messages=say("call"), tools=[TOOL]).choices[0]
+        assert (choice.message.reasoning, choice.message.content) == ("I look around.", "Wait.")
+        assert choice.message.tool_calls[0].function.arguments == '{"at":"sky"}'
+        assert choice.finish_reason == "tool_calls"
+        with made.responses.stream(model="one", input="ask") as stream:
+            answer = stream.until_done().get_final_response()
+        assert [item.type for item in answer.output] == ["reasoning", "message"]
+        assert answer.output_text == "Here it is."
+    with anthropic.Anthropic(
+        base_url=channels.url, api_key=KEY, max_retries=0, timeout=60, _strict_response_validation=True
+    ) as made:
+        tool: Any = {"name": "look", "input_schema": SCHEMA}
+        with made.messages.stream(model="one", max_tokens=50, messages=say("call"), tools=[tool]) as stream:
+            blocks = stream.get_final_message().content
+        assert [block.type for block in blocks] == ["thinking", "text", "tool_use"]
+        assert blocks[2].input == {"at": "sky"}

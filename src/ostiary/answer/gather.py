@@ -18,17 +18,23 @@ from ostiary.answer.read_reply import (
     read_prompt_tokens,
 )
 from ostiary.answer.said import Thought
-from ostiary.answer.thoughts import ThoughtSplitter
+from ostiary.answer.split import begin_splitting
 from ostiary.core.frames import Tail
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_ANSWER_CHARACTERS
 from ostiary.core.requests import Choice, FinishReason, Operation, Piece, Timings, TokenLogprob, Usage
 from ostiary.core.tickets import Answer, CheckedRequest
+from ostiary.core.tool_styles import ToolStyle
 from ostiary.errors import WORKER_MALFORMED_ANSWER, SandboxViolation
 
 if TYPE_CHECKING:
     from ostiary.answer.said import Said
+    from ostiary.answer.split import Splitter
     from ostiary.core.thought_styles import Thinking
+
+
+_AT_ONCE: Final = 4_096
+"""Characters: what is left of a piece is copied wherever a mark was found in it."""
 
 
 class _Choice:
@@ -40,7 +46,7 @@ class _Choice:
         self.texts: Final[list[str]] = []
         self.thoughts: Final[list[str]] = []
         self.thinking: Thinking | None = None
-        self.splitter: ThoughtSplitter | None = None
+        self.splitter: Splitter | None = None
         self.characters = 0
         self.tokens: Final[list[int]] = []
         self.logprobs: Final[list[TokenLogprob]] = []
@@ -48,7 +54,10 @@ class _Choice:
     def take(self, text: str) -> tuple[str, str]:
         """What of it is text now, and what is thought."""
         self.written.append(text)
-        return self._note(text, "") if self.splitter is None else self._sort(self.splitter.feed(text))
+        if self.splitter is None:
+            return self._note(text, "")
+        parts = (text[place : place + _AT_ONCE] for place in range(0, len(text), _AT_ONCE))
+        return self._sort([item for part in parts for item in self.splitter.feed(part)])
 
     def finish(self, place: int) -> Piece:
         """What was held back."""
@@ -159,7 +168,7 @@ class Gathering:
         if piece.thinking is not None:
             if choice.tokens or choice.written:
                 raise ReplyMalformed("thoughts that are told of in the middle")
-            choice.thinking, choice.splitter = piece.thinking, ThoughtSplitter(piece.thinking)
+            choice.thinking, choice.splitter = piece.thinking, begin_splitting(ToolStyle.JSON, (), piece.thinking)
         choice.tokens.extend(piece.tokens)
         if len(choice.tokens) > self.request.most_tokens:
             raise ReplyMalformed("more tokens than were asked for")

@@ -7,30 +7,44 @@ thoughts, and a call within a thought ends it. Whatever pieces an answer comes i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
+from ostiary.answer.harmony import HarmonySplitter
 from ostiary.answer.said import CallBegun, Said
 from ostiary.answer.thoughts import ThoughtSplitter
 from ostiary.answer.tools import ToolSplitter
 from ostiary.core.json_text import JsonValue
 from ostiary.core.requests import ToolCall
-from ostiary.core.thought_styles import Thinking
+from ostiary.core.thought_styles import Thinking, ThoughtStyle
 from ostiary.core.tool_styles import MARKERS, ToolStyle
 
 
-class AnswerSplitter:
+class Splitter(Protocol):
     """Of one answer."""
 
+    def feed(self, text: str) -> list[Said]:
+        """What is certain now."""
+
+    def finish(self) -> list[Said]:
+        """What was held back, now that no more text comes."""
+
+
+def begin_splitting(style: ToolStyle, tools: Sequence[JsonValue], thinking: Thinking | None) -> Splitter:
+    """`tools`: as they were offered. `thinking`: None where there are no thoughts."""
+    if style is ToolStyle.HARMONY or (thinking is not None and thinking.style is ThoughtStyle.HARMONY):
+        return HarmonySplitter(tools, is_begun=thinking is not None and thinking.is_begun)
+    return AnswerSplitter(style, tools, thinking)
+
+
+class AnswerSplitter:
+    """In all manners but those of channels."""
+
     def __init__(self, style: ToolStyle, tools: Sequence[JsonValue], thinking: Thinking | None) -> None:
-        """`tools`: as they were offered. `thinking`: None where there are no thoughts."""
+        """As `begin_splitting`."""
         self._tools: Final = ToolSplitter(style, tools) if tools else None
         self._thoughts: Final = None if thinking is None else ThoughtSplitter(thinking)
         self._is_before_text = bool(tools) and thinking is not None and not MARKERS[style].begin
         """A call without a mark is a whole answer: thoughts can only stand before it."""
-
-    @property
-    def calls(self) -> int:
-        return 0 if self._tools is None else self._tools.calls
 
     def feed(self, text: str) -> list[Said]:
         """What is certain now."""

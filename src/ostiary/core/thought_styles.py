@@ -23,6 +23,8 @@ class ThoughtStyle(StrEnum):
     """`[THINK]thoughts[/THINK]`"""
     GEMMA_4 = "gemma-4"
     """`<|channel>thought` and a line, then thoughts, then `<channel|>`."""
+    HARMONY = "harmony"
+    """`<|channel|>analysis<|message|>thoughts<|end|>`, one message among others: answer/harmony.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class ThoughtMarks:
     end: str
     words: tuple[str, ...] = ()
     """The control tokens in them, where they are not these themselves."""
+    others: tuple[str, ...] = ()
+    """Further control tokens that tell where thoughts and texts are."""
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -59,10 +63,16 @@ THOUGHT_MARKS: Final = {
     ThoughtStyle.COLON: ThoughtMarks("<|think:start|>", "<|think:end|>"),
     ThoughtStyle.MISTRAL: ThoughtMarks("[THINK]", "[/THINK]"),
     ThoughtStyle.GEMMA_4: ThoughtMarks("<|channel>thought", "<channel|>", ("<|channel>", "<channel|>")),
+    ThoughtStyle.HARMONY: ThoughtMarks(
+        "<|channel|>analysis<|message|>",
+        "<|end|>",
+        ("<|start|>", "<|channel|>", "<|message|>", "<|end|>"),
+        ("<|constrain|>", "<|call|>", "<|return|>"),
+    ),
 }
-"""In the order in which they are looked for, which is MLX-LM's."""
+"""In the order in which they are looked for: first those that MLX-LM knows."""
 
 
 def find_thought_style(has_token: Callable[[str], bool]) -> ThoughtStyle | None:
-    """By the tokens of a vocabulary, as MLX-LM finds it. None: the model writes no thoughts that could be told."""
+    """By the tokens of a vocabulary, as MLX-LM does. None: the model writes no thoughts that could be told."""
     return next((style for style, marks in THOUGHT_MARKS.items() if all(map(has_token, marks.controls))), None)

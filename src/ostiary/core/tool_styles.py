@@ -35,6 +35,8 @@ class ToolStyle(StrEnum):
     """`<start_function_call>call:name{key:<escape>value<escape>}<end_function_call>`"""
     GEMMA_4 = "gemma-4"
     """`<|tool_call>call:name{key:<|"|>value<|"|>}<tool_call|>`"""
+    HARMONY = "harmony"
+    """`<|channel|>commentary to=functions.name <|constrain|>json<|message|>{...}<|call|>`, as gpt-oss writes it."""
     JSON = "json"
     """The whole answer is `{"name": ..., "parameters": {...}}`, as Llama 3 writes it, or with `arguments`."""
 
@@ -72,6 +74,9 @@ MARKERS: Final = {
     ToolStyle.MUSE: ToolMarkers("<atem:function_calls>", "</atem:function_calls>"),
     ToolStyle.GEMMA: ToolMarkers("<start_function_call>", "<end_function_call>", ("<escape>",)),
     ToolStyle.GEMMA_4: ToolMarkers("<|tool_call>", "<tool_call|>", ('<|"|>',)),
+    ToolStyle.HARMONY: ToolMarkers(
+        " to=functions.", "", ("<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|call|>")
+    ),
     ToolStyle.JSON: ToolMarkers("", ""),
 }
 _BY_TEMPLATE: Final = (
@@ -86,8 +91,9 @@ _BY_TEMPLATE: Final = (
     ('<function name="', ToolStyle.MINICPM),
     ("[TOOL_CALLS]", ToolStyle.MISTRAL),
     ("<atem:function_calls>", ToolStyle.MUSE),
+    ("<|channel|>commentary", ToolStyle.HARMONY),
 )
-"""In the order in which MLX-LM looks for them."""
+"""In the order in which MLX-LM looks for them; those that it does not know come last."""
 
 
 def find_tool_style(template: str) -> ToolStyle:

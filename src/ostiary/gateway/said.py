@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.answer.said import Said, Thought
-from ostiary.answer.split import AnswerSplitter
+from ostiary.answer.split import Splitter, begin_splitting
 from ostiary.core.requests import FinishReason, ParsedRequest, Piece, ToolCall
 from ostiary.core.tool_styles import ToolStyle
 from ostiary.core.values import dataclass
@@ -40,12 +40,12 @@ class Splitters:
         """`tools`: those that may be called, as the engine is told of them."""
         self._style: Final = style
         self._tools: Final = tools or ()
-        self._splitters: Final[list[AnswerSplitter | None]] = [None] * choices
+        self._splitters: Final[list[Splitter | None]] = [None] * choices
 
     async def feed(self, piece: Piece) -> list[Said]:
         splitter = self._splitters[piece.choice]
         if splitter is None and (self._tools or piece.thinking is not None):
-            splitter = AnswerSplitter(self._style, self._tools, piece.thinking)
+            splitter = begin_splitting(self._style, self._tools, piece.thinking)
             self._splitters[piece.choice] = splitter
         if splitter is not None:
             return await _feed(splitter, piece.written)
@@ -61,7 +61,7 @@ async def split_result(result: Result, style: ToolStyle, tools: Sequence[JsonVal
     """Every answer of one that is whole."""
     answers = []
     for choice in result.choices:
-        splitter = AnswerSplitter(style, tools or (), choice.thinking)
+        splitter = begin_splitting(style, tools or (), choice.thinking)
         said = [*await _feed(splitter, choice.written), *splitter.finish()]
         reasoning = "".join(item.text for item in said if isinstance(item, Thought))
         text = "".join(item for item in said if isinstance(item, str))
@@ -70,7 +70,7 @@ async def split_result(result: Result, style: ToolStyle, tools: Sequence[JsonVal
     return answers
 
 
-async def _feed(splitter: AnswerSplitter, text: str) -> list[Said]:
+async def _feed(splitter: Splitter, text: str) -> list[Said]:
     """How much a worker says at once is its own choice: others have their turn in between."""
     said = splitter.feed(text[:_AT_ONCE])
     for place in range(_AT_ONCE, len(text), _AT_ONCE):

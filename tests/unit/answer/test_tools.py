@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.answer.said import CallBegun, CallBroken, CallPiece, Said
+from ostiary.answer.split import begin_splitting
 from ostiary.answer.tools import ToolSplitter
 from ostiary.core.limits import MAX_TOOL_CALL_CHARACTERS, MAX_TOOL_CALLS
 from ostiary.core.requests import ToolCall
@@ -35,7 +36,7 @@ TOOLS: list[Any] = [
 
 
 def split(style: ToolStyle, *pieces: str, tools: list[Any] | None = None) -> tuple[str, list[ToolCall]]:
-    splitter = ToolSplitter(style, TOOLS if tools is None else tools)
+    splitter = begin_splitting(style, TOOLS if tools is None else tools, None)
     said = [said for piece in pieces for said in splitter.feed(piece)] + splitter.finish()
     return "".join(item for item in said if isinstance(item, str)), [
         item for item in said if isinstance(item, ToolCall)
@@ -62,6 +63,7 @@ CALLS = {
     '</atem:parameter>\n<atem:parameter name="days">2</atem:parameter>\n</atem:invoke>\n</atem:function_calls>',
     ToolStyle.GEMMA: "<start_function_call>call:weather{city:<escape>7<escape>,days:2}<end_function_call>",
     ToolStyle.GEMMA_4: '<|tool_call>call:weather{city:<|"|>7<|"|>,days:2}<tool_call|>',
+    ToolStyle.HARMONY: '<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{"city": "7", "days": 2}',
     ToolStyle.JSON: '{"name": "weather", "parameters": {"city": "7", "days": 2}}',
 }
 WEATHER = ToolCall("weather", '{"city":"7","days":2}')
@@ -73,7 +75,7 @@ def test_a_call_in_each_style(style: ToolStyle) -> None:
     assert split(style, *CALLS[style]) == ("", [WEATHER])
 
 
-@pytest.mark.parametrize("style", [style for style in ToolStyle if style is not ToolStyle.JSON])
+@pytest.mark.parametrize("style", sorted(set(ToolStyle) - {ToolStyle.JSON, ToolStyle.HARMONY}))
 def test_text_before_a_call_is_said_and_white_space_beside_it_is_not(style: ToolStyle) -> None:
     assert split(style, "Let me see.\n\n", CALLS[style], "\n") == ("Let me see.", [WEATHER])
 

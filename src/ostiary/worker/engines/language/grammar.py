@@ -15,8 +15,17 @@ from ostiary.core.tool_styles import MARKERS, ToolStyle
 
 _SPACE: Final = {"x-guidance": {"whitespace_pattern": r"\n[ ]{0,32}|[ ]"}}
 """Where JSON allows white space: one space, or a line and its indentation. Without a bound, some never stop."""
-_TAGGED: Final = frozenset(ToolStyle) - {ToolStyle.MISTRAL, ToolStyle.PYTHONIC, ToolStyle.KIMI, ToolStyle.JSON}
+_TAGGED: Final = frozenset(ToolStyle) - {
+    ToolStyle.MISTRAL,
+    ToolStyle.PYTHONIC,
+    ToolStyle.KIMI,
+    ToolStyle.HARMONY,
+    ToolStyle.JSON,
+}
 """A marker stands before each call. A call in JSON is read as such in all of them."""
+
+_HARMONY_HEAD: Final = r"/(<\|channel\|>commentary)? ?(<\|constrain\|>)?json<\|message\|>/"
+"""Between the name of a tool and its arguments: the channel stands there, or before the recipient."""
 
 
 def write_grammar(schema: Schema | None, plan: ToolPlan, style: ToolStyle) -> str | None:
@@ -52,6 +61,8 @@ def _write_calls(plan: ToolPlan, style: ToolStyle) -> str:
     if style is ToolStyle.JSON:
         return "call"
     section = f"{_text(MARKERS[style].begin)} {_write_section(plan, style)}"
+    if style is ToolStyle.HARMONY:
+        return f"{_text('<|channel|>commentary')} {section}"
     return f"{section} ({_text(chr(10))} {section})*" if _repeats(plan, style) else section
 
 
@@ -75,6 +86,8 @@ def _write_call(tool: Tool, style: ToolStyle) -> str:
     if style is ToolStyle.KIMI:
         begin, inside, end = MARKERS[style].others
         return f"{_text(f'{begin}functions.{tool.name}:')} /[0-9]{{1,3}}/ {_text(inside)} {arguments} {_text(end)}"
+    if style is ToolStyle.HARMONY:
+        return f"{_text(tool.name)} {_HARMONY_HEAD} {arguments}"
     word = "parameters" if style is ToolStyle.JSON else "arguments"
     before, behind = f'{{"name": "{tool.name}", "{word}": ', "}"
     if style in _TAGGED:

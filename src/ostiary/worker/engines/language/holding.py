@@ -42,7 +42,8 @@ class Holder:
         self._ends: Final = ends
         self._marks: Final = frozenset(controls[word].id for word in words if word in controls)
         self._thoughts: Final = find_thought_style(lambda word: tokenizer.token_id(word) is not None)
-        around = () if self._thoughts is None else THOUGHT_MARKS[self._thoughts].controls
+        marks = None if self._thoughts is None else THOUGHT_MARKS[self._thoughts]
+        around = () if marks is None else (*marks.controls, *marks.others)
         self._thought_marks: Final = frozenset(controls[word].id for word in around if word in controls)
         self._vocabularies: Final[dict[frozenset[int], Vocabulary]] = {}
 
