@@ -105,8 +105,9 @@ class AnswerInFlight(InFlight[Answer]):
         self._gathering: Final = gathering
         self._may_begin_again = is_shared
         self._rest: Final[deque[Piece]] = deque()
-        """Pieces that came with the end, which is told when they were taken."""
+        """Pieces that came with the end."""
         self._last: Answer | None = None
+        """The end, which is told when they were taken."""
 
     @property
     def reasoning(self) -> str:
@@ -141,10 +142,8 @@ class AnswerInFlight(InFlight[Answer]):
         """The next piece, waiting for it so long; None where none came or will come. Errors wait for `conclude`."""
         if self.is_over:
             return None
-        if self._rest:
-            piece = self._take_rest()
-            self._leave_if_over()
-            return piece
+        if self._last is not None:
+            return self._take_rest(self._last)
         try:
             reply = self._placed.take(seconds)
             return None if reply is None else self._read(reply)
@@ -194,17 +193,16 @@ class AnswerInFlight(InFlight[Answer]):
             self._object_to(violation)
             raise
         self._rest.extend(self._gathering.rest)
+        self._last = answer
+        piece = self._take_rest(answer)
+        self._placed.let_go()  # its process has nothing more to say
+        return piece
+
+    def _take_rest(self, answer: Answer) -> Piece | None:
         if self._rest:
-            self._last = answer
-            return self._take_rest()
+            return self._rest.popleft()
         self._answer = answer
         return None
-
-    def _take_rest(self) -> Piece:
-        piece = self._rest.popleft()
-        if not self._rest:
-            self._answer = self._last
-        return piece
 
     def _count_used(self, estimate: int, context_tokens: int | None) -> tuple[int, int]:
         """Of prompt and answer together, and of the answer: as the engine told, also where the end never came.
