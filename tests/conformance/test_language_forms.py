@@ -70,6 +70,8 @@ TEMPLATES = {
     ToolStyle.MUSE: "<atem:function_calls>",
     ToolStyle.GEMMA: "<start_function_call>",
     ToolStyle.GEMMA_4: "<|tool_call>",
+    ToolStyle.DEEPSEEK: "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+    ToolStyle.SEED: "<seed:tool_call>",
     ToolStyle.HARMONY: "<|channel|>commentary",
     ToolStyle.JSON: "",
 }

@@ -23,6 +23,8 @@ class ThoughtStyle(StrEnum):
     """`[THINK]thoughts[/THINK]`"""
     GEMMA_4 = "gemma-4"
     """`<|channel>thought` and a line, then thoughts, then `<channel|>`."""
+    SEED = "seed"
+    """`<seed:think>thoughts</seed:think>`"""
     HARMONY = "harmony"
     """`<|channel|>analysis<|message|>thoughts<|end|>`, one message among others: answer/harmony.py."""
 
@@ -63,6 +65,7 @@ THOUGHT_MARKS: Final = {
     ThoughtStyle.COLON: ThoughtMarks("<|think:start|>", "<|think:end|>"),
     ThoughtStyle.MISTRAL: ThoughtMarks("[THINK]", "[/THINK]"),
     ThoughtStyle.GEMMA_4: ThoughtMarks("<|channel>thought", "<channel|>", ("<|channel>", "<channel|>")),
+    ThoughtStyle.SEED: ThoughtMarks("<seed:think>", "</seed:think>"),
     ThoughtStyle.HARMONY: ThoughtMarks(
         "<|channel|>analysis<|message|>",
         "<|end|>",

@@ -160,9 +160,9 @@ def test_however_an_answer_is_cut_it_says_the_same(
     tools = OFFERED if has_tools else ()
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [text[start:end] for start, end in pairwise(places)]
-    whole = split(text, thinking=thinking, style=style, tools=tools)
-    assert split(*pieces, thinking=thinking, style=style, tools=tools) == whole
-    assert split(*text, thinking=thinking, style=style, tools=tools) == whole
+    whole = tell(split(text, thinking=thinking, style=style, tools=tools))
+    assert tell(split(*pieces, thinking=thinking, style=style, tools=tools)) == whole
+    assert tell(split(*text, thinking=thinking, style=style, tools=tools)) == whole
 
 
 @given(text=st.lists(PARTS, max_size=14).map("".join), is_begun=st.booleans())

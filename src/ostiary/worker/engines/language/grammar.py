@@ -19,6 +19,7 @@ _TAGGED: Final = frozenset(ToolStyle) - {
     ToolStyle.MISTRAL,
     ToolStyle.PYTHONIC,
     ToolStyle.KIMI,
+    ToolStyle.DEEPSEEK,
     ToolStyle.HARMONY,
     ToolStyle.JSON,
 }
@@ -75,7 +76,7 @@ def _write_section(plan: ToolPlan, style: ToolStyle) -> str:
     if style in (ToolStyle.MISTRAL, ToolStyle.PYTHONIC):
         more = f" ({_text(', ')} call)*" if plan.is_parallel else ""
         return f"{_text('[')} call{more} {_text(']' + MARKERS[style].end)}"
-    if style is ToolStyle.KIMI:
+    if style in (ToolStyle.KIMI, ToolStyle.DEEPSEEK):
         return f"call{'+' if plan.is_parallel else ''} {_text(MARKERS[style].end)}"
     return "call"
 
@@ -86,6 +87,9 @@ def _write_call(tool: Tool, style: ToolStyle) -> str:
     if style is ToolStyle.KIMI:
         begin, inside, end = MARKERS[style].others
         return f"{_text(f'{begin}functions.{tool.name}:')} /[0-9]{{1,3}}/ {_text(inside)} {arguments} {_text(end)}"
+    if style is ToolStyle.DEEPSEEK:
+        begin, inside, end = MARKERS[style].others
+        return f"{_text(f'{begin}{tool.name}{inside}')} {arguments} {_text(end)}"
     if style is ToolStyle.HARMONY:
         return f"{_text(tool.name)} {_HARMONY_HEAD} {arguments}"
     word = "parameters" if style is ToolStyle.JSON else "arguments"
