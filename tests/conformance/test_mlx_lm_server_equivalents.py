@@ -18,6 +18,9 @@ pytest.importorskip("mlx_lm")
 import mlx.core as mx
 from attacks.request_cases import CHAT, TEXT
 from door_tools import head
+from hypothesis import given
+from hypothesis import strategies as st
+from mlx_lm.generate import TextStateMachine
 from mlx_lm.models.cache import KVCache
 from models.tiny import make_model
 from models.words import byte_level
@@ -161,6 +164,26 @@ def test_a_call_within_thoughts_is_a_call() -> None:
     assert "".join(item.text for item in said if isinstance(item, Thought)) == "hmm"
     assert [item for item in said if isinstance(item, ToolCall)] == [F]
     assert "".join(item for item in said if isinstance(item, str)) == "end"
+
+
+@given(
+    text=st.lists(st.sampled_from(["<think>", "</think>", "<think", "</", "<", ">", "a", "b"]), max_size=20).map(
+        "".join
+    ),
+    is_begun=st.booleans(),
+)
+def test_thoughts_and_text_are_theirs(text: str, is_begun: bool) -> None:
+    """Of any text without white space, which they keep where it stands beside a mark."""
+    machine = TextStateMachine({"normal": [("<think>", "reasoning")], "reasoning": [("</think>", "normal")]})
+    state, segments = TextStateMachine.split(machine.make_state("reasoning" if is_begun else "normal"), text)
+    _, rest, last = TextStateMachine.flush(state)
+    told: dict[str, str] = {"normal": "", "reasoning": ""}
+    for name, part in [*segments, (last, rest)]:
+        told[name] += part
+    splitter = AnswerSplitter(ToolStyle.HERMES, (), Thinking(ThoughtStyle.THINK, is_begun=is_begun))
+    said = [*splitter.feed(text), *splitter.finish()]
+    assert "".join(item.text for item in said if isinstance(item, Thought)) == told["reasoning"]
+    assert "".join(item for item in said if isinstance(item, str)) == told["normal"]
 
 
 def test_a_call_without_an_end_mark_ends_with_the_answer() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import jsonschema
 import pytest
 
 import ostiary
+from ostiary.cli.main import main
 from ostiary.testing import FakeEngine, HostilePublisher, sign_model
 
+SCHEMA: Final = json.loads((Path(__file__).resolve().parents[2] / "docs/reference/run.schema.json").read_text())
 REPLIES: Final = {"ask": "<think>\nWhat is wanted?\n</think>\n\nThis. <", "plain": "Only this."}
 ASK: Final[list[Any]] = [{"role": "user", "content": "ask"}]
 PLAIN: Final[list[Any]] = [{"role": "user", "content": "plain"}]
@@ -84,3 +89,25 @@ def test_a_stream_that_is_left_keeps_the_thoughts_that_came(
 def test_a_fake_engine_knows_the_manners_alone() -> None:
     with pytest.raises(ValueError, match="aloud"):
         FakeEngine(thoughts="aloud")
+
+
+def test_the_command_line_gives_the_answer_and_tells_thoughts_apart(
+    honest: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    asked = ["run", str(honest[0]), "--key", str(honest[1]), "--state", str(tmp_path / "state"), "--chat"]
+    assert main([*asked, "--prompt", "ask"]) == 0
+    assert capfd.readouterr().out == WHOLE[1]  # where a program reads it
+    assert main([*asked, "--prompt", "ask", "--json"]) == 0
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    for line in lines:
+        jsonschema.Draft202012Validator(SCHEMA).validate(line)
+    pieces = [line for line in lines if line["type"] == "piece"]
+    assert "".join(line.get("reasoning", "") for line in pieces) == WHOLE[0]
+    assert (lines[-1]["reasoning"], lines[-1]["text"]) == WHOLE
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main([*asked, "--prompt", "ask"]) == 0
+    assert "".join(capfd.readouterr().out.split()) == "".join(REPLIES["ask"].split())  # for people, all of it
