@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 from attack_cases.base import CORPUS
+from hypothesis import HealthCheck, settings
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As where a shell starts the suite in the background; tests send themselves and others what Ctrl-C sends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long a machine takes to think of examples says nothing of the code.
+settings.register_profile("ostiary", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ostiary")
 
 
 @pytest.fixture(scope="session")

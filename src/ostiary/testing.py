@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from ostiary.core.thought_styles import ThoughtStyle
 from ostiary.record.events import Emit, Event
 
 if TYPE_CHECKING:
@@ -98,11 +99,16 @@ class FakeEngine:
         token_milliseconds: int = 0,
         failure: str | None = None,
         failure_tokens: int = 0,
+        thoughts: str | None = None,
+        is_thought_begun: bool = False,
     ) -> None:
         """`replies`: what is asked (of a chat, its last message) to what is answered. `answers`: one after the
         other. Without either, what is asked is said again. A word is a token. `failure`: one of FAILURES, which
-        ends each answer after `failure_tokens`.
+        ends each answer after `failure_tokens`. `thoughts`: the manner in which answers to chats think, such as
+        `think`; with `is_thought_begun` each begins within a thought.
         """
+        if thoughts is not None:
+            ThoughtStyle(thoughts)
         if failure is not None and failure not in FAILURES:
             raise ValueError(f"a fake engine can fail with {', '.join(FAILURES)}")
         self.requests: Final[list[ParsedRequest]] = []
@@ -114,6 +120,8 @@ class FakeEngine:
             "token_milliseconds": token_milliseconds,
             "failure": failure,
             "failure_tokens": failure_tokens,
+            "thoughts": thoughts,
+            "is_thought_begun": is_thought_begun,
         }
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ from models.tiny import TinyModel, feed, make_model
 from models.words import byte_level, metaspace
 
 from ostiary.answer.said import CallBroken
-from ostiary.answer.tools import ToolSplitter
+from ostiary.answer.split import begin_splitting
 from ostiary.core.requests import ToolCall
 from ostiary.core.tool_styles import ToolStyle
 from ostiary.worker.engines.contract import CallUnfit
@@ -70,6 +70,9 @@ TEMPLATES = {
     ToolStyle.MUSE: "<atem:function_calls>",
     ToolStyle.GEMMA: "<start_function_call>",
     ToolStyle.GEMMA_4: "<|tool_call>",
+    ToolStyle.DEEPSEEK: "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+    ToolStyle.SEED: "<seed:tool_call>",
+    ToolStyle.HARMONY: "<|channel|>commentary",
     ToolStyle.JSON: "",
 }
 
@@ -192,7 +195,7 @@ def test_an_unknown_keyword_and_a_contradiction_are_refused(talk: Talk) -> None:
 
 
 def split(style: ToolStyle, text: str) -> list[ToolCall]:
-    splitter = ToolSplitter(style, TOOLS)  # type: ignore[arg-type]
+    splitter = begin_splitting(style, TOOLS, None)  # type: ignore[arg-type]
     said = [*splitter.feed(text), *splitter.finish()]
     assert not [item for item in said if isinstance(item, str | CallBroken)], said
     return [item for item in said if isinstance(item, ToolCall)]

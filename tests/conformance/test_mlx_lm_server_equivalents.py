@@ -18,14 +18,19 @@ pytest.importorskip("mlx_lm")
 import mlx.core as mx
 from attacks.request_cases import CHAT, TEXT
 from door_tools import head
+from hypothesis import given
+from hypothesis import strategies as st
+from mlx_lm.generate import TextStateMachine
 from mlx_lm.models.cache import KVCache
 from models.tiny import make_model
 from models.words import byte_level
 from served_models import Served, serve
 
-from ostiary.answer.said import CallBegun, CallBroken, CallPiece
+from ostiary.answer.said import CallBegun, CallBroken, CallPiece, Thought
+from ostiary.answer.split import AnswerSplitter
 from ostiary.answer.tools import ToolSplitter
 from ostiary.core.requests import ToolCall
+from ostiary.core.thought_styles import Thinking, ThoughtStyle
 from ostiary.core.tool_styles import ToolStyle
 from ostiary.testing import sign_model
 from ostiary.worker.engines.language.prompt_cache import PromptCache
@@ -152,8 +157,33 @@ def test_a_stop_text_is_not_said(served: Served) -> None:
 
 
 def test_a_call_within_thoughts_is_a_call() -> None:
-    text = f"<think>hmm<tool_call>{CALL}</tool_call></think>"
-    assert split(ToolStyle.HERMES, *text) == ("<think>hmm</think>", [F])
+    """And ends them: what follows is no thought."""
+    splitter = AnswerSplitter(ToolStyle.HERMES, OFFERED, Thinking(ThoughtStyle.THINK, is_begun=True))
+    said = [item for text in f"hmm<tool_call>{CALL}</tool_call>end" for item in splitter.feed(text)]
+    said += splitter.finish()
+    assert "".join(item.text for item in said if isinstance(item, Thought)) == "hmm"
+    assert [item for item in said if isinstance(item, ToolCall)] == [F]
+    assert "".join(item for item in said if isinstance(item, str)) == "end"
+
+
+@given(
+    text=st.lists(st.sampled_from(["<think>", "</think>", "<think", "</", "<", ">", "a", "b"]), max_size=20).map(
+        "".join
+    ),
+    is_begun=st.booleans(),
+)
+def test_thoughts_and_text_are_theirs(text: str, is_begun: bool) -> None:
+    """Of any text without white space, which they keep where it stands beside a mark."""
+    machine = TextStateMachine({"normal": [("<think>", "reasoning")], "reasoning": [("</think>", "normal")]})
+    state, segments = TextStateMachine.split(machine.make_state("reasoning" if is_begun else "normal"), text)
+    _, rest, last = TextStateMachine.flush(state)
+    told: dict[str, str] = {"normal": "", "reasoning": ""}
+    for name, part in [*segments, (last, rest)]:
+        told[name] += part
+    splitter = AnswerSplitter(ToolStyle.HERMES, (), Thinking(ThoughtStyle.THINK, is_begun=is_begun))
+    said = [*splitter.feed(text), *splitter.finish()]
+    assert "".join(item.text for item in said if isinstance(item, Thought)) == told["reasoning"]
+    assert "".join(item for item in said if isinstance(item, str)) == told["normal"]
 
 
 def test_a_call_without_an_end_mark_ends_with_the_answer() -> None:

@@ -158,7 +158,7 @@ class RequestEndings:
             raise
 
     def hide_answer(self, answer: Answer) -> Content | None:
-        return self._hide([choice.text for choice in answer.choices])
+        return self._hide([choice.written for choice in answer.choices])
 
     def hide_tensors(self, tensors: Iterable[Tensor | memoryview]) -> Content | None:
         """Their bytes, end to end, in the order of the contract."""

@@ -8,7 +8,8 @@ from typing import Final
 
 from ostiary.core.json_text import JsonValue
 from ostiary.core.limits import MAX_TOKEN_BYTES, MAX_TOKEN_ID
-from ostiary.core.requests import FinishReason, Piece, TokenLogprob
+from ostiary.core.requests import FinishReason, Operation, Piece, TokenLogprob
+from ostiary.core.thought_styles import Thinking, ThoughtStyle
 from ostiary.core.tickets import CheckedRequest
 from ostiary.core.values import dataclass
 
@@ -44,7 +45,7 @@ class EndOfAnswer:
 
 def read_piece(body: Mapping[str, JsonValue], request: CheckedRequest) -> Piece:
     names = {"choice", "tokens", "text"} | ({"logprobs"} if request.logprobs is not None else set())
-    _check_names(body, names | (body.keys() & {"prompt_tokens"}), "a piece")
+    _check_names(body, names | (body.keys() & {"prompt_tokens", "thinking"}), "a piece")
     tokens = tuple(_read_token(token, request) for token in _read_list(body["tokens"], "tokens"))
     logprobs = None
     if request.logprobs is not None:
@@ -52,7 +53,9 @@ def read_piece(body: Mapping[str, JsonValue], request: CheckedRequest) -> Piece:
         if len(told) != len(tokens):
             raise ReplyMalformed("log-probabilities of other tokens than came")
         logprobs = tuple(_read_odds(item, token, request) for item, token in zip(told, tokens, strict=True))
-    return Piece(_read_text(body["text"]), tokens, _read_choice(body["choice"], request), logprobs)
+    text = _read_text(body["text"])
+    thinking = _read_thinking(body["thinking"], request) if "thinking" in body else None
+    return Piece(text, tokens, _read_choice(body["choice"], request), logprobs, written=text, thinking=thinking)
 
 
 def read_prompt_tokens(body: Mapping[str, JsonValue]) -> int | None:
@@ -77,6 +80,17 @@ def read_end(body: Mapping[str, JsonValue], request: CheckedRequest) -> EndOfAns
         raise ReplyMalformed("another seed than was asked for")
     ends = tuple(_read_end_of_choice(item, place, request) for place, item in enumerate(told))
     return EndOfAnswer(ends, int(str(seed)), *counts)
+
+
+def _read_thinking(value: JsonValue, request: CheckedRequest) -> Thinking:
+    if request.operation is not Operation.CHAT or not isinstance(value, dict):
+        raise ReplyMalformed("thoughts where there are none")
+    _check_names(value, {"style", "is_begun"}, "thoughts")
+    style = next((style for style in ThoughtStyle if style == value["style"]), None)
+    is_begun = value["is_begun"]
+    if style is None or not isinstance(is_begun, bool):
+        raise ReplyMalformed("thoughts in no manner that is known")
+    return Thinking(style, is_begun)
 
 
 def _read_end_of_choice(item: JsonValue, place: int, request: CheckedRequest) -> EndOfChoice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
@@ -26,6 +27,7 @@ from ostiary.core.tool_styles import MARKERS, ToolStyle
 
 _TAGS: Final[Mapping[ToolStyle, TagForm]] = {
     ToolStyle.QWEN_CODER: QWEN_CODER,
+    ToolStyle.SEED: QWEN_CODER,
     ToolStyle.GLM: GLM,
     ToolStyle.LONGCAT: LONGCAT,
     ToolStyle.MINIMAX: MINIMAX,
@@ -35,6 +37,10 @@ _TAGS: Final[Mapping[ToolStyle, TagForm]] = {
 _MOST_OF_A_HEAD: Final = 512
 """Characters: of a name with what stands beside it."""
 _LONGEST_MARK: Final = 32
+_BLOCK: Final = re.compile(r"\s*(\S+)\s*```(?:json)?\s*")
+_END_OF_BLOCK: Final = re.compile(r"\A\s*```\s*")
+_MAY_END_BLOCK: Final = re.compile(r"\s*`{0,2}")
+_NO_BLOCK: Final = re.compile(r"\A\s*")
 
 
 class CallReader(Protocol):
@@ -103,6 +109,8 @@ class _FirstLook:
             return _Section(lambda: TagCallReader(_TAGS[style], tools, telling))
         if style is ToolStyle.KIMI:
             return _Section(lambda: _KimiCall(tools, telling))
+        if style is ToolStyle.DEEPSEEK:
+            return _Section(lambda: _DeepseekCall(tools, telling))
         if style is ToolStyle.MISTRAL:
             return _Section(lambda: _MistralCall(tools, telling))
         if style in _WHOLE:
@@ -185,6 +193,59 @@ class _KimiCall:
             self.is_over = True
             return seen[len(end) :]
         if not end.startswith(seen):
+            raise NotACall
+        self._held = seen
+        return ""
+
+    def finish(self) -> None:
+        raise NotACall
+
+
+class _DeepseekCall:
+    """A mark, `name`, a mark, `{...}`, a mark; or `function`, and behind the second mark the name and a block."""
+
+    def __init__(self, tools: Tools, telling: Telling) -> None:
+        self._tools: Final = tools
+        self._telling: Final = telling
+        self._marks: Final = MARKERS[ToolStyle.DEEPSEEK].others
+        self._held = ""
+        self._inner: NamedCallReader | None = None
+        self._tail: re.Pattern[str] = _NO_BLOCK
+        self.is_over = False
+
+    def feed(self, text: str) -> str:
+        if self._inner is None:
+            begin, inside, _ = self._marks
+            seen = self._held + text
+            if not begin.startswith(seen[: len(begin)]):
+                raise NotACall
+            head, _, rest = seen.partition("{")
+            if len(head) > _MOST_OF_A_HEAD:
+                raise NotACall
+            if len(head) == len(seen):
+                self._held = seen
+                return ""
+            self._held = ""
+            first, _, second = head[len(begin) :].partition(inside)
+            block = _BLOCK.fullmatch(second)
+            if block is not None and first.strip() == "function":
+                self._tail = _END_OF_BLOCK
+            elif second.strip():
+                raise NotACall
+            name = first if block is None else block[1]
+            self._inner = NamedCallReader(name.strip(), self._tools, self._telling)
+            text = f"{{{rest}"
+        if not self._inner.is_over:
+            text = self._inner.feed(text)
+        return self._end(self._held + text)
+
+    def _end(self, seen: str) -> str:
+        end = self._marks[2]
+        bare = self._tail.sub("", seen, count=1)
+        if bare.startswith(end):
+            self.is_over = True
+            return bare[len(end) :]
+        if len(seen) > _MOST_OF_A_HEAD or not (end.startswith(bare) or _MAY_END_BLOCK.fullmatch(seen)):
             raise NotACall
         self._held = seen
         return ""

@@ -1,4 +1,4 @@
-"""What an answer is split into as it comes: texts, and calls that are told while they are written. Pure values."""
+"""What an answer is split into as it comes: texts, thoughts, and calls, while they are written. Pure values."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from ostiary.core.values import dataclass
 
 Tools: TypeAlias = Mapping[str, Mapping[str, JsonValue]]
 """The name of each tool that was offered, and the schemas of its arguments by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What a model writes of what it thinks, as it comes."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +40,5 @@ class CallBroken:
 
 
 CallEvent: TypeAlias = "CallBegun | CallPiece | ToolCall"
-Said: TypeAlias = "str | CallBegun | CallPiece | CallBroken | ToolCall"
+Said: TypeAlias = "str | Thought | CallBegun | CallPiece | CallBroken | ToolCall"
 """A ToolCall comes behind its pieces, which together are its arguments."""

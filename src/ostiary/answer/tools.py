@@ -29,7 +29,7 @@ class ToolSplitter:
         """`tools`: as they were offered."""
         self._style: Final = style
         self._markers: Final = MARKERS[style]
-        self._tools: Final = dict(_name_tools(tools))
+        self._tools: Final = dict(name_tools(tools))
         self._held = ""
         """Text outside of a call: the beginning of a marker, perhaps."""
         self._space = ""
@@ -203,7 +203,7 @@ class _Body:
         return self._telling.take()
 
 
-def _name_tools(tools: Sequence[JsonValue]) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
+def name_tools(tools: Sequence[JsonValue]) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
     """Each tool's name, and the schemas of its arguments by name."""
     for tool in tools:
         inner = tool.get("function") if isinstance(tool, dict) else None

@@ -140,7 +140,7 @@ class Output:
             return ui.stream(f"{_line(describe_piece(piece))}\n")
         if self._terminal is None:
             return ui.stream(piece.text)
-        shown = self._terminal.feed(piece.text)
+        shown = self._terminal.feed(piece.written)  # for people: thoughts with their marks
         if shown:
             self._is_line_open = not shown.endswith("\n")
         return ui.stream(shown)

@@ -52,7 +52,8 @@ def describe_opened(verdict: Verdict) -> dict[str, object]:
 
 
 def describe_piece(piece: Piece) -> dict[str, object]:
-    return {"type": "piece", "text": piece.text, "tokens": list(piece.tokens)}
+    thought = {"reasoning": piece.reasoning} if piece.reasoning else {}
+    return {"type": "piece", "text": piece.text, **thought, "tokens": list(piece.tokens)}
 
 
 def describe_answer(result: Result, peak_bytes: int | None) -> dict[str, object]:
@@ -60,6 +61,7 @@ def describe_answer(result: Result, peak_bytes: int | None) -> dict[str, object]
     return {
         "type": "answer",
         "text": choice.text,
+        **({"reasoning": choice.reasoning} if choice.reasoning else {}),
         "finish_reason": choice.finish_reason.value,
         "stop": choice.stop,
         "seed": result.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from ostiary.core.thought_styles import Thinking
 from ostiary.core.values import dataclass
 
 
@@ -66,6 +67,12 @@ class Piece:
     """Which of the answers, where several were asked for."""
     logprobs: tuple[TokenLogprob, ...] | None = None
     """Of its tokens, where they were asked for."""
+    reasoning: str = ""
+    """What the model thinks before it answers, where it writes that so that it can be told from the text."""
+    written: str = ""
+    """As the model wrote it: texts, and thoughts with their marks."""
+    thinking: Thinking | None = None
+    """With the first piece of an answer that may have thoughts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,12 @@ class Choice:
     stop: str | None = None
     """The stop text that was reached. It is not part of `text`."""
     logprobs: tuple[TokenLogprob, ...] | None = None
+    reasoning: str = ""
+    """What the model thought before it answered."""
+    written: str = ""
+    """As the model wrote it: texts, and thoughts with their marks."""
+    thinking: Thinking | None = None
+    """Where it may have thoughts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,12 @@ class ToolStyle(StrEnum):
     """`<start_function_call>call:name{key:<escape>value<escape>}<end_function_call>`"""
     GEMMA_4 = "gemma-4"
     """`<|tool_call>call:name{key:<|"|>value<|"|>}<tool_call|>`"""
+    DEEPSEEK = "deepseek"
+    """A name, a mark and `{...}`; or as it was before: `function`, the mark, the name and a block of JSON."""
+    SEED = "seed"
+    """As Qwen's coders, with a marker of its own: `<seed:tool_call>`."""
+    HARMONY = "harmony"
+    """`<|channel|>commentary to=functions.name <|constrain|>json<|message|>{...}<|call|>`, as gpt-oss writes it."""
     JSON = "json"
     """The whole answer is `{"name": ..., "parameters": {...}}`, as Llama 3 writes it, or with `arguments`."""
 
@@ -72,6 +78,19 @@ MARKERS: Final = {
     ToolStyle.MUSE: ToolMarkers("<atem:function_calls>", "</atem:function_calls>"),
     ToolStyle.GEMMA: ToolMarkers("<start_function_call>", "<end_function_call>", ("<escape>",)),
     ToolStyle.GEMMA_4: ToolMarkers("<|tool_call>", "<tool_call|>", ('<|"|>',)),
+    ToolStyle.DEEPSEEK: ToolMarkers(
+        "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+        "<\uff5ctool\u2581calls\u2581end\uff5c>",
+        (
+            "<\uff5ctool\u2581call\u2581begin\uff5c>",
+            "<\uff5ctool\u2581sep\uff5c>",
+            "<\uff5ctool\u2581call\u2581end\uff5c>",
+        ),
+    ),
+    ToolStyle.SEED: ToolMarkers("<seed:tool_call>", "</seed:tool_call>"),
+    ToolStyle.HARMONY: ToolMarkers(
+        " to=functions.", "", ("<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|call|>")
+    ),
     ToolStyle.JSON: ToolMarkers("", ""),
 }
 _BY_TEMPLATE: Final = (
@@ -86,8 +105,11 @@ _BY_TEMPLATE: Final = (
     ('<function name="', ToolStyle.MINICPM),
     ("[TOOL_CALLS]", ToolStyle.MISTRAL),
     ("<atem:function_calls>", ToolStyle.MUSE),
+    ("<seed:tool_call>", ToolStyle.SEED),
+    ("<\uff5ctool\u2581calls\u2581begin\uff5c>", ToolStyle.DEEPSEEK),
+    ("<|channel|>commentary", ToolStyle.HARMONY),
 )
-"""In the order in which MLX-LM looks for them."""
+"""In the order in which MLX-LM looks for them; those that it does not know come last."""
 
 
 def find_tool_style(template: str) -> ToolStyle:

@@ -174,7 +174,7 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
             if told is route.streams:
                 schemas.append(by_form[id(_ERROR_EVENTS[route.dialect])])
             schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-            content[media_type] = {"schema": schema if told is route.gives else _describe_event(schema)}
+            content[media_type] = {"schema": schema if told is route.gives else _describe_event(route, schema)}
     if route.is_raw:
         content[BINARY] = {"schema": _BINARY_SCHEMA}
     error_type = "application/problem+json" if issubclass(_ERRORS[route.dialect], Problem) else "application/json"
@@ -205,9 +205,11 @@ def _describe_route(route: Route, by_form: dict[int, Any]) -> dict[str, Any]:
     return described
 
 
-def _describe_event(schema: dict[str, Any]) -> dict[str, Any]:
+def _describe_event(route: Route, schema: dict[str, Any]) -> dict[str, Any]:
     """One server-sent event: JSON as text, but for the word that ends some streams."""
-    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    data: dict[str, Any] = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    if route.dialect is Dialect.OPENAI:
+        data = {"anyOf": [data, {"const": "[DONE]"}]}
     return {"type": "object", "properties": {"event": {"type": "string"}, "data": data}, "required": ["data"]}
 
 

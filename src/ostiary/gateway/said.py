@@ -1,4 +1,4 @@
-"""What the answers to one request say, piece by piece: texts, and calls of tools that were offered."""
+"""What the answers to one request say, piece by piece: thoughts, texts, and calls of tools that were offered."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from ostiary.answer.said import Said
-from ostiary.answer.tools import ToolSplitter
+from ostiary.answer.said import Said, Thought
+from ostiary.answer.split import Splitter, begin_splitting
 from ostiary.core.requests import FinishReason, ParsedRequest, Piece, ToolCall
 from ostiary.core.tool_styles import ToolStyle
 from ostiary.core.values import dataclass
@@ -26,6 +26,7 @@ _AT_ONCE: Final = 4_096
 class SaidAnswer:
     """One answer, whole, as protocols tell it."""
 
+    reasoning: str
     text: str
     calls: tuple[ToolCall, ...]
     finish_reason: FinishReason
@@ -33,38 +34,43 @@ class SaidAnswer:
 
 
 class Splitters:
-    """One for each answer. Without tools, text passes as it comes."""
+    """One for each answer. Where there are neither tools nor thoughts, text passes as it comes."""
 
     def __init__(self, style: ToolStyle, tools: Sequence[JsonValue] | None, choices: int) -> None:
         """`tools`: those that may be called, as the engine is told of them."""
-        self._splitters: Final = [ToolSplitter(style, tools) for _ in range(choices)] if tools else []
+        self._style: Final = style
+        self._tools: Final = tools or ()
+        self._splitters: Final[list[Splitter | None]] = [None] * choices
 
     async def feed(self, piece: Piece) -> list[Said]:
-        if self._splitters:
-            return await _feed(self._splitters[piece.choice], piece.text)
-        return [piece.text] if piece.text else []
+        splitter = self._splitters[piece.choice]
+        if splitter is None and (self._tools or piece.thinking is not None):
+            splitter = begin_splitting(self._style, self._tools, piece.thinking)
+            self._splitters[piece.choice] = splitter
+        if splitter is not None:
+            return await _feed(splitter, piece.written)
+        return [piece.written] if piece.written else []
 
     def finish(self, choice: int) -> list[Said]:
         """What was held back."""
-        return self._splitters[choice].finish() if self._splitters else []
-
-    def has_called(self, choice: int) -> bool:
-        return bool(self._splitters) and self._splitters[choice].calls > 0
+        splitter = self._splitters[choice]
+        return [] if splitter is None else splitter.finish()
 
 
 async def split_result(result: Result, style: ToolStyle, tools: Sequence[JsonValue] | None) -> list[SaidAnswer]:
     """Every answer of one that is whole."""
     answers = []
     for choice in result.choices:
-        splitter = ToolSplitter(style, tools or ())
-        said = [*await _feed(splitter, choice.text), *splitter.finish()]
+        splitter = begin_splitting(style, tools or (), choice.thinking)
+        said = [*await _feed(splitter, choice.written), *splitter.finish()]
+        reasoning = "".join(item.text for item in said if isinstance(item, Thought))
         text = "".join(item for item in said if isinstance(item, str))
         calls = tuple(item for item in said if isinstance(item, ToolCall))
-        answers.append(SaidAnswer(text, calls, choice.finish_reason, choice.stop))
+        answers.append(SaidAnswer(reasoning, text, calls, choice.finish_reason, choice.stop))
     return answers
 
 
-async def _feed(splitter: ToolSplitter, text: str) -> list[Said]:
+async def _feed(splitter: Splitter, text: str) -> list[Said]:
     """How much a worker says at once is its own choice: others have their turn in between."""
     said = splitter.feed(text[:_AT_ONCE])
     for place in range(_AT_ONCE, len(text), _AT_ONCE):

@@ -225,6 +225,11 @@ class AsyncStream(AsyncIterator[Piece]):
         return "" if self._asked is None else self._asked.text
 
     @property
+    def reasoning(self) -> str:
+        """What the model thought before it answered, as far as it came."""
+        return "" if self._asked is None else self._asked.reasoning
+
+    @property
     def result(self) -> Result:
         """The whole answer, once the last piece was taken."""
         if self._result is None:

@@ -151,6 +151,11 @@ class Stream(Closing, Iterator[Piece]):
         return self._asked.text
 
     @property
+    def reasoning(self) -> str:
+        """What the model thought before it answered, as far as it came."""
+        return self._asked.reasoning
+
+    @property
     def completion_tokens(self) -> int:
         """Of all answers, as far as they came."""
         return self._asked.completion_tokens

@@ -30,6 +30,11 @@ class Result:
         return self.choices[0].text
 
     @property
+    def reasoning(self) -> str:
+        """What the model thought before it answered. Empty where it did not, or not so that it could be told."""
+        return self.choices[0].reasoning
+
+    @property
     def tokens(self) -> tuple[int, ...]:
         return self.choices[0].tokens
 

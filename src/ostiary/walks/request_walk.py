@@ -5,6 +5,7 @@ Whoever asks has parsed it before.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -164,6 +165,15 @@ class AnswerInFlight(InFlight[Answer]):
         super().__init__(cell, placed, ending)
         self._gathering: Final = gathering
         self._may_begin_again = is_shared
+        self._rest: Final[deque[Piece]] = deque()
+        """Pieces that came with the end."""
+        self._last: Answer | None = None
+        """The end, which is told when they were taken."""
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought before the first answer, as far as it came."""
+        return self._gathering.reasoning
 
     @property
     def text(self) -> str:
@@ -193,6 +203,8 @@ class AnswerInFlight(InFlight[Answer]):
         """The next piece, waiting for it so long; None where none came or will come. Errors wait for `conclude`."""
         if self.is_over:
             return None
+        if self._last is not None:
+            return self._take_rest(self._last)
         try:
             reply = self._placed.take(seconds)
             return None if reply is None else self._read(reply)
@@ -236,11 +248,21 @@ class AnswerInFlight(InFlight[Answer]):
         try:
             if reply.kind is ReplyKind.PIECE:
                 return self._gathering.take_piece(reply.body, reply.tail)
-            self._answer = self._gathering.take_result(reply.body, reply.tail)
-            self._placed.note_prompt(self._answer.usage.prompt_tokens)
+            answer = self._gathering.take_result(reply.body, reply.tail)
+            self._placed.note_prompt(answer.usage.prompt_tokens)
         except SandboxViolation as violation:
             self._object_to(violation)
             raise
+        self._rest.extend(self._gathering.rest)
+        self._last = answer
+        piece = self._take_rest(answer)
+        self._placed.let_go()  # its process has nothing more to say
+        return piece
+
+    def _take_rest(self, answer: Answer) -> Piece | None:
+        if self._rest:
+            return self._rest.popleft()
+        self._answer = answer
         return None
 
     def _count_used(self, estimate: int, context_tokens: int | None) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from ostiary.answer import Gathering
 from ostiary.contract import TextContract, check_request
 from ostiary.core.limits import MAX_ANSWER_CHARACTERS
 from ostiary.core.requests import FinishReason, Operation, ParsedRequest, Piece, Usage
+from ostiary.core.terms.characters import CharacterClass
+from ostiary.core.terms.values import OutputTerms
 from ostiary.core.tickets import CheckedRequest
-from ostiary.errors import SandboxViolation
+from ostiary.errors import AnswerRefused, SandboxViolation
 
 CONTRACT = TextContract(token_ids=64, context_tokens=128, most_tokens=100)
 
@@ -83,7 +86,7 @@ def test_a_prompt_of_another_length_than_before_is_no_honest_engines(told: objec
 
 def test_pieces_become_an_answer() -> None:
     gathering = Gathering(ask(), 10.0, Clock())
-    assert gathering.take_piece(piece("he", 1)) == Piece("he", (1,))
+    assert gathering.take_piece(piece("he", 1)) == Piece("he", (1,), written="he")
     assert (gathering.text, gathering.completion_tokens) == ("he", 1)
     assert gathering.take_piece(piece("", 2)).text == ""
     gathering.take_piece(piece("llo", 3, 4))
@@ -252,3 +255,90 @@ def test_whatever_it_says_is_an_answer_or_ends_the_request(body: dict[str, Any],
     gathering = Gathering(ask(logprobs=1), 0)
     with suppress(SandboxViolation):
         gathering.take_piece(body) if is_piece else gathering.take_result(body)
+
+
+# --- thoughts ---------------------------------------------------------------------------------------------------------
+
+
+def ask_chat(**fields: Any) -> CheckedRequest:
+    said = [{"role": "user", "content": "a"}]
+    return check_request(ParsedRequest(Operation.CHAT, {"messages": said, **fields}), CONTRACT)
+
+
+TOLD: dict[str, Any] = {"style": "think", "is_begun": True}
+
+
+def test_thoughts_are_told_from_text_as_pieces_come() -> None:
+    gathering = Gathering(ask_chat(), 10.0, Clock())
+    pieces = [
+        gathering.take_piece({**piece("a", 1), "thinking": TOLD}),
+        *(gathering.take_piece(piece(text, 1)) for text in ("b</th", "ink>\nc", " <think")),
+    ]
+    assert [(item.reasoning, item.text) for item in pieces] == [("a", ""), ("b", ""), ("", "c"), ("", " ")]
+    assert "".join(item.written for item in pieces) == "ab</think>\nc <think"
+    assert (gathering.reasoning, gathering.text) == ("ab", "c ")
+    answer = gathering.take_result(result(4))
+    assert gathering.rest == (Piece("<think", ()),)
+    (choice,) = answer.choices
+    assert (choice.reasoning, choice.text, choice.written) == ("ab", "c <think", "ab</think>\nc <think")
+    assert choice.thinking == pieces[0].thinking
+
+
+def test_what_is_left_of_each_answer_comes_with_the_result() -> None:
+    gathering = Gathering(ask_chat(n=3), 10.0, Clock())
+    for choice, text in enumerate(("a</", "b", "c</think>d<")):
+        gathering.take_piece({**piece(text, 1, choice=choice), "thinking": TOLD})
+    answer = gathering.take_result(result(1, 1, 1))
+    assert gathering.rest == (Piece("", (), 0, reasoning="</"), Piece("<", (), 2))
+    assert [(choice.reasoning, choice.text) for choice in answer.choices] == [("a</", ""), ("b", ""), ("c", "d<")]
+
+
+WRONG: tuple[Any, ...] = (
+    None,
+    {},
+    "think",
+    {"style": "think"},
+    {"style": "aloud", "is_begun": True},
+    {"style": "think", "is_begun": 1},
+    {"style": ["think"], "is_begun": False},
+    {**TOLD, "more": 1},
+)
+
+
+@pytest.mark.parametrize("told", WRONG)
+def test_thoughts_that_no_honest_engine_tells_of(told: Any) -> None:
+    gathering = Gathering(ask_chat(), 0)
+    refuse(lambda: gathering.take_piece({**piece("a", 1), "thinking": told}))
+
+
+def test_thoughts_are_told_of_once_and_first_and_in_chats_alone() -> None:
+    refuse(lambda: Gathering(ask(), 0).take_piece({**piece("a", 1), "thinking": TOLD}))
+    gathering = Gathering(ask_chat(), 0)
+    gathering.take_piece(piece("a", 1))
+    refuse(lambda: gathering.take_piece({**piece("a", 1), "thinking": TOLD}))
+
+
+def test_a_stop_text_is_not_in_a_thought_either() -> None:
+    gathering = Gathering(ask_chat(stop="b"), 0)
+    gathering.take_piece({**piece("ab", 1), "thinking": TOLD})
+    refuse(lambda: gathering.take_result(result(1)))
+
+
+def test_what_a_contract_forbids_is_forbidden_in_thoughts() -> None:
+    terms = OutputTerms(max_characters=4, refused_characters=(CharacterClass.CONTROL,))
+    gathering = Gathering(replace(ask_chat(), output=terms), 0)
+    gathering.take_piece({**piece("abc", 1), "thinking": TOLD})
+    for text in ("\x1b", "de"):
+        with pytest.raises(AnswerRefused):
+            gathering.take_piece(piece(text, 1))
+
+
+def test_that_an_answer_is_json_is_about_its_text() -> None:
+    for text, is_good in (("a</think> {}", True), ("a</think>b", False), ("{}", False)):
+        gathering = Gathering(replace(ask_chat(), output=OutputTerms(is_json=True)), 0)
+        gathering.take_piece({**piece(text, 1), "thinking": TOLD})
+        if is_good:
+            assert gathering.take_result(result(1)).choices[0].text == "{}"
+            continue
+        with pytest.raises(AnswerRefused):
+            gathering.take_result(result(1))

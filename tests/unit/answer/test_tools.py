@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.answer.said import CallBegun, CallBroken, CallPiece, Said
+from ostiary.answer.split import begin_splitting
 from ostiary.answer.tools import ToolSplitter
 from ostiary.core.limits import MAX_TOOL_CALL_CHARACTERS, MAX_TOOL_CALLS
 from ostiary.core.requests import ToolCall
@@ -35,7 +36,7 @@ TOOLS: list[Any] = [
 
 
 def split(style: ToolStyle, *pieces: str, tools: list[Any] | None = None) -> tuple[str, list[ToolCall]]:
-    splitter = ToolSplitter(style, TOOLS if tools is None else tools)
+    splitter = begin_splitting(style, TOOLS if tools is None else tools, None)
     said = [said for piece in pieces for said in splitter.feed(piece)] + splitter.finish()
     return "".join(item for item in said if isinstance(item, str)), [
         item for item in said if isinstance(item, ToolCall)
@@ -62,6 +63,11 @@ CALLS = {
     '</atem:parameter>\n<atem:parameter name="days">2</atem:parameter>\n</atem:invoke>\n</atem:function_calls>',
     ToolStyle.GEMMA: "<start_function_call>call:weather{city:<escape>7<escape>,days:2}<end_function_call>",
     ToolStyle.GEMMA_4: '<|tool_call>call:weather{city:<|"|>7<|"|>,days:2}<tool_call|>',
+    ToolStyle.DEEPSEEK: "<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>weather<\uff5ctool\u2581sep\uff5c>"
+    '{"city": "7", "days": 2}<\uff5ctool\u2581call\u2581end\uff5c><\uff5ctool\u2581calls\u2581end\uff5c>',
+    ToolStyle.SEED: "<seed:tool_call>\n<function=weather>\n<parameter=city>7</parameter>\n<parameter=days>2</parameter>\n"
+    "</function>\n</seed:tool_call>",
+    ToolStyle.HARMONY: '<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{"city": "7", "days": 2}',
     ToolStyle.JSON: '{"name": "weather", "parameters": {"city": "7", "days": 2}}',
 }
 WEATHER = ToolCall("weather", '{"city":"7","days":2}')
@@ -73,9 +79,21 @@ def test_a_call_in_each_style(style: ToolStyle) -> None:
     assert split(style, *CALLS[style]) == ("", [WEATHER])
 
 
-@pytest.mark.parametrize("style", [style for style in ToolStyle if style is not ToolStyle.JSON])
+@pytest.mark.parametrize("style", sorted(set(ToolStyle) - {ToolStyle.JSON, ToolStyle.HARMONY}))
 def test_text_before_a_call_is_said_and_white_space_beside_it_is_not(style: ToolStyle) -> None:
     assert split(style, "Let me see.\n\n", CALLS[style], "\n") == ("Let me see.", [WEATHER])
+
+
+def test_a_call_as_deepseek_wrote_it_before() -> None:
+    begin, inside, end = MARKERS[ToolStyle.DEEPSEEK].others
+    call = f'{begin}function{inside}weather\n```json\n{{"city": "7", "days": 2}}\n```{end}'
+    marks = MARKERS[ToolStyle.DEEPSEEK]
+    for text in (f"{marks.begin}{call}{marks.end}", f"{marks.begin}{call}\n{call}{marks.end}"):
+        told = split(ToolStyle.DEEPSEEK, *text)
+        assert told == split(ToolStyle.DEEPSEEK, text) == ("", [WEATHER] * text.count("```json"))
+    for wrong in (call.replace("weather", "other"), call.replace("function", "f")):
+        text = f"{marks.begin}{wrong}{marks.end}"
+        assert split(ToolStyle.DEEPSEEK, *text) == split(ToolStyle.DEEPSEEK, text) == (text, [])
 
 
 def test_several_calls() -> None:

@@ -43,7 +43,14 @@ class ToolResultBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     cache_control: Ephemeral | None = None
 
 
-Block = TextBlock | ToolUseBlock | ToolResultBlock
+class ThinkingBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="thinking"):
+    """What an assistant thought, as it was answered. Nobody vouches for that either: its signature is not read."""
+
+    thinking: str
+    signature: str = ""
+
+
+Block = TextBlock | ThinkingBlock | ToolUseBlock | ToolResultBlock
 
 
 class MessageParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,8 +85,12 @@ class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_id: Annotated[str, msgspec.Meta(max_length=512)] | None = None
 
 
-class ThinkingOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    type: Literal["disabled"]
+class Thinking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether thoughts are told. Without it they are not: clients that do not ask for them read the first block."""
+
+    type: Literal["adaptive", "disabled"]
+    display: Literal["summarized"] | None = None
+    """As they are: nobody sums them up here."""
 
 
 _Messages = Annotated[list[MessageParam], msgspec.Meta(min_length=1, max_length=int(MAX_CALL_MESSAGES))]
@@ -101,7 +112,7 @@ class MessagesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tools: _Tools | None = None
     tool_choice: ToolChoiceParam | None = None
     metadata: Metadata | None = None
-    thinking: ThinkingOff | None = None
+    thinking: Thinking | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
     cache_control: Ephemeral | None = None
     container: None = None
@@ -118,7 +129,7 @@ class CountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     system: str | list[TextBlock] | None = None
     tools: _Tools | None = None
     tool_choice: ToolChoiceParam | None = None
-    thinking: ThinkingOff | None = None
+    thinking: Thinking | None = None
     cache_control: Ephemeral | None = None
 
 
@@ -129,6 +140,12 @@ class TokenCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AnswerText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
     text: str
     citations: None = None
+
+
+class AnswerThinking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="thinking"):
+    thinking: str
+    signature: str = ""
+    """Of nobody."""
 
 
 class AnswerToolUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="tool_use"):
@@ -152,7 +169,7 @@ class MessageUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MessageForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     model: str
-    content: list[AnswerText | AnswerToolUse]
+    content: list[AnswerText | AnswerThinking | AnswerToolUse]
     stop_reason: StopReason | None
     stop_sequence: str | None
     usage: MessageUsage
@@ -168,11 +185,17 @@ class BlockStart(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="content_block_start"
 ):
     index: int
-    content_block: AnswerText | AnswerToolUse
+    content_block: AnswerText | AnswerThinking | AnswerToolUse
 
 
 class TextDelta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text_delta"):
     text: str
+
+
+class ThinkingDelta(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="thinking_delta"
+):
+    thinking: str
 
 
 class InputDelta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="input_json_delta"):
@@ -183,7 +206,7 @@ class BlockDelta(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="content_block_delta"
 ):
     index: int
-    delta: TextDelta | InputDelta
+    delta: TextDelta | ThinkingDelta | InputDelta
 
 
 class BlockStop(

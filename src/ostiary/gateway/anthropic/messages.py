@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 async def answer_messages(asked: Asked, body: MessagesBody) -> Reply:
     model = await choose_model(asked, body.model)
     request = parse_messages(body, asked.tenant)
-    writer = MessageWriter(asked.correlation_id, model.name)
+    shows_thoughts = body.thinking is not None and body.thinking.type == "adaptive"
+    writer = MessageWriter(asked.correlation_id, model.name, shows_thoughts=shows_thoughts)
     if body.stream:
         return EventsReply(_stream(asked, model, request, writer))
     with naming(MESSAGES):

@@ -13,6 +13,7 @@ from ostiary.gateway.anthropic.forms import (
     MessageParam,
     MessagesBody,
     TextBlock,
+    ThinkingBlock,
     ToolParam,
     ToolResultBlock,
     ToolUseBlock,
@@ -76,7 +77,7 @@ def _write_user(message: MessageParam, where: str) -> Iterator[dict[str, object]
         elif isinstance(block, TextBlock):
             texts.append(block)
         else:
-            raise _misplaced(f"{where}.content[{place}]", "is a use of a tool, which only an assistant makes")
+            raise _misplaced(f"{where}.content[{place}]", "is a thought or a use of a tool: an assistant has those")
     if texts or not message.content:
         yield {"role": "user", "content": _join(texts)}
 
@@ -89,12 +90,15 @@ def _write_assistant(message: MessageParam, where: str) -> dict[str, object]:
     if isinstance(message.content, str):
         return {"role": "assistant", "content": message.content}
     texts: list[TextBlock] = []
+    thoughts: list[str] = []
     calls: list[dict[str, object]] = []
     for place, block in enumerate(message.content):
         if isinstance(block, TextBlock):
             if calls:
                 raise _misplaced(f"{where}.content[{place}]", "stands behind a use of a tool: texts come first")
             texts.append(block)
+        elif isinstance(block, ThinkingBlock):
+            thoughts.append(block.thinking)
         elif isinstance(block, ToolUseBlock):
             arguments = json.dumps(block.input, ensure_ascii=False)
             calls.append(
@@ -105,6 +109,8 @@ def _write_assistant(message: MessageParam, where: str) -> dict[str, object]:
     made: dict[str, object] = {"role": "assistant"}
     if texts or not calls:
         made["content"] = _join(texts)
+    if thoughts:
+        made["reasoning_content"] = "\n\n".join(thoughts)
     if calls:
         made["tool_calls"] = calls
     return made

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.answer.said import CallBegun, CallBroken, CallPiece
+from ostiary.answer.said import CallBegun, CallBroken, CallPiece, Thought
 from ostiary.core.requests import FinishReason, ToolCall
 from ostiary.gateway.anthropic.forms import (
     AnswerText,
+    AnswerThinking,
     AnswerToolUse,
     BlockDelta,
     BlockStart,
@@ -24,6 +25,7 @@ from ostiary.gateway.anthropic.forms import (
     MessageUsage,
     StopReason,
     TextDelta,
+    ThinkingDelta,
 )
 
 if TYPE_CHECKING:
@@ -35,20 +37,24 @@ if TYPE_CHECKING:
 class MessageWriter:
     """For one request."""
 
-    def __init__(self, correlation_id: str, model: str) -> None:
+    def __init__(self, correlation_id: str, model: str, *, shows_thoughts: bool) -> None:
+        self._shows_thoughts: Final = shows_thoughts
         self._id: Final = f"msg_{correlation_id}"
         self._call_id: Final = f"toolu_{correlation_id}"
         self._model: Final = model
         self._block = -1
-        self._is_open = False
-        """Whether a block of text is going on."""
+        self._open: type[str | Thought] | None = None
+        """Of what the block is that is going on, where it is one of text or of thoughts."""
         self._calls = 0
         self._has_called = False
         """Whether a call was told as a whole."""
 
     def write_whole(self, answer: SaidAnswer, usage: Usage) -> MessageForm:
-        content: list[AnswerText | AnswerToolUse] = []
-        if answer.text or not answer.calls:
+        content: list[AnswerText | AnswerThinking | AnswerToolUse] = []
+        reasoning = answer.reasoning if self._shows_thoughts else ""
+        if reasoning:
+            content.append(AnswerThinking(reasoning))
+        if answer.text or not (answer.calls or reasoning):
             content.append(AnswerText(answer.text))
         content += [
             AnswerToolUse(self._name_call(), call.name, json.loads(call.arguments)) for call in answer.calls
@@ -64,11 +70,15 @@ class MessageWriter:
         for item in said:
             match item:
                 case str():
-                    if not self._is_open:
-                        self._block += 1
-                        self._is_open = True
-                        yield BlockStart(self._block, AnswerText(""))
+                    if self._open is not str:
+                        yield from self._begin_block(str, AnswerText(""))
                     yield BlockDelta(self._block, TextDelta(item))
+                case Thought() if not self._shows_thoughts:
+                    pass
+                case Thought():
+                    if self._open is not Thought:
+                        yield from self._begin_block(Thought, AnswerThinking(""))
+                    yield BlockDelta(self._block, ThinkingDelta(item.text))
                 case CallBegun():
                     yield from self.write_block_end()
                     self._block += 1
@@ -79,9 +89,15 @@ class MessageWriter:
                     self._has_called = self._has_called or isinstance(item, ToolCall)
                     yield BlockStop(self._block)
 
+    def _begin_block(self, kind: type[str | Thought], block: AnswerText | AnswerThinking) -> Iterator[MessageEvent]:
+        yield from self.write_block_end()
+        self._block += 1
+        self._open = kind
+        yield BlockStart(self._block, block)
+
     def write_block_end(self) -> Iterator[MessageEvent]:
-        if self._is_open:
-            self._is_open = False
+        if self._open is not None:
+            self._open = None
             yield BlockStop(self._block)
 
     def write_end(self, choice: Choice, usage: Usage) -> Iterator[MessageEvent]:

@@ -60,6 +60,8 @@ class MessageForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
     tool_calls: Annotated[list[SentCall], msgspec.Meta(max_length=int(MAX_TOOLS))] | None = None
     tool_call_id: str | None = None
+    reasoning: str | None = None
+    """What an assistant thought, as it was answered. `reasoning_content` is its other name."""
     reasoning_content: str | None = None
     refusal: None = None
     audio: None = None
@@ -158,6 +160,8 @@ class AnswerMessage(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
     refusal: None
     role: Literal["assistant"]
     tool_calls: list[ToolCallForm] = []
+    reasoning: str | None = None
+    """What the model thought before it answered, as MLX-LM's server names it."""
 
 
 Finish = Literal["stop", "length", "tool_calls"]
@@ -200,6 +204,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     role: Literal["assistant"] | None = None
     content: str | None = None
     tool_calls: list[DeltaCall] | None = None
+    reasoning: str | None = None
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -85,10 +85,14 @@ def _write_message(message: MessageForm, where: str) -> dict[str, object]:
         made["content"] = "".join(part.text for part in message.content)
     elif message.content is not None:
         made["content"] = message.content
-    for name in ("name", "tool_call_id", "reasoning_content"):
-        value = getattr(message, name)
-        if value is not None:
-            made[name] = value
+    if message.reasoning is not None and message.reasoning_content not in (None, message.reasoning):
+        raise contradict("messages", "have reasoning and reasoning_content, which are two names of one thing")
+    told = {
+        "name": message.name,
+        "tool_call_id": message.tool_call_id,
+        "reasoning_content": message.reasoning if message.reasoning_content is None else message.reasoning_content,
+    }
+    made |= {name: value for name, value in told.items() if value is not None}
     if message.tool_calls:
         made["tool_calls"] = [
             {

@@ -15,6 +15,7 @@ from ostiary.gateway.openai.responses_forms import (
     Items,
     JsonObjectForm,
     NamedTool,
+    ReasoningText,
     ResponsesBody,
     SchemaForm,
     SentText,
@@ -51,6 +52,7 @@ _FIELDS: Final = {
     "message": ("role", "content"),
     "function_call": ("call_id", "name", "arguments"),
     "function_call_output": ("call_id", "output"),
+    "reasoning": ("content",),
 }
 """Of each kind of item. All must be there, and no other's may."""
 
@@ -60,30 +62,65 @@ def _check_item(item: Item, where: str) -> None:
         if (getattr(item, name) is not None) != (name in _FIELDS[item.type]):
             detail = "is missing" if name in _FIELDS[item.type] else f"is no field of a {item.type}"
             raise ContractRefused(CONTRACT_TYPE, f"{where}.{name} {detail}", field=f"{where}.{name}")
+    thinks = item.type == "reasoning"
+    parts = [] if isinstance(item.content, str) else item.content or []
+    if (thinks and isinstance(item.content, str)) or any(
+        isinstance(part, ReasoningText) != thinks for part in parts
+    ):
+        detail = "takes parts of type reasoning_text where the item is of type reasoning, and nowhere else"
+        raise ContractRefused(CONTRACT_TYPE, f"{where}.content {detail}", field=f"{where}.content")
+
+
+class _Assistant:
+    """What it thought, then said, and the calls behind that: one message, as far as items belong to it."""
+
+    def __init__(self) -> None:
+        self._thoughts: Final[list[str]] = []
+        self._content: str | None = None
+        self._calls: Final[list[JsonValue]] = []
+
+    def take(self, item: Item) -> bool:
+        """False: it belongs to the next message."""
+        if item.type == "function_call":
+            self._calls.append(_write_call(item))
+            return True
+        if self._calls or self._content is not None:
+            return False
+        if item.type == "reasoning":
+            self._thoughts.append(_join(item.content))
+        else:
+            self._content = _join(item.content)
+        return True
+
+    def write(self) -> dict[str, object]:
+        made: dict[str, object] = {"role": "assistant"}
+        if self._content is not None or not self._calls:
+            made["content"] = self._content or ""
+        if self._thoughts:
+            made["reasoning_content"] = "\n\n".join(self._thoughts)
+        return {**made, "tool_calls": self._calls} if self._calls else made
 
 
 def _write_items(items: Items) -> Iterator[dict[str, object]]:
-    """What the assistant said, and calls that follow one another, are one message of it."""
-    begun: dict[str, object] | None = None
-    calls: list[JsonValue] = []
+    begun: _Assistant | None = None
     for place, item in enumerate(items):
         _check_item(item, f"input[{place}]")
-        if item.type == "function_call":
-            calls.append(_write_call(item))
-            begun = begun or {"role": "assistant"}
-            continue
+        is_assistant = item.type in ("function_call", "reasoning") or item.role == "assistant"
         if begun is not None:
-            yield {**begun, "tool_calls": calls} if calls else begun
-        begun, calls = None, []
-        if item.type == "function_call_output":
+            if is_assistant and begun.take(item):
+                continue
+            yield begun.write()
+        begun = None
+        if is_assistant:
+            begun = _Assistant()
+            begun.take(item)
+        elif item.type == "function_call_output":
             yield {"role": "tool", "tool_call_id": item.call_id, "content": _join(item.output)}
-        elif item.role == "assistant":
-            begun = {"role": "assistant", "content": _join(item.content)}
         else:
             role = "system" if item.role == "developer" else item.role
             yield {"role": role, "content": _join(item.content)}
     if begun is not None:
-        yield {**begun, "tool_calls": calls} if calls else begun
+        yield begun.write()
 
 
 def _write_call(item: Item) -> JsonValue:
@@ -91,7 +128,7 @@ def _write_call(item: Item) -> JsonValue:
     return {"id": item.call_id, "type": "function", "function": function}
 
 
-def _join(content: str | Sequence[InputText | SentText] | None) -> str:
+def _join(content: str | Sequence[InputText | SentText | ReasoningText] | None) -> str:
     return content if isinstance(content, str) else "".join(part.text for part in content or ())
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from ostiary.gateway.openai.responses_forms import OutputText, Response, SaidCall, SaidMessage
+from ostiary.gateway.openai.responses_forms import (
+    OutputText,
+    ReasoningText,
+    Response,
+    SaidCall,
+    SaidMessage,
+    SaidReasoning,
+)
 
 
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
@@ -21,13 +28,13 @@ class InProgress(_Event, frozen=True, tag="response.in_progress", kw_only=True):
 
 class ItemAdded(_Event, frozen=True, tag="response.output_item.added", kw_only=True):
     output_index: int
-    item: SaidMessage | SaidCall
+    item: SaidMessage | SaidReasoning | SaidCall
 
 
 class PartAdded(_Event, frozen=True, tag="response.content_part.added", kw_only=True):
     item_id: str
     output_index: int
-    part: OutputText
+    part: OutputText | ReasoningText
     content_index: int = 0
 
 
@@ -50,7 +57,21 @@ class TextDone(_Event, frozen=True, tag="response.output_text.done", kw_only=Tru
 class PartDone(_Event, frozen=True, tag="response.content_part.done", kw_only=True):
     item_id: str
     output_index: int
-    part: OutputText
+    part: OutputText | ReasoningText
+    content_index: int = 0
+
+
+class ThoughtDelta(_Event, frozen=True, tag="response.reasoning_text.delta", kw_only=True):
+    item_id: str
+    output_index: int
+    delta: str
+    content_index: int = 0
+
+
+class ThoughtDone(_Event, frozen=True, tag="response.reasoning_text.done", kw_only=True):
+    item_id: str
+    output_index: int
+    text: str
     content_index: int = 0
 
 
@@ -69,7 +90,7 @@ class ArgumentsDone(_Event, frozen=True, tag="response.function_call_arguments.d
 
 class ItemDone(_Event, frozen=True, tag="response.output_item.done", kw_only=True):
     output_index: int
-    item: SaidMessage | SaidCall
+    item: SaidMessage | SaidReasoning | SaidCall
 
 
 class Completed(_Event, frozen=True, tag="response.completed", kw_only=True):
@@ -88,6 +109,8 @@ ResponseEvent = (
     | TextDelta
     | TextDone
     | PartDone
+    | ThoughtDelta
+    | ThoughtDone
     | ArgumentsDelta
     | ArgumentsDone
     | ItemDone

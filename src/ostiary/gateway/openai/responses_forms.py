@@ -37,19 +37,29 @@ class SentText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """What OpenAI's client made of the text, which stands there as it was answered: used for nothing."""
 
 
+class ReasoningText(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="reasoning_text"
+):
+    """What a model thought."""
+
+    text: str
+
+
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message, where it has no type; a call that was made; or what came of one. Each has fields of its own; those
-    that may only be null are what clients send back.
+    """A message, where it has no type; a call that was made; what came of one; or what the assistant thought, as it
+    was answered. Each has fields of its own; those that may only be null are what clients send back.
     """
 
-    type: Literal["message", "function_call", "function_call_output"] = "message"
+    type: Literal["message", "function_call", "function_call_output", "reasoning"] = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | list[InputText | SentText] | None = None
+    content: str | list[InputText | SentText | ReasoningText] | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
     """A JSON object, as text."""
     output: str | list[InputText] | None = None
+    summary: _None | None = None
+    encrypted_content: None = None
     id: str | None = None
     status: Status | None = None
     parsed_arguments: Any = None
@@ -153,6 +163,13 @@ class SaidMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     role: Literal["assistant"] = "assistant"
 
 
+class SaidReasoning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="reasoning"):
+    id: str
+    summary: _None
+    content: list[ReasoningText]
+    status: Status
+
+
 class SaidCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="function_call"):
     id: str
     call_id: str
@@ -187,7 +204,7 @@ class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     created_at: int
     status: Status
     model: str
-    output: list[SaidMessage | SaidCall]
+    output: list[SaidMessage | SaidReasoning | SaidCall]
     instructions: str | None
     max_output_tokens: int | None
     parallel_tool_calls: bool

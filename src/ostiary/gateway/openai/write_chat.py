@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.answer.said import CallBegun, CallPiece
+from ostiary.answer.said import CallBegun, CallPiece, Thought
 from ostiary.core.requests import FinishReason, ToolCall
 from ostiary.gateway.openai.chat_forms import (
     AnswerMessage,
@@ -56,6 +56,7 @@ class ChatWriter:
                     refusal=None,
                     role="assistant",
                     tool_calls=[self._write_call(index, call) for call in answer.calls],
+                    reasoning=answer.reasoning or None,
                 ),
                 write_logprobs(choice.logprobs),
                 write_finish(answer.finish_reason, has_called=bool(answer.calls)),
@@ -106,6 +107,8 @@ class ChatWriter:
         """None: there is nothing to tell. A call that breaks off stays unfinished."""
         if isinstance(item, str):
             return Delta(content=item)
+        if isinstance(item, Thought):
+            return Delta(reasoning=item.text)
         if isinstance(item, CallBegun):
             place = self._count(choice)
             call = DeltaCall(place, DeltaFunction("", item.name), self._name(choice, place), "function")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.answer.said import CallBegun, CallBroken, CallPiece
+from ostiary.answer.said import CallBegun, CallBroken, CallPiece, Thought
 from ostiary.core.requests import FinishReason, ToolCall
 from ostiary.gateway.openai.responses_events import (
     ArgumentsDelta,
@@ -21,17 +21,21 @@ from ostiary.gateway.openai.responses_events import (
     ResponseEvent,
     TextDelta,
     TextDone,
+    ThoughtDelta,
+    ThoughtDone,
 )
 from ostiary.gateway.openai.responses_forms import (
     Incomplete,
     InputDetails,
     OutputDetails,
     OutputText,
+    ReasoningText,
     Response,
     ResponsesBody,
     ResponseUsage,
     SaidCall,
     SaidMessage,
+    SaidReasoning,
     Status,
     TextForm,
     TextOptions,
@@ -51,16 +55,20 @@ class ResponseWriter:
         self._model: Final = model
         self._created: Final = created
         self._body: Final = body
-        self._output: Final[list[SaidMessage | SaidCall]] = []
+        self._output: Final[list[SaidMessage | SaidReasoning | SaidCall]] = []
         self._text: list[str] | None = None
         """Of the message that is going on."""
+        self._thought: list[str] | None = None
+        """That is going on. Never at the same time."""
         self._name_called = ""
         self._arguments: list[str] = []
         """Of the call that is going on."""
         self._sequence = -1
 
     def write_whole(self, answer: SaidAnswer, usage: Usage) -> Response:
-        if answer.text or not answer.calls:
+        if answer.reasoning:
+            self._output.append(self._reasoning(answer.reasoning, _status(answer.finish_reason)))
+        if answer.text or not (answer.calls or answer.reasoning):
             self._output.append(self._message(answer.text, _status(answer.finish_reason)))
         self._output.extend(self._call(call, len(self._output) + place) for place, call in enumerate(answer.calls))
         return self._response(_status(answer.finish_reason), usage)
@@ -73,8 +81,13 @@ class ResponseWriter:
         for item in said:
             match item:
                 case str():
+                    yield from self._end_thought("completed")
                     yield from self._write_text(item)
+                case Thought():
+                    yield from self._end_message("completed")
+                    yield from self._write_thought(item.text)
                 case CallBegun():
+                    yield from self._end_thought("completed")
                     yield from self._end_message("completed")
                     yield self._begin_call(item.name)
                 case CallPiece():
@@ -86,6 +99,7 @@ class ResponseWriter:
 
     def write_end(self, finish: FinishReason, usage: Usage) -> Iterator[ResponseEvent]:
         status = _status(finish)
+        yield from self._end_thought(status)
         if not self._output and self._text is None:  # it said nothing at all
             yield from self._begin_message()
         yield from self._end_message(status)
@@ -123,6 +137,29 @@ class ResponseWriter:
         yield ItemDone(sequence_number=self._next(), output_index=index, item=message)
         self._output.append(message)
 
+    def _write_thought(self, text: str) -> Iterator[ResponseEvent]:
+        index = len(self._output)
+        item_id = self._name("rs", index)
+        if self._thought is None:
+            self._thought = []
+            opened = self._reasoning(None, "in_progress")
+            yield ItemAdded(sequence_number=self._next(), output_index=index, item=opened)
+            part = ReasoningText(text="")
+            yield PartAdded(sequence_number=self._next(), output_index=index, item_id=item_id, part=part)
+        self._thought.append(text)
+        yield ThoughtDelta(sequence_number=self._next(), output_index=index, item_id=item_id, delta=text)
+
+    def _end_thought(self, status: Status) -> Iterator[ResponseEvent]:
+        if self._thought is None:
+            return
+        index, text = len(self._output), "".join(self._thought)
+        self._thought = None
+        item = self._reasoning(text, status)
+        yield ThoughtDone(sequence_number=self._next(), output_index=index, item_id=item.id, text=text)
+        yield PartDone(sequence_number=self._next(), output_index=index, item_id=item.id, part=item.content[0])
+        yield ItemDone(sequence_number=self._next(), output_index=index, item=item)
+        self._output.append(item)
+
     def _begin_call(self, name: str) -> ResponseEvent:
         self._name_called, self._arguments = name, []
         begun = self._called("in_progress")
@@ -155,6 +192,10 @@ class ResponseWriter:
     def _message(self, text: str | None, status: Status) -> SaidMessage:
         content = [] if text is None else [OutputText(text=text)]
         return SaidMessage(self._name("msg", len(self._output)), status, content)
+
+    def _reasoning(self, text: str | None, status: Status) -> SaidReasoning:
+        content = [] if text is None else [ReasoningText(text=text)]
+        return SaidReasoning(self._name("rs", len(self._output)), [], content, status)
 
     def _called(self, status: Status) -> SaidCall:
         call = ToolCall(self._name_called, "".join(self._arguments))

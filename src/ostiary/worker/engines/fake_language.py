@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import Final
 
 from ostiary.core.json_text import JsonValue
+from ostiary.core.thought_styles import Thinking, ThoughtStyle, describe_thinking
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.contract import (
     Call,
@@ -54,6 +55,8 @@ class Script:
     """A code that a worker or an engine can bring about: that is how each call ends."""
     failure_tokens: int = 0
     """After so many tokens."""
+    thinking: Thinking | None = None
+    """In which manner answers to chats think."""
 
 
 NO_SCRIPT: Final = Script()
@@ -68,6 +71,7 @@ def read_script(settings: JsonObject) -> Script:
         "failure": settings.get("failure"),
         "failure_tokens": settings.get("failure_tokens") or 0,
     }
+    style, is_begun = settings.get("thoughts"), settings.get("is_thought_begun") is True
     answers, replies = known["answers"], known["replies"]
     if not isinstance(answers, list) or not (replies is None or isinstance(replies, dict)):
         raise ValueError("answers are a list, replies an object")
@@ -77,6 +81,7 @@ def read_script(settings: JsonObject) -> Script:
         int(str(known["token_milliseconds"])),
         None if known["failure"] is None else str(known["failure"]),
         int(str(known["failure_tokens"])),
+        None if style is None else Thinking(ThoughtStyle(str(style)), is_begun),
     )
 
 
@@ -118,10 +123,13 @@ class FakeLanguage:
         prompt = [self._number(word) for word in _split(asked)] if isinstance(asked, str) else [*asked]
         most = check_prompt(prompt, parsed.generation, bounds)
         said = self._choose(asked if isinstance(asked, str) else " ".join(map(str, asked)))
+        first: dict[str, JsonValue] = {"prompt_tokens": len(prompt)}
+        if isinstance(parsed, ChatCall) and self._script.thinking is not None:
+            first["thinking"] = describe_thinking(self._script.thinking)
         ends: list[JsonValue] = []
         completion = 0
         for choice in range(parsed.generation.choices):
-            end = yield from self._say(call.id, choice, said, parsed.generation, (len(prompt), most))
+            end = yield from self._say(call.id, choice, said, parsed.generation, (first, most))
             ends.append(end)
             completion += int(str(end["tokens"]))
         seed = parsed.generation.sampling.seed
@@ -146,10 +154,15 @@ class FakeLanguage:
         return Reply(call_id, ReplyKind.RESULT, body, tail)
 
     def _say(
-        self, call_id: int, choice: int, said: str, generation: Generation, tokens: tuple[int, int]
+        self,
+        call_id: int,
+        choice: int,
+        said: str,
+        generation: Generation,
+        told: tuple[dict[str, JsonValue], int],
     ) -> Generator[Reply | None, None, dict[str, JsonValue]]:
-        """`tokens`: of the prompt, and of the answer at most. Returns how the choice ended."""
-        prompt, most = tokens
+        """`told`: with the first token, and how many tokens there are at most. Returns how the choice ended."""
+        first, most = told
         words = _split(said)
         stops = StopFinder(generation.stop)
         count, stop = 0, None
@@ -162,7 +175,7 @@ class FakeLanguage:
             text = cut.text + (stops.flush() if is_last else "")
             piece = self._describe(choice, word, text, generation)
             if count == 1:
-                piece["prompt_tokens"] = prompt
+                piece |= first
             yield Reply(call_id, ReplyKind.PIECE, piece)
             if stop is not None:
                 break

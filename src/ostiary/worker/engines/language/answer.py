@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ostiary.core.json_text import JsonValue
+from ostiary.core.thought_styles import Thinking, describe_thinking
 from ostiary.core.values import dataclass
 from ostiary.worker.engines.language.constraint import Constraint
 from ostiary.worker.engines.language.options import Generation
@@ -53,8 +54,11 @@ class Answer:
         is_chat: bool,
         shown: frozenset[int] = frozenset(),
         constraint: Constraint | None = None,
+        thinking: Thinking | None = None,
     ) -> None:
-        """`shown`: special tokens that appear in the text. `constraint`: what it is held to."""
+        """`shown`: special tokens that appear in the text. `constraint`: what it is held to. `thinking`: told with
+        the first token.
+        """
         self.call_id: Final = call_id
         self.choice: Final = choice
         self.caches: list[Any] = []
@@ -68,6 +72,7 @@ class Answer:
         self.finish: Finish | None = None
         self.stop: str | None = None
         self.constraint: Final = constraint
+        self._thinking: Final = thinking
         self._max_tokens: Final = max_tokens
         self._eos_ids: Final = frozenset[int]() if generation.ignore_eos else eos_ids
         self._tokenizer: Final = tokenizer
@@ -90,6 +95,8 @@ class Answer:
         self.count += 1
         self.sampler.note(token)
         piece: dict[str, JsonValue] = {"choice": self.choice, "tokens": [token]}
+        if self.count == 1 and self._thinking is not None:
+            piece["thinking"] = describe_thinking(self._thinking)
         if odds is not None:
             piece["logprobs"] = [self._describe_odds(token, odds)]
         if token in self._eos_ids:

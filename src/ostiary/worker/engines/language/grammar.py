@@ -15,8 +15,18 @@ from ostiary.core.tool_styles import MARKERS, ToolStyle
 
 _SPACE: Final = {"x-guidance": {"whitespace_pattern": r"\n[ ]{0,32}|[ ]"}}
 """Where JSON allows white space: one space, or a line and its indentation. Without a bound, some never stop."""
-_TAGGED: Final = frozenset(ToolStyle) - {ToolStyle.MISTRAL, ToolStyle.PYTHONIC, ToolStyle.KIMI, ToolStyle.JSON}
+_TAGGED: Final = frozenset(ToolStyle) - {
+    ToolStyle.MISTRAL,
+    ToolStyle.PYTHONIC,
+    ToolStyle.KIMI,
+    ToolStyle.DEEPSEEK,
+    ToolStyle.HARMONY,
+    ToolStyle.JSON,
+}
 """A marker stands before each call. A call in JSON is read as such in all of them."""
+
+_HARMONY_HEAD: Final = r"/(<\|channel\|>commentary)? ?(<\|constrain\|>)?json<\|message\|>/"
+"""Between the name of a tool and its arguments: the channel stands there, or before the recipient."""
 
 
 def write_grammar(schema: Schema | None, plan: ToolPlan, style: ToolStyle) -> str | None:
@@ -40,11 +50,20 @@ def write_grammar(schema: Schema | None, plan: ToolPlan, style: ToolStyle) -> st
     return "\n".join((*lines, ""))
 
 
+def lets_think(schema: Schema | None, plan: ToolPlan, style: ToolStyle) -> bool:
+    """Whether an answer that is held to something may begin with any text. One that may be a call without a mark
+    may not: it could not be told from a thought that the prompt began.
+    """
+    return schema is None and plan.use is not ToolUse.REQUIRED and style is not ToolStyle.JSON
+
+
 def _write_calls(plan: ToolPlan, style: ToolStyle) -> str:
     """An answer that is nothing but calls."""
     if style is ToolStyle.JSON:
         return "call"
     section = f"{_text(MARKERS[style].begin)} {_write_section(plan, style)}"
+    if style is ToolStyle.HARMONY:
+        return f"{_text('<|channel|>commentary')} {section}"
     return f"{section} ({_text(chr(10))} {section})*" if _repeats(plan, style) else section
 
 
@@ -57,7 +76,7 @@ def _write_section(plan: ToolPlan, style: ToolStyle) -> str:
     if style in (ToolStyle.MISTRAL, ToolStyle.PYTHONIC):
         more = f" ({_text(', ')} call)*" if plan.is_parallel else ""
         return f"{_text('[')} call{more} {_text(']' + MARKERS[style].end)}"
-    if style is ToolStyle.KIMI:
+    if style in (ToolStyle.KIMI, ToolStyle.DEEPSEEK):
         return f"call{'+' if plan.is_parallel else ''} {_text(MARKERS[style].end)}"
     return "call"
 
@@ -68,6 +87,11 @@ def _write_call(tool: Tool, style: ToolStyle) -> str:
     if style is ToolStyle.KIMI:
         begin, inside, end = MARKERS[style].others
         return f"{_text(f'{begin}functions.{tool.name}:')} /[0-9]{{1,3}}/ {_text(inside)} {arguments} {_text(end)}"
+    if style is ToolStyle.DEEPSEEK:
+        begin, inside, end = MARKERS[style].others
+        return f"{_text(f'{begin}{tool.name}{inside}')} {arguments} {_text(end)}"
+    if style is ToolStyle.HARMONY:
+        return f"{_text(tool.name)} {_HARMONY_HEAD} {arguments}"
     word = "parameters" if style is ToolStyle.JSON else "arguments"
     before, behind = f'{{"name": "{tool.name}", "{word}": ', "}"
     if style in _TAGGED:

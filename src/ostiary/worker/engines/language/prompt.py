@@ -7,6 +7,7 @@ from typing import Final
 
 from ostiary.core.json_text import JsonValue, parse_json
 from ostiary.core.text import quote_untrusted
+from ostiary.core.thought_styles import ThoughtMarks
 from ostiary.core.values import dataclass
 from ostiary.errors import IntakeRefused
 from ostiary.worker.engines.contract import CallUnfit
@@ -36,6 +37,8 @@ class Written:
     """Whether the tokenizer puts its own tokens around it."""
     rendered: str = ""
     """Of a chat, what its template wrote."""
+    continued: str | None = None
+    """The final message, where it is gone on with."""
 
 
 class PromptMaker:
@@ -54,7 +57,9 @@ class PromptMaker:
         """What has to be read for this call. Raises CallUnfit."""
         if isinstance(call, ChatCall):
             rendered = self._render(call)
-            return Written(self._shield.read(rendered), rendered=rendered)
+            final = call.messages[-1].get("content") if call.continue_final_message else None
+            continued = final if isinstance(final, str) else None
+            return Written(self._shield.read(rendered), rendered=rendered, continued=continued)
         text = call.prompt if isinstance(call, GenerateCall) else call.text
         if not isinstance(text, str):
             return Written("", tokens=text)
@@ -70,6 +75,15 @@ class PromptMaker:
         before, behind = self._tokenizer.frame
         spells_its_frame = bool(before) and tuple(ids[: len(before)]) == before  # it does not get it twice
         return [*before, *ids, *behind] if written.is_framed and not spells_its_frame else ids
+
+    def ends_within(self, written: Written, marks: ThoughtMarks) -> bool:
+        """Whether a chat ends within a thought: one that its template opened as the last thing it wrote, or one in
+        the message that is gone on with. What anybody else wrote in a message spells no mark here.
+        """
+        final = written.continued
+        if final is not None:
+            return final.rfind(marks.begin) > final.rfind(marks.end)
+        return written.rendered.rstrip().endswith(marks.begin) and self._shield.is_covered(marks.begin)
 
     def uncover(self, written: Written) -> str:
         """What the template wrote, for a person."""

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from ostiary.core.frames import ErrorName, ReplyKind
 from ostiary.core.json_text import JsonValue
+from ostiary.core.thought_styles import THOUGHT_MARKS
 from ostiary.networks.configuration import Configuration
 from ostiary.networks.failures import NOT_A_NUMBER, Failure, explain_failure
 from ostiary.worker.engines.contract import Call, CallUnfit, EngineLimits, Reply
@@ -100,6 +101,7 @@ class Service:
             "end_tokens": [*sorted(self._eos_ids)],
             "has_chat_template": self._templates.has_any,
             "tool_style": self._holder.style.value,
+            "thought_style": None if self._holder.thoughts is None else self._holder.thoughts.value,
             "has_embeddings": self._embedder.is_possible,
             "chunk_tokens": network.chunk_tokens,
             "cache_budget_bytes": network.budget,
@@ -193,7 +195,9 @@ class Service:
         if isinstance(call, EmbedCall):
             self._enqueue_embedding(call_id, call, tokens)
         elif call.generation is not None:
-            hold = self._holder.hold(call)
+            thoughts = self._holder.thoughts
+            is_within = thoughts is not None and self._prompts.ends_within(written, THOUGHT_MARKS[thoughts])
+            hold = self._holder.hold(call, is_within_thought=is_within)
             self._enqueue(call_id, tokens, call.generation, hold, is_chat=isinstance(call, ChatCall))
         else:
             return [_result(call_id, {"text": self._prompts.uncover(written), "tokens": [*tokens]})]
@@ -218,6 +222,7 @@ class Service:
                 is_chat=is_chat,
                 shown=hold.shown,
                 constraint=hold.constrain(choice),
+                thinking=hold.thinking,
             )
             for choice in range(generation.choices)
         ]

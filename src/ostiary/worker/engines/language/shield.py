@@ -68,6 +68,10 @@ class Shield:
             }
         return value
 
+    def is_covered(self, word: str) -> bool:
+        """Whether a text that was covered cannot spell it, unless the assistant says it."""
+        return ord(word[0]) in self._brackets
+
     def read(self, rendered: str) -> str:
         """A rendered chat as the tokenizer takes it: the template's control tokens as marks, all else as text."""
         return self._controls.write_marks(rendered).translate(self._to_character)
