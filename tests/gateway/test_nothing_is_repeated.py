@@ -164,6 +164,29 @@ def test_nothing_of_a_broken_body_is_repeated(served: Served, folder: Path, body
         check(answer.status, answer.headers, answer.body, folder)
 
 
+NUMBER: Final = "7731773177317731"
+UNREADABLE: Final = {
+    "an integer": f'{{"model": "honest", "seed": {NUMBER}0000}}',
+    "a number": f'{{"model": "honest", "temperature": {NUMBER}e999}}',
+    "no number": '{"model": "honest", "temperature": -Infinity}',
+    "a key": f'{{"model": "honest", "{SAID}": 1, "{SAID}": 2}}',
+    "a key within": f'{{"model": "honest", "messages": [{{"{SAID}": 1, "{SAID}": 2}}]}}',
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_no_number_and_no_key_that_parsers_read_differently_is_repeated(
+    served: Served, folder: Path, body: str
+) -> None:
+    for path in FORMS:
+        answer = served.door.post(path, body.encode())
+        assert answer.status == 400
+        assert b"GATEWAY_BODY_MALFORMED" in answer.body
+        check(answer.status, answer.headers, answer.body, folder)
+        assert NUMBER not in answer.body.decode()
+        assert "Infinity" not in answer.body.decode()
+
+
 def test_nothing_of_all_this_is_written_down(served: Served, folder: Path) -> None:
     """The last of this file: the record, and whatever else lies in the state directory by now."""
     written = [path for path in (folder / "state").rglob("*") if path.is_file()]

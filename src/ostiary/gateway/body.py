@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from ostiary.core.json_rules import JSON_BIG_INTEGER, JSON_DUPLICATE_KEY, JSON_NOT_FINITE
 from ostiary.core.json_text import JsonValue, parse_json
 from ostiary.core.limits import MAX_BODY_VALUES
 from ostiary.core.text import quote_untrusted
@@ -45,6 +46,12 @@ _BOUND: Final = re.compile(r"Expected `[a-z| ]+` (>=|<=|>|<) (-?[0-9.e+-]+)")
 _LENGTH: Final = re.compile(r"Expected `([a-z| ]+)` of length (>=|<=) (\d+)")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
+_UNQUOTED: Final[Mapping[str, str]] = {
+    JSON_BIG_INTEGER.id: "an integer needs more than 64 bits",
+    JSON_DUPLICATE_KEY.id: "a key stands twice in one object",
+    JSON_NOT_FINITE.id: "a number overflows, or is none",
+}
+"""In place of what a model's own files are told, which quotes them: nothing of a request's text is in answers."""
 _ITEMS: Final = {"str": "characters", "array": "entries", "object": "entries"}
 
 
@@ -58,7 +65,9 @@ def parse_strict_json(data: bytes) -> JsonValue:
     try:
         return parse_json(data, max_values=MAX_BODY_VALUES)
     except IntakeRefused as refusal:
-        raise GatewayRefused(GATEWAY_BODY_MALFORMED, refusal.findings[0].detail) from refusal
+        finding = refusal.findings[0]
+        detail = _UNQUOTED.get(finding.rule.id, finding.detail)
+        raise GatewayRefused(GATEWAY_BODY_MALFORMED, detail) from refusal
 
 
 def convert_body(value: JsonValue, form: type[Body]) -> Body:
