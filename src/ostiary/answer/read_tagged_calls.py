@@ -145,6 +145,11 @@ class TagCallReader:
         """Whether something of a value that flows has come."""
 
     @property
+    def is_told(self) -> bool:
+        """Its end mark is what makes it whole."""
+        return self.is_over
+
+    @property
     def is_over(self) -> bool:
         return self._state is _State.OVER
 

@@ -120,6 +120,10 @@ class _FirstLook:
 
 class _Call(Protocol):
     @property
+    def is_told(self) -> bool:
+        """Whether it was told as a whole. Its end mark may be missing yet: `feed` returned when it came to that."""
+
+    @property
     def is_over(self) -> bool: ...
 
     def feed(self, text: str) -> str:
@@ -145,12 +149,14 @@ class _Section:
                 if not bare:
                     return
                 text, self._call = bare, self._begin()
+            was_told = self._call.is_told
             rest = self._call.feed(text)
             self._seen += len(text) - len(rest)
             text = rest
+            if self._call.is_over or (self._call.is_told and not was_told):
+                self.consumed = self._seen
             if self._call.is_over:
                 self._call = None
-                self.consumed = self._seen
 
     def finish(self) -> None:
         if self._call is not None:
@@ -168,6 +174,7 @@ class _KimiCall:
         self._marks: Final = MARKERS[ToolStyle.KIMI].others
         self._held = ""
         self._inner: NamedCallReader | None = None
+        self.is_told = False
         self.is_over = False
 
     def feed(self, text: str) -> str:
@@ -185,8 +192,10 @@ class _KimiCall:
             self._held = ""
             name = head[len(begin) :].strip().removeprefix("functions.").rpartition(":")[0]
             self._inner = NamedCallReader(name, self._tools, self._telling)
-        if not self._inner.is_over:
+        if not self.is_told:
             text = self._inner.feed(text)
+            self.is_told = self._inner.is_over
+            return text
         end = self._marks[2]
         seen = (self._held + text).lstrip()
         if seen.startswith(end):
@@ -198,7 +207,8 @@ class _KimiCall:
         return ""
 
     def finish(self) -> None:
-        raise NotACall
+        if not self.is_told or self._held:
+            raise NotACall
 
 
 class _DeepseekCall:
@@ -211,6 +221,7 @@ class _DeepseekCall:
         self._held = ""
         self._inner: NamedCallReader | None = None
         self._tail: re.Pattern[str] = _NO_BLOCK
+        self.is_told = False
         self.is_over = False
 
     def feed(self, text: str) -> str:
@@ -235,8 +246,10 @@ class _DeepseekCall:
             name = first if block is None else block[1]
             self._inner = NamedCallReader(name.strip(), self._tools, self._telling)
             text = f"{{{rest}"
-        if not self._inner.is_over:
+        if not self.is_told:
             text = self._inner.feed(text)
+            self.is_told = self._inner.is_over
+            return text
         return self._end(self._held + text)
 
     def _end(self, seen: str) -> str:
@@ -251,7 +264,8 @@ class _DeepseekCall:
         return ""
 
     def finish(self) -> None:
-        raise NotACall
+        if not self.is_told or self._held:
+            raise NotACall
 
 
 class _MistralCall:
@@ -262,6 +276,10 @@ class _MistralCall:
         self._telling: Final = telling
         self._held = ""
         self._inner: NamedCallReader | None = None
+
+    @property
+    def is_told(self) -> bool:
+        return self.is_over
 
     @property
     def is_over(self) -> bool:

@@ -32,7 +32,7 @@ class ToolSplitter:
         self._tools: Final = dict(name_tools(tools))
         self._held = ""
         """Text outside of a call: the beginning of a marker, perhaps."""
-        self._space = ""
+        self._space: Final[list[str]] = []
         """White space that is said only if text follows: beside calls it means nothing."""
         self._body: _Body | None = None
         """What stands within markers, as far as it came."""
@@ -57,8 +57,8 @@ class ToolSplitter:
         held, self._held = self._held, ""
         self._say(held, said)
         if self._space and not self.calls:
-            said.append(self._space)
-        self._space = ""
+            said.append("".join(self._space))
+        self._space.clear()
         return said
 
     def _take_text(self, text: str, said: list[Said]) -> str:
@@ -82,18 +82,16 @@ class ToolSplitter:
 
     def _take_beginning(self, text: str, said: list[Said]) -> str:
         """Where the whole answer is a call or none: its first character tells."""
-        seen = self._held + text
-        begun = seen.lstrip()
+        begun = text.lstrip()
+        self._say(text[: len(text) - len(begun)], said)
         if not begun:
-            self._held = seen
             return ""
-        self._held = ""
         if begun[0] not in "{[":
             self._is_text = True
-            self._say(seen, said)
+            self._say(begun, said)
             return ""
         self._open()
-        return seen
+        return begun
 
     def _take_body(self, text: str, body: _Body, said: list[Said]) -> str:
         end = self._markers.end
@@ -114,7 +112,7 @@ class ToolSplitter:
             said.append(event)
             if isinstance(event, ToolCall):
                 self.calls += 1
-                self._space = ""
+                self._space.clear()
 
     def _open(self) -> None:
         self._body = _Body(self._style, self._tools, MAX_TOOL_CALLS - self.calls)
@@ -137,11 +135,11 @@ class ToolSplitter:
         if not text:
             return
         bare = text.rstrip()
-        if not bare:
-            self._space += text
-            return
-        said.append(self._space + bare)
-        self._space = text[len(bare) :]
+        if bare:
+            said.append("".join((*self._space, bare)))
+            self._space.clear()
+        if len(bare) < len(text):
+            self._space.append(text[len(bare) :])
 
 
 class _Body:

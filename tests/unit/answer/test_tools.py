@@ -96,6 +96,45 @@ def test_a_call_as_deepseek_wrote_it_before() -> None:
         assert split(ToolStyle.DEEPSEEK, *text) == split(ToolStyle.DEEPSEEK, text) == (text, [])
 
 
+@pytest.mark.parametrize("style", [ToolStyle.KIMI, ToolStyle.DEEPSEEK])
+def test_a_call_whose_end_is_broken_is_told_once(style: ToolStyle) -> None:
+    """Else a client would run it and show it as well."""
+    marks, whole = MARKERS[style], CALLS[style]
+    call = whole.removeprefix(marks.begin).removesuffix(marks.end)
+    bare = call.removesuffix(marks.others[2])
+    for text, rest in (
+        (f"{marks.begin}{bare}", ""),
+        (f"{marks.begin}{call}", ""),
+        (f"{marks.begin}{bare}{marks.others[2][:5]}", marks.others[2][:5]),
+        (f"{marks.begin}{bare}{marks.end}", ""),
+        (f"{marks.begin}{bare} or so{marks.end}", f" or so{marks.end}"),
+        (f"{marks.begin}{call}{bare} or so{marks.end}", f" or so{marks.end}"),
+    ):
+        told = split(style, *text)
+        assert told == split(style, text) == (rest, [WEATHER] * text.count("days"))
+
+
+class Counted(str):
+    """A text that knows how much was copied to put something before it."""
+
+    copied = 0
+
+    def __radd__(self, before: str) -> Counted:
+        Counted.copied += len(before)
+        return Counted(str(before) + str(self))
+
+    def __getitem__(self, key: Any) -> Counted:
+        return Counted(str(self)[key])
+
+
+@pytest.mark.parametrize("style", [ToolStyle.JSON, ToolStyle.HERMES, ToolStyle.KIMI])
+def test_white_space_without_end_is_not_copied_for_each_piece(style: ToolStyle) -> None:
+    """A worker that writes nothing else would keep the loop of all."""
+    Counted.copied = 0
+    assert split(style, *[Counted(" ")] * 2_000, "a") == (" " * 2_000 + "a", [])
+    assert Counted.copied < 2_000 * 32
+
+
 def test_several_calls() -> None:
     hermes = CALLS[ToolStyle.HERMES]
     assert split(ToolStyle.HERMES, f"{hermes}\n{hermes}")[1] == [WEATHER, WEATHER]
