@@ -153,8 +153,10 @@ class CallBook:
             self._in_flight.pop(call_id, None)
             self._changed.notify_all()
 
-    def close(self, explain: Callable[[], OstiaryError]) -> None:
-        """The worker ended: every call fails, with an error of its own."""
+    def close(self, explain: Callable[[int], OstiaryError]) -> None:
+        """The worker ended: every call fails, with an error of its own. `explain` is told the processor time at its
+        start.
+        """
         with self._changed:
             self._is_closed = True
             records = list(self._in_flight.values())
@@ -163,7 +165,7 @@ class CallBook:
         for record in records:
             call = record.find()
             if call is not None:
-                call.fail(explain())
+                call.fail(explain(record.started_cpu_milliseconds))
 
     def forget_all(self) -> None:
         """In a forked child; takes no lock."""

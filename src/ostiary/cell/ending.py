@@ -51,6 +51,8 @@ class Cause(StrEnum):
     """It ended by itself."""
     KILLED = "killed"
     """Somebody outside ended it."""
+    STOPPED = "stopped"
+    """Somebody outside stopped it, for longer than may be."""
     PARENT = "parent"
     """It ended because what it belongs to did."""
     REPLACED = "replaced"
@@ -180,6 +182,14 @@ def explain_ending(cause: Cause, ending: Ending, detail: str = "") -> OstiaryErr
             )
             killed.is_from_outside = True
             return killed
+        case Cause.STOPPED:
+            stopped = WorkerCrashed(
+                WORKER_CRASHED,
+                f"somebody stopped the worker, so it was ended{more}",
+                hint="Find out who sends signals to it; it is started again.",
+            )
+            stopped.is_from_outside = True
+            return stopped
         case Cause.PARENT:
             return WorkerCrashed(
                 WORKER_CRASHED, f"the process that workers come from ended, and the worker with it{more}"
@@ -205,6 +215,8 @@ def explain_to_call(cause: Cause, ending: Ending, detail: str = "") -> OstiaryEr
     """What a request is told that the worker had and whose own time was not over: the others know already."""
     if cause is Cause.WALL_TIME:
         return WorkerCrashed(WORKER_CRASHED, "the worker held on to another call, and was ended for it")
+    if cause is Cause.CPU:
+        return WorkerCrashed(WORKER_CRASHED, "the worker used up another call's processor time, and was ended for it")
     return explain_ending(cause, ending, detail)
 
 

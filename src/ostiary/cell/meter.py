@@ -6,10 +6,12 @@ import os
 from typing import Final, Protocol
 
 from ostiary._hazmat.footprint import read_footprint
+from ostiary.cell.births import Birth
 from ostiary.core.values import dataclass
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+_STATE: Final = 0  # of the thread that it began with; a signal that stops one stops all
 _UTIME: Final = 11  # of /proc/PID/stat after the name's closing bracket, counted from 0; proc_pid_stat(5)
 _MOST_BYTES: Final = 4096
 
@@ -26,6 +28,8 @@ class Reading:
     """What the kernel counts against the limit: all that could be written to, in memory yet or not."""
     cpu_milliseconds: int
     """Since it was forked; the kernel counts in steps of ten."""
+    is_stopped: bool = False
+    """By a signal, and not by a debugger, which has its reasons. False where the system does not tell."""
 
 
 class Meter(Protocol):
@@ -60,6 +64,7 @@ class LinuxMeter:
             shared_bytes=shared * _PAGE_BYTES,
             writable_bytes=writable * _PAGE_BYTES,
             cpu_milliseconds=ticks * 1000 // _TICKS,
+            is_stopped=fields[_STATE] == b"T",
         )
 
 
@@ -75,3 +80,10 @@ class DarwinMeter:
         if found is None or self._first is None or found.started != self._first.started:
             return None
         return Reading(found.memory_bytes, 0, found.memory_bytes, found.cpu_milliseconds)
+
+
+def make_meter(birth: Birth) -> Meter:
+    """The one that this system has."""
+    if birth.statm is None or birth.stat is None:
+        return DarwinMeter(birth.pid)
+    return LinuxMeter(birth.statm, birth.stat)

@@ -29,8 +29,9 @@ from ostiary.cell.lent import LentMemory
 from ostiary.cell.loading import Loading
 from ostiary.cell.machine import count_oom_kills
 from ostiary.cell.memory_refusals import MemoryRefusals
-from ostiary.cell.meter import DarwinMeter, LinuxMeter, Meter, Reading
+from ostiary.cell.meter import Meter, Reading, make_meter
 from ostiary.cell.pump import Pump
+from ostiary.cell.stopped import StoppedTime
 from ostiary.cell.syscalls import describe_call
 from ostiary.cell.told import CellTold
 from ostiary.cell.usage import CellUsage
@@ -39,7 +40,7 @@ from ostiary.core.frames import Frame, FrameUnfit, FromWorker, JsonObject, ToWor
 from ostiary.core.limits import MAX_LAST_WORDS_MS
 from ostiary.core.tickets import SealedModel
 from ostiary.errors import WORKER_CALL_REFUSED, WORKER_SILENT, CallRefused, OstiaryError, WorkerSilent
-from ostiary.record.events import CellCallDenied, CellEnded, CellStarted, Event
+from ostiary.record.events import CellCallDenied, CellEnded, Event
 
 _LAST_WORDS_SECONDS: Final = MAX_LAST_WORDS_MS / 1000
 _JOINING_SECONDS: Final = 5.0
@@ -77,18 +78,15 @@ class CellProcess:
         self._telling: Final = threading.Lock()
         """Held while the record is told of the start or the end, so that they come in order."""
         self._killing: Final = threading.Lock()
-        self._meter: Final[Meter] = (
-            DarwinMeter(birth.pid)
-            if birth.statm is None or birth.stat is None
-            else LinuxMeter(birth.statm, birth.stat)
-        )
+        self._meter: Final[Meter] = make_meter(birth)
+        self._stopped: Final = StoppedTime()
         self._first: Final = self._meter.read()
         self._oom_kills_before: Final = count_oom_kills()
         self._granted_milliseconds = 0
         self.is_watched = False
         self.is_told = False
         self._is_ended = False
-        self._peak_bytes = self._writable_bytes = self._tokens = 0
+        self._peak_bytes = self._writable_bytes = self._tokens = self._used_milliseconds = 0
         self._device_bytes: int | None = None
         self._ended_for: Cause | None = None
         self._is_call_denied = False
@@ -141,18 +139,7 @@ class CellProcess:
         with self._telling:
             if self._is_ended:
                 raise self.explain()
-            told = self._told
-            told.emit(
-                CellStarted(
-                    correlation_id=told.correlation_id,
-                    cell=told.cell,
-                    root=told.root,
-                    engine=told.engine,
-                    layers=told.layers,
-                    limits=dict(self._limits.by_name()),
-                    restart=told.restart,
-                )
-            )
+            self._told.emit(self._told.describe_start())
             self.is_told = True
 
     def tell_rest(self) -> None:
@@ -247,6 +234,11 @@ class CellProcess:
         error.correlation_id = self._told.correlation_id
         return error
 
+    def _explain_to_call(self, started_cpu_milliseconds: int) -> OstiaryError:
+        used = max(self._used_milliseconds, round(self._ending.cpu_seconds * 1000)) - started_cpu_milliseconds
+        is_used_up = used > self._limits.cpu_seconds * 1000
+        return self.explain(explain_ending if self._cause is Cause.CPU and is_used_up else explain_to_call)
+
     def _grant(self, used_seconds: int) -> None:
         """The kernel's own limit stays ahead of what one more call may use; the watchdog meters each call."""
         most = self._limits.cpu_seconds
@@ -299,7 +291,10 @@ class CellProcess:
         self._writable_bytes = reading.writable_bytes
         if reading.memory_bytes > self._limits.memory_bytes:
             self.kill(Cause.MEMORY)
-        return reading.cpu_milliseconds
+        if self._stopped.is_over(now, is_stopped=reading.is_stopped):
+            self.kill(Cause.STOPPED)
+        self._used_milliseconds = reading.cpu_milliseconds
+        return self._used_milliseconds
 
     def extend(self, seconds: float) -> None:
         self._loading.extend(seconds)
@@ -355,7 +350,7 @@ class CellProcess:
         finally:  # whatever failed, nobody shall wait for ever
             self._is_ended = True
             self._loading.stop()
-            self._calls.close(lambda: self.explain(explain_to_call))
+            self._calls.close(self._explain_to_call)
             self._server.end_birth(self._birth)
             if self.lent is not None:
                 self.lent.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ostiary.cell.limits import CellLimits
 from ostiary.core.values import dataclass
-from ostiary.record.events import Emit
+from ostiary.record.events import CellStarted, Emit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +21,14 @@ class CellTold:
     restart: int
     emit: Emit
     correlation_id: str
+
+    def describe_start(self) -> CellStarted:
+        return CellStarted(
+            correlation_id=self.correlation_id,
+            cell=self.cell,
+            root=self.root,
+            engine=self.engine,
+            layers=self.layers,
+            limits=dict(self.limits.by_name()),
+            restart=self.restart,
+        )

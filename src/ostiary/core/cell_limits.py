@@ -74,6 +74,9 @@ MAX_LAST_WORDS_MS: Final = Ceiling(
 MAX_IDLE_CPU_MS: Final = Ceiling(
     500, "milliseconds", "of each thread of a worker that nobody asked anything; some libraries wait so for 200"
 )
+MAX_STOPPED_MS: Final = Ceiling(
+    5_000, "milliseconds", "how long a worker may be stopped before it is ended, and another answers instead"
+)
 CANCEL_GRACE_MS: Final = Ceiling(
     2_000, "milliseconds", "how long a worker may take to let go of a call whose time is over, before it is ended"
 )

@@ -207,7 +207,7 @@ class CellEnded(Event):
     cell: Annotated[str, "the cell's own id"]
     root: Annotated[str, "SHA-256 root digest of the model"]
     cause: Annotated[
-        str, "closed, memory, oom, cpu, wall_time, violation, malformed, crash, killed, parent, replaced"
+        str, "closed, memory, oom, cpu, wall_time, violation, malformed, crash, killed, stopped, parent, replaced"
     ]
     signal: Annotated[int | None, "the signal that ended it"]
     status: Annotated[int | None, "its exit status, where no signal ended it"]

@@ -211,7 +211,7 @@ def test_the_end_of_the_worker_fails_every_call_with_an_error_of_its_own() -> No
     desk = Desk()
     calls = [desk.open() for _ in range(3)]
     desk.hear(FromWorker.RESULT, calls[0].id)
-    desk.book.close(lambda: Misuse(CELL_CLOSED, "it was closed"))
+    desk.book.close(lambda _: Misuse(CELL_CLOSED, "it was closed"))
     assert len(list(calls[0])) == 1
     errors = []
     for call in calls[1:]:
@@ -229,7 +229,7 @@ def test_whoever_waits_for_a_place_is_told_that_the_worker_ended(monkeypatch: py
     found: list[object] = []
     waiting = threading.Thread(target=lambda: found.append(desk.book.open(time.monotonic() + 60, 0, None)))
     waiting.start()
-    desk.book.close(lambda: Misuse(CELL_CLOSED, "it was closed"))
+    desk.book.close(lambda _: Misuse(CELL_CLOSED, "it was closed"))
     waiting.join(30)
     assert found == [None]
     call.close()
@@ -243,7 +243,7 @@ def test_on_ready_is_called_for_every_reply_and_for_the_end() -> None:
     desk.hear(FromWorker.RESULT, call.id)
     assert len(told) == 2
     failing = desk.open(on_ready=lambda: told.append(1))
-    desk.book.close(lambda: Misuse(CELL_CLOSED, "it was closed"))
+    desk.book.close(lambda _: Misuse(CELL_CLOSED, "it was closed"))
     assert len(told) == 3
     assert failing.is_over
 

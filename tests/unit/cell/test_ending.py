@@ -106,6 +106,7 @@ def test_any_ending_has_a_cause() -> None:
         (Cause.MALFORMED, errors.SandboxViolation, "WORKER_MALFORMED_ANSWER"),
         (Cause.CRASH, errors.WorkerCrashed, "WORKER_CRASHED"),
         (Cause.KILLED, errors.WorkerCrashed, "WORKER_CRASHED"),
+        (Cause.STOPPED, errors.WorkerCrashed, "WORKER_CRASHED"),
         (Cause.PARENT, errors.WorkerCrashed, "WORKER_CRASHED"),
         (Cause.REPLACED, errors.WorkerCrashed, "WORKER_CRASHED"),
     ],
@@ -127,7 +128,8 @@ def test_a_message_names_the_signal_or_the_status() -> None:
 def test_what_it_was_asked_can_be_asked_of_another_only_where_somebody_else_ended_it() -> None:
     told = {cause: explain_ending(cause, _by(signal.SIGKILL)) for cause in Cause}
     crashes = {cause: error for cause, error in told.items() if isinstance(error, errors.WorkerCrashed)}
-    assert {cause for cause, error in crashes.items() if error.is_from_outside} == {Cause.KILLED, Cause.REPLACED}
+    outside = {Cause.KILLED, Cause.STOPPED, Cause.REPLACED}
+    assert {cause for cause, error in crashes.items() if error.is_from_outside} == outside
     assert Cause.CRASH in crashes
 
 

@@ -24,6 +24,7 @@ from ostiary.cell.idle import IdleAllowance
 from ostiary.cell.loading import Loading
 from ostiary.cell.meter import DarwinMeter, LinuxMeter
 from ostiary.cell.program import WorkerProgram, write_settings
+from ostiary.cell.stopped import StoppedTime
 from ostiary.cell.watchdog import Watchdog
 from ostiary.core.frames import Control, Frame, FrameMalformed, FrameReader, FromWorker, encode_frame
 from ostiary.errors import WorkerNotStarted
@@ -173,6 +174,26 @@ def test_one_that_is_idle_has_seconds_of_processor_time_and_gets_some_more_slowl
     assert not idle.is_used_up(2_000, 18_000)  # it never has more than at first
     assert not idle.is_used_up(2_100, 23_000)
     assert idle.is_used_up(2_101, 23_051)
+
+
+def test_one_that_is_stopped_for_too_long_is_told_from_one_that_goes_on_again() -> None:
+    stopped = StoppedTime()
+    assert not any(stopped.is_over(0.1 * look, is_stopped=True) for look in range(51))
+    assert stopped.is_over(5.2, is_stopped=True)
+    assert not stopped.is_over(5.3, is_stopped=False)
+    assert not any(stopped.is_over(10.0 + look, is_stopped=True) for look in range(6)), "it starts anew"
+    assert stopped.is_over(16.0, is_stopped=True)
+
+
+def test_an_application_that_was_stopped_itself_does_not_hold_that_time_against_its_workers() -> None:
+    """Ctrl-Z stops both, and nobody says who goes on first."""
+    stopped = StoppedTime()
+    assert not stopped.is_over(0.0, is_stopped=True)
+    assert not stopped.is_over(3_600.0, is_stopped=True)
+    assert not stopped.is_over(3_603.0, is_stopped=True)
+    assert not stopped.is_over(3_604.0, is_stopped=True)
+    assert not stopped.is_over(3_605.0, is_stopped=True)
+    assert stopped.is_over(3_606.1, is_stopped=True)
 
 
 def test_what_finalizers_ask_for_is_done_soon() -> None:
