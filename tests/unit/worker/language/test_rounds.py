@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -308,6 +310,23 @@ def test_what_nobody_waits_for_any_more_is_not_computed_to_its_end() -> None:
     before = machine.units
     assert rounds.step(machine.say)
     assert machine.units == before
+
+
+def test_what_nobody_waits_for_any_more_holds_no_memory() -> None:
+    """The caches of calls that were cancelled: nothing is computed until somebody asks again."""
+    machine = Machine()
+    rounds = make(machine)
+    crowd(machine)
+    machine.calls.append(Call("ben", "ben", 0, 1_000, call_id=98))
+    for _ in range(40):
+        rounds.step(machine.say)
+        if rounds._few is not None and rounds._begun is not None:  # noqa: SLF001  what is held is nowhere else seen
+            break
+    lost = [weakref.ref(call) for call in machine.calls]
+    machine.calls.clear()
+    rounds.forget_unwanted()
+    gc.collect()
+    assert [call() for call in lost if call() is not None] == []
 
 
 def test_after_a_failure_nothing_is_left() -> None:

@@ -15,8 +15,9 @@ from ostiary.worker.engines.language.turns import CROWD_STEPS
 
 if TYPE_CHECKING:
     from ostiary.worker.engines.fast_cpu.speed import Pace
+    from ostiary.worker.engines.language.answer import Answer
     from ostiary.worker.engines.language.batch import Batch, OpenPass, Pass, Token
-    from ostiary.worker.engines.language.schedule import Chunk, Schedule
+    from ostiary.worker.engines.language.schedule import Chunk, Schedule, Work
 
 PIECE_SECONDS: Final = 0.006
 """How long a piece is: so long who comes anew waits for what is under way. MLX is asked for more as long as there
@@ -67,12 +68,18 @@ class Rounds:
         self._open = self._begun = self._few = self._chunk = None
 
     def forget_unwanted(self) -> None:
-        """What is under way for calls that are not there any more is left as it is."""
-        holds = self._schedule.holds
-        if self._open is not None and not any(holds(answer.call_id) for answer in self._open.answers):
+        """What is under way for calls that are not there any more is left as it is, and holds no caches any more."""
+        if self._open is not None and not self._holds_any(self._open.answers):
             self._open = None
-        if self._chunk is not None and not any(holds(work.call_id) for work in self._chunk.works):
+        if self._chunk is not None and not self._holds_any(self._chunk.works):
             self._chunk = None
+        if self._begun is not None and not self._holds_any(self._begun.answers):
+            self._begun = None
+        if self._few is not None and not self._holds_any(self._few.answers):
+            self._few = None
+
+    def _holds_any(self, parts: Sequence[Answer | Work]) -> bool:
+        return any(self._schedule.holds(part.call_id) for part in parts)
 
     # --- for all ---
 
