@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from ostiary.errors import CODES, CallRefused, ContractRefused
 
+Places = Callable[[], Sequence[str]]
+"""Of each message that the engine is to read: where the client wrote it. Asked where something is refused only."""
 Names = Sequence[tuple[str, str]]
 """Patterns at the beginning of a field, and what stands in their place. The first that fits is taken."""
 
@@ -32,21 +35,24 @@ MESSAGES: Names = (
 EMBEDDINGS: Names = ((r"text\b.*", "input"),)
 
 
+_MESSAGE: Final = re.compile(r"messages\[(\d+)\]")
+
+
 @contextmanager
-def naming(names: Names) -> Iterator[None]:
+def naming(names: Names, places: Places = tuple) -> Iterator[None]:
     """What a room says of its fields within this is said of the client's."""
     try:
         yield
     except ContractRefused as refused:
-        raise rename(refused, names) from refused
+        raise rename(refused, names, places) from refused
     except CallRefused as refused:
-        refused.field = _translate(refused.field, names) or refused.field
+        refused.field = _translate(refused.field, names, places) or refused.field
         raise
 
 
-def rename(refused: ContractRefused, names: Names) -> ContractRefused:
+def rename(refused: ContractRefused, names: Names, places: Places = tuple) -> ContractRefused:
     """The same refusal where no name fits."""
-    field = _translate(refused.field, names)
+    field = _translate(refused.field, names, places)
     if field is None:
         return refused
     message = field + refused.message.removeprefix(refused.field)
@@ -57,7 +63,11 @@ def rename(refused: ContractRefused, names: Names) -> ContractRefused:
     return renamed
 
 
-def _translate(field: str, names: Names) -> str | None:
+def _translate(field: str, names: Names, places: Places) -> str | None:
+    message = _MESSAGE.match(field)
+    told_of = places() if message is not None else ()
+    if message is not None and int(message[1]) < len(told_of):
+        return told_of[int(message[1])]
     for pattern, told in names:
         match = re.match(pattern, field)
         if match is not None and _ends_a_name(field, match.end()):

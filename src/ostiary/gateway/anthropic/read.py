@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from ostiary.core.requests import Operation, ParsedRequest
 from ostiary.errors import CONTRACT_RANGE, CONTRACT_TYPE, ContractRefused
@@ -19,6 +19,8 @@ from ostiary.gateway.anthropic.forms import (
     ToolUseBlock,
 )
 
+_Placed: TypeAlias = tuple[str, dict[str, object]]
+"""Where it stands in the body, and a message as the model reads it."""
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -40,13 +42,7 @@ def parse_messages(body: MessagesBody, tenant: str | None) -> ParsedRequest:
 
 def write_conversation(body: MessagesBody | CountBody) -> dict[str, object]:
     """What the model reads: messages and tools. A message of the assistant at the end is one to go on with."""
-    messages: list[dict[str, object]] = []
-    if body.system is not None:
-        messages.append({"role": "system", "content": _join(body.system)})
-    for place, message in enumerate(body.messages):
-        where = f"messages[{place}]"
-        is_user = message.role == "user"
-        messages += _write_user(message, where) if is_user else [_write_assistant(message, where)]
+    messages = [message for _, message in _write_all(body)]
     last = messages[-1]
     continues = last["role"] == "assistant" and "tool_calls" not in last
     return {
@@ -57,29 +53,46 @@ def write_conversation(body: MessagesBody | CountBody) -> dict[str, object]:
     }
 
 
+def list_places(body: MessagesBody | CountBody) -> list[str]:
+    """Of each message that the model reads: where it stands in the body."""
+    return [where for where, _ in _write_all(body)]
+
+
+def _write_all(body: MessagesBody | CountBody) -> Iterator[_Placed]:
+    if body.system is not None:
+        yield "system", {"role": "system", "content": _join(body.system)}
+    for place, message in enumerate(body.messages):
+        where = f"messages[{place}]"
+        if message.role == "user":
+            yield from _write_user(message, where)
+        else:
+            yield f"{where}.content", _write_assistant(message, where)
+
+
 def _join(content: str | Sequence[TextBlock]) -> str:
     return content if isinstance(content, str) else "".join(block.text for block in content)
 
 
-def _write_user(message: MessageParam, where: str) -> Iterator[dict[str, object]]:
+def _write_user(message: MessageParam, where: str) -> Iterator[_Placed]:
     """What tools gave is a message each, as models know it; then what the user says. No block changes its place."""
     if isinstance(message.content, str):
-        yield {"role": "user", "content": message.content}
+        yield f"{where}.content", {"role": "user", "content": message.content}
         return
     texts: list[TextBlock] = []
     for place, block in enumerate(message.content):
         if isinstance(block, ToolResultBlock):
+            here = f"{where}.content[{place}]"
             if texts:
-                raise _misplaced(f"{where}.content[{place}]", "stands behind a text: what tools gave comes first")
+                raise _misplaced(here, "stands behind a text: what tools gave comes first")
             result = _join(block.content or "")
             content = f"Error: {result}" if block.is_error else result
-            yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": content}
+            yield here, {"role": "tool", "tool_call_id": block.tool_use_id, "content": content}
         elif isinstance(block, TextBlock):
             texts.append(block)
         else:
             raise _misplaced(f"{where}.content[{place}]", "is a thought or a use of a tool: an assistant has those")
     if texts or not message.content:
-        yield {"role": "user", "content": _join(texts)}
+        yield f"{where}.content", {"role": "user", "content": _join(texts)}
 
 
 def _misplaced(where: str, detail: str) -> ContractRefused:

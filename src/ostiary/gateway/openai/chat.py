@@ -47,17 +47,15 @@ async def _stream(
     has_cost: bool,
 ) -> AsyncIterator[ServerEvent]:
     choices = cast("int", request.fields.get("n", 1))
-    stream = asked.ask(model, request)
-    with naming(names):
-        await stream.begin()
-    async with stream:
-        splitters = Splitters(find_style(model), list_tools(request), choices)
-        for chunk in writer.write_beginning(choices):
-            yield ServerEvent(chunk)
-        async for piece in stream:
-            for chunk in writer.write_said(piece.choice, await splitters.feed(piece), piece):
+    with naming(names):  # also where the engine refuses it, when the stream has begun
+        async with asked.ask(model, request) as stream:
+            splitters = Splitters(find_style(model), list_tools(request), choices)
+            for chunk in writer.write_beginning(choices):
                 yield ServerEvent(chunk)
-        result = stream.result
+            async for piece in stream:
+                for chunk in writer.write_said(piece.choice, await splitters.feed(piece), piece):
+                    yield ServerEvent(chunk)
+            result = stream.result
     for index, choice in enumerate(result.choices):
         for chunk in writer.write_said(index, splitters.finish(index)):
             yield ServerEvent(chunk)

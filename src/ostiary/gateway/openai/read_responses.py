@@ -26,16 +26,9 @@ def parse_responses(body: ResponsesBody, tenant: str | None) -> ParsedRequest:
     """Raises ContractRefused where fields contradict one another."""
     if body.stream_options is not None and not body.stream:
         raise contradict("stream_options", "is only for streams")
-    messages: list[dict[str, object]] = []
-    if body.instructions is not None:
-        messages.append({"role": "system", "content": body.instructions})
-    if isinstance(body.input, str):
-        messages.append({"role": "user", "content": body.input})
-    else:
-        messages += _write_items(body.input)
     choice = body.tool_choice
     fields: dict[str, object] = {
-        "messages": messages,
+        "messages": [message for _, message in _write_all(body)],
         "max_tokens": body.max_output_tokens,
         "temperature": body.temperature,
         "top_p": body.top_p,
@@ -46,6 +39,20 @@ def parse_responses(body: ResponsesBody, tenant: str | None) -> ParsedRequest:
         "tenant": tenant,
     }
     return ParsedRequest(Operation.CHAT, {name: value for name, value in fields.items() if value is not None})
+
+
+def list_places(body: ResponsesBody) -> list[str]:
+    """Of each message that the model reads: where it stands in the body, or the first item of it."""
+    return [where for where, _ in _write_all(body)]
+
+
+def _write_all(body: ResponsesBody) -> Iterator[tuple[str, dict[str, object]]]:
+    if body.instructions is not None:
+        yield "instructions", {"role": "system", "content": body.instructions}
+    if isinstance(body.input, str):
+        yield "input", {"role": "user", "content": body.input}
+    else:
+        yield from _write_items(body.input)
 
 
 _FIELDS: Final = {
@@ -74,7 +81,9 @@ def _check_item(item: Item, where: str) -> None:
 class _Assistant:
     """What it thought, then said, and the calls behind that: one message, as far as items belong to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: str) -> None:
+        """`where`: the first of its items."""
+        self.where: Final = where
         self._thoughts: Final[list[str]] = []
         self._content: str | None = None
         self._calls: Final[list[JsonValue]] = []
@@ -101,26 +110,27 @@ class _Assistant:
         return {**made, "tool_calls": self._calls} if self._calls else made
 
 
-def _write_items(items: Items) -> Iterator[dict[str, object]]:
+def _write_items(items: Items) -> Iterator[tuple[str, dict[str, object]]]:
     begun: _Assistant | None = None
     for place, item in enumerate(items):
-        _check_item(item, f"input[{place}]")
+        where = f"input[{place}]"
+        _check_item(item, where)
         is_assistant = item.type in ("function_call", "reasoning") or item.role == "assistant"
         if begun is not None:
             if is_assistant and begun.take(item):
                 continue
-            yield begun.write()
+            yield begun.where, begun.write()
         begun = None
         if is_assistant:
-            begun = _Assistant()
+            begun = _Assistant(where)
             begun.take(item)
         elif item.type == "function_call_output":
-            yield {"role": "tool", "tool_call_id": item.call_id, "content": _join(item.output)}
+            yield where, {"role": "tool", "tool_call_id": item.call_id, "content": _join(item.output)}
         else:
             role = "system" if item.role == "developer" else item.role
-            yield {"role": role, "content": _join(item.content)}
+            yield where, {"role": role, "content": _join(item.content)}
     if begun is not None:
-        yield begun.write()
+        yield begun.where, begun.write()
 
 
 def _write_call(item: Item) -> JsonValue:

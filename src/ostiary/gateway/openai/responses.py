@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ostiary.core.requests import ParsedRequest
 from ostiary.gateway.choose_model import choose_model
-from ostiary.gateway.naming import RESPONSES, naming
-from ostiary.gateway.openai.read_responses import parse_responses
+from ostiary.gateway.naming import RESPONSES, Places, naming
+from ostiary.gateway.openai.read_responses import list_places, parse_responses
 from ostiary.gateway.openai.responses_events import ResponseEvent
 from ostiary.gateway.openai.responses_forms import Response, ResponsesBody
 from ostiary.gateway.openai.write_responses import ResponseWriter
@@ -27,27 +28,25 @@ async def answer_responses(asked: Asked, body: ResponsesBody) -> Reply:
     request = parse_responses(body, asked.tenant)
     writer = ResponseWriter(asked.correlation_id, model.name, int(time.time()), body)
     if body.stream:
-        return EventsReply(_stream(asked, model, request, writer))
-    with naming(RESPONSES):
+        return EventsReply(_stream(asked, model, request, writer, partial(list_places, body)))
+    with naming(RESPONSES, partial(list_places, body)):
         result = await asked.ask(model, request).finish()
     answer = (await split_result(result, find_style(model), list_tools(request)))[0]
     return JsonReply(writer.write_whole(answer, result.usage))
 
 
 async def _stream(
-    asked: Asked, model: ServedModel, request: ParsedRequest, writer: ResponseWriter
+    asked: Asked, model: ServedModel, request: ParsedRequest, writer: ResponseWriter, places: Places
 ) -> AsyncIterator[ServerEvent]:
-    stream = asked.ask(model, request)
-    with naming(RESPONSES):
-        await stream.begin()
-    async with stream:
-        splitters = Splitters(find_style(model), list_tools(request), 1)
-        for event in writer.write_beginning():
-            yield _name(event)
-        async for piece in stream:
-            for event in writer.write_said(await splitters.feed(piece)):
+    with naming(RESPONSES, places):  # also where the engine refuses it, when the stream has begun
+        async with asked.ask(model, request) as stream:
+            splitters = Splitters(find_style(model), list_tools(request), 1)
+            for event in writer.write_beginning():
                 yield _name(event)
-        result = stream.result
+            async for piece in stream:
+                for event in writer.write_said(await splitters.feed(piece)):
+                    yield _name(event)
+            result = stream.result
     for event in writer.write_said(splitters.finish(0)):
         yield _name(event)
     for event in writer.write_end(result.choices[0].finish_reason, result.usage):
