@@ -15,8 +15,11 @@ import pytest
 from cell_tools import LINUX_ONLY, PATIENCE, Events, make_sealed, open_cell, signal_worker
 from function_models import BATCH, CONTRACT, list_files
 
+from ostiary.admission import Entrance, Gate
+from ostiary.admission.room import Room
 from ostiary.answer import RequestEndings
 from ostiary.cell.running import RunningCell
+from ostiary.core.callers import NOBODY
 from ostiary.core.tensors import ParsedTensors, Tensor
 from ostiary.errors import (
     RECORD_UNWRITABLE,
@@ -50,6 +53,7 @@ class Opened:
         self.told_by: set[int] = set()
         self.in_threads = 0
         self.is_full = False
+        self.entrance: Entrance | None = None
         self.endings = RequestEndings(self._emit, "opening", cell.root)
 
     def _emit(self, event: Event) -> None:
@@ -65,7 +69,9 @@ class Opened:
     def ask_function_at_once(
         self, request: ParsedTensors, on_ready: Callable[[], None] | None = None, *_: object
     ) -> TensorsInFlight | None:
-        return ask_function_at_once(self.cell, self.contract, self.endings, request, on_ready=on_ready)
+        return ask_function_at_once(
+            self.cell, self.contract, self.endings, request, on_ready=on_ready, entrance=self.entrance
+        )
 
     def ask(self, request: ParsedTensors) -> bytes:
         """From an event loop, in this thread."""
@@ -198,3 +204,20 @@ def test_a_call_that_was_let_go_of_as_it_was_answered_is_cancelled_and_did_not_f
         assert asked.take(None)
         asked.cancel()
     assert isinstance(opened.told, RequestCancelled)
+
+
+def test_a_call_that_no_thread_is_left_for_gives_its_place_back() -> None:
+    """As a model is closed while somebody asks it."""
+    gate = Gate(Room(rows=1, bytes=1 << 20, largest_bytes=1 << 20))
+
+    async def ask(opened: Opened) -> None:
+        threads = ThreadPoolExecutor(1)
+        threads.shutdown()
+        await asyncio.wait_for(ask_tensors(cast("Any", opened), threads, ask_for([1, 2, 3])), PATIENCE)
+
+    with opening() as opened:
+        opened.entrance = Entrance(gate, NOBODY)
+        with pytest.raises(RuntimeError):
+            asyncio.run(ask(opened))
+        assert gate.load.inside == 0
+    assert isinstance(opened.told, RequestFailed)

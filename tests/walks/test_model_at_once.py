@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from cell_tools import LINUX_ONLY, Events, make_sealed, open_cell, signal_worker
 
+from ostiary.admission import Entrance, Gate
+from ostiary.admission.room import Room
 from ostiary.answer import RequestEndings
 from ostiary.cell.running import RunningCell
 from ostiary.contract import TextContract
+from ostiary.core.callers import NOBODY
 from ostiary.core.requests import Operation, ParsedRequest
+from ostiary.library.async_model import AsyncStream
 from ostiary.record.events import CellEnded, Event
 from ostiary.record.request_events import RequestAnswered, RequestCancelled, RequestFailed, RequestRefused
 from ostiary.walks.request_walk import AnswerInFlight, ask_model_at_once
@@ -28,10 +34,17 @@ SAID = {"role": "user", "content": "hello"}
 class Desk:
     """A running model, and those who ask it."""
 
+    is_closed = False
+
     def __init__(self, cell: RunningCell, events: Events) -> None:
         self.cell = cell
         self.events = events
         self.endings = RequestEndings(events.emit, "opening", cell.root)
+
+    def ask_at_once(
+        self, request: ParsedRequest, on_ready: Callable[[], None], _: object, entrance: Entrance | None
+    ) -> AnswerInFlight | None:
+        return ask_model_at_once(self.cell, CONTRACT, self.endings, request, on_ready=on_ready, entrance=entrance)
 
     def ask(self, operation: Operation = Operation.GENERATE, **fields: Any) -> AnswerInFlight | None:
         return ask_model_at_once(self.cell, CONTRACT, self.endings, ParsedRequest(operation, fields))
@@ -110,3 +123,22 @@ def test_one_whose_worker_ended_has_to_be_started() -> None:
         asked.start()
         list(asked)
         assert [type(event) for event in opened.told] == [RequestAnswered]
+
+
+def test_one_that_no_thread_is_left_to_start_gives_its_place_back() -> None:
+    """As a model is closed while somebody asks it."""
+    gate = Gate(Room(rows=1, bytes=1 << 30, largest_bytes=1 << 30))
+
+    async def ask(opened: Any) -> None:
+        threads = ThreadPoolExecutor(1)
+        threads.shutdown()
+        request = ParsedRequest(Operation.GENERATE, {"prompt": "one", "max_tokens": 1})
+        await AsyncStream(opened, threads, request, entrance=Entrance(gate, NOBODY)).begin()
+
+    with desk() as opened:
+        signal_worker(opened.cell)
+        opened.events.wait_for(CellEnded)
+        with pytest.raises(RuntimeError):
+            asyncio.run(ask(opened))
+        assert gate.load.inside == 0
+    assert [type(event) for event in opened.told] == [RequestFailed]

@@ -300,8 +300,9 @@ class AsyncStream(AsyncIterator[Piece]):
             except asyncio.CancelledError:
                 self._cancel_soon()
                 raise
-            except BaseException:
+            except BaseException:  # such as no threads any more, as the model is being closed
                 self._is_over = True
+                self._asked.let_go()
                 raise
         return self._asked
 

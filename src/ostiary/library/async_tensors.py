@@ -47,6 +47,9 @@ async def ask_tensors(
         if not opened.is_closed:
             cancel_soon(asked, threads)
         raise
+    except BaseException:  # such as no threads any more, as the model is being closed
+        asked.let_go()
+        raise
     return answer, asked.correlation_id
 
 
