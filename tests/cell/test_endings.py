@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from cell_tools import (
     signal_worker,
 )
 
-from ostiary._hazmat.pidfd import wait_for_end
+from ostiary._hazmat.pidfd import send_signal, wait_for_end
 from ostiary.cell.process import CellProcess
 from ostiary.cell.profile import Layer
 from ostiary.cell.quarantine import Quarantine
@@ -270,6 +271,23 @@ def test_processor_time() -> None:
     assert events.causes == ["cpu", "closed"]
 
 
+def test_whose_process_used_up_the_processor_time_of_another_call_may_ask_again() -> None:
+    events = Events()
+    with open_cell(events, cpu_seconds=2) as cell:
+        first = cell.call("burn", {"milliseconds": 60_000})
+        before, end = cell.read_usage().cpu_milliseconds, time.monotonic() + PATIENCE
+        while cell.read_usage().cpu_milliseconds < before + 1_000:
+            assert time.monotonic() < end
+            threading.Event().wait(0.01)
+        later = cell.call("burn", {"milliseconds": 60_000})  # ended when it had a second
+        with pytest.raises(WorkerOutOfTime):
+            list(first)
+        with pytest.raises(WorkerCrashed, match="another call's processor time") as caught:
+            list(later)
+        assert not caught.value.is_from_outside
+    assert events.causes == ["cpu"]
+
+
 def test_processor_time_is_counted_for_each_call() -> None:
     """Three calls of more than half of it each, one after the other, in one process."""
     events = Events()
@@ -307,6 +325,47 @@ def test_a_stopped_worker_is_ended_after_the_deadline() -> None:
         with pytest.raises(WorkerSilent):
             list(call)
         assert events.wait_for(CellEnded).cause == "wall_time"
+
+
+def test_a_worker_that_is_stopped_while_it_has_nothing_to_do_is_ended_and_the_next_call_answered() -> None:
+    events = Events()
+    with open_cell(events) as cell:
+        signal_worker(cell, signal.SIGSTOP)
+        assert cell.standing == "running"
+        assert events.wait_for(CellEnded).cause == "stopped"
+        assert cell.standing == "resting"
+        assert last_reply(cell.call("echo", {"a": 1})).body == {"a": 1}
+    assert events.causes == ["stopped", "closed"]
+
+
+def test_a_worker_that_is_stopped_at_work_is_ended_long_before_its_deadline() -> None:
+    events = Events()
+    with open_cell(events, wall_seconds=600) as cell:
+        call = cell.call("hang")
+        signal_worker(cell, signal.SIGSTOP)
+        with pytest.raises(WorkerCrashed, match="somebody stopped the worker") as caught:
+            list(call)
+        assert caught.value.is_from_outside
+    assert events.causes == ["stopped"]
+
+
+def test_a_worker_that_is_stopped_while_it_loads_is_not_waited_for_as_long_as_loading_may_take() -> None:
+    events = Events()
+    with open_cell(events, load_seconds=600) as cell:
+        signal_worker(cell)
+        events.wait_for(CellEnded)
+
+        def stop_the_next(process: CellProcess, sealed: object) -> object:
+            assert process._birth.process is not None
+            send_signal(process._birth.process, signal.SIGSTOP)
+            return load(process, sealed)
+
+        load = CellProcess.load
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(CellProcess, "load", stop_the_next)
+            with pytest.raises(WorkerCrashed, match="somebody stopped"):
+                cell.call("echo")
+        assert last_reply(cell.call("echo")).body == {}
 
 
 def test_a_stopped_worker_that_is_let_go_on_in_time_answers() -> None:

@@ -17,7 +17,11 @@ from cell_tools import LINUX_ONLY, PATIENCE
 from function_models import write_function
 from program_tools import PROGRAM, serving, wait_until_it_listens
 
+from ostiary.cell.ending import Cause
+from ostiary.cell.quarantine import Quarantine
 from ostiary.cli.main import main
+from ostiary.library.opening import open_here
+from ostiary.library.options import read_options
 from ostiary.record.begin import open_reader
 from ostiary.record.entry import parse_entry
 from ostiary.testing import FakeEngine, HostilePublisher, sign_model
@@ -235,6 +239,56 @@ def test_what_keeps_it_from_starting(
     told, said = refuse([*arguments, "--key", "honest.pub"], capfd)
     assert told == status
     assert f": {code}: " in said
+
+
+def test_a_model_that_is_quarantined_keeps_no_other_from_being_served(
+    house: Path, state_directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = HostilePublisher(house, honest_name="other").publish_honest()
+    (other / "README.md").write_text("Another one.")
+    sign_model(other)
+    root = _quarantine(house, state_directory)
+    with serving(house, "honest", "other", "--key", "honest.pub", "--key", "other.pub") as program:
+        assert (
+            f"honest is quarantined and answers nobody before: ostiary quarantine release {root[:16]}"
+            in program.said
+        )
+        body = {"model": "other", "prompt": PROMPT, "max_tokens": 4}
+        assert program.ask("/v1/completions", body)[0] == 200
+        status, told = program.ask("/v1/completions", {**body, "model": "honest"})
+        assert (status, told["error"]["code"]) == (503, "CELL_QUARANTINED")
+        status, told = program.ask("/readyz", key="")
+        assert (status, told["workers"]["quarantined"], told["workers"]["running"]) == (503, 1, 1)
+        assert program.ask("/livez", key="")[0] == 200
+        assert program.ask("/v2/models/honest/ready")[0] == 503
+        assert main(["quarantine", "release", root[:16]]) == 0
+        assert program.ask("/v1/completions", {**body, "model": "honest"})[0] == 200
+        assert program.ask("/readyz", key="")[0] == 200
+        assert program.stop()[0] == 0
+    kinds = [entry.kind for entry in read_record(state_directory)]
+    assert kinds.count("cell.refused") >= 1
+    assert kinds.count("cell.started") == kinds.count("cell.ended")
+
+
+def test_nothing_starts_where_every_model_is_quarantined_or_one_is_not_vouched_for(
+    house: Path, state_directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = _quarantine(house, state_directory)
+    status, said = refuse(["honest", "--key", "honest.pub"], capfd)
+    assert (status, "CELL_QUARANTINED" in said) == (3, True)
+    status, said = refuse(["honest", "unsigned", "--key", "honest.pub"], capfd)
+    assert (status, "CELL_QUARANTINED" in said) == (3, False)
+    assert Quarantine(state_directory, lambda _: None).read(root).is_quarantined
+
+
+def _quarantine(house: Path, state: Path) -> str:
+    with FakeEngine():
+        opened = open_here(house / "honest", read_options({"key": house / "honest.pub"}))
+        root = opened.verdict.root
+        opened.close()
+    for _ in range(4):
+        Quarantine(state, lambda _: None).note_end(root, "honest", Cause.CRASH, 3, "correlation")
+    return root
 
 
 def test_config_check_explains_every_setting(house: Path, capfd: pytest.CaptureFixture[str]) -> None:

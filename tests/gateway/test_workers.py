@@ -116,6 +116,35 @@ def test_whose_worker_is_ended_for_another_call_may_ask_again(tmp_path: Path) ->
         assert (answer.status, answer.code, "retry-after" in answer.headers) == (502, "WORKER_CRASHED", True)
 
 
+def test_a_worker_that_somebody_stopped_is_not_called_running_for_long_and_the_next_request_is_answered(
+    tmp_path: Path, state_directory: Path
+) -> None:
+    with two_models(tmp_path) as (door, opened), door.connect(PATIENCE) as asking:
+        signal_worker(opened[0]._opened.cell, signal.SIGSTOP)
+        asking.sendall(ask("one", 5))
+        assert b"[DONE]" in door.exchange(ask("two", 5, stream=True)), "others notice nothing"
+        answer = parse_answer(read_all(asking))
+        assert (answer.status, answer.body.count(b"word")) == (200, 5), "no word of it was said yet"
+        signal_worker(opened[0]._opened.cell, signal.SIGSTOP)
+        wait_for(lambda: door.get("/livez").json["workers"]["resting"] == 1)  # type: ignore[index, call-overload]
+        assert door.get("/readyz").status == 200, "whoever asks has another one started"
+        assert parse_answer(door.exchange(ask("one", 2))).status == 200
+    with open_reader(state_directory) as reader:
+        entries = [parse_entry(body, number) for number, body in reader.read_bodies(0, reader.read_size())]
+    ends = [entry.data["cause"] for entry in entries if entry.kind == "cell.ended"]
+    assert sorted(ends) == ["closed", "closed", "stopped", "stopped"]
+
+
+def test_a_stream_whose_worker_is_stopped_for_good_ends_with_what_lets_its_client_ask_again(tmp_path: Path) -> None:
+    with two_models(tmp_path, milliseconds=100) as (door, opened), door.connect(PATIENCE) as asking:
+        asking.sendall(ask("one", 60, stream=True))
+        assert asking.recv(2_000).startswith(b"HTTP/1.1 200")
+        signal_worker(opened[0]._opened.cell, signal.SIGSTOP)
+        rest = read_all(asking)
+        assert b'"code":"WORKER_CRASHED"' in rest
+        assert b"[DONE]" not in rest
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_who_goes_away_cancels_what_was_asked(tmp_path: Path, state_directory: Path, stream: bool) -> None:
     with two_models(tmp_path) as (door, opened):

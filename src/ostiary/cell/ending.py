@@ -216,7 +216,7 @@ def explain_to_call(cause: Cause, ending: Ending, detail: str = "") -> OstiaryEr
     if cause is Cause.WALL_TIME:
         return WorkerCrashed(WORKER_CRASHED, "the worker held on to another call, and was ended for it")
     if cause is Cause.CPU:
-        return WorkerCrashed(WORKER_CRASHED, "the worker used up another call's processor time, and was ended for it")
+        return WorkerCrashed(WORKER_CRASHED, "it used up another call's processor time, and was ended for it")
     return explain_ending(cause, ending, detail)
 
 

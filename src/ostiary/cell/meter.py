@@ -38,6 +38,9 @@ class Meter(Protocol):
     def read(self) -> Reading | None:
         """None where the process is gone."""
 
+    def read_cpu(self) -> int | None:
+        """Its processor time alone, in milliseconds: for each call."""
+
 
 class LinuxMeter:
     """Two descriptors, `/proc/PID/statm` and `stat`, opened before the process could change anything.
@@ -52,20 +55,29 @@ class LinuxMeter:
     def read(self) -> Reading | None:
         try:
             sizes = os.pread(self._statm, _MOST_BYTES, 0).split()
-            fields = os.pread(self._stat, _MOST_BYTES, 0).rpartition(b")")[2].split()
+            fields = self._read_stat()
         except OSError:
             return None
         if len(sizes) < 6 or len(fields) <= _UTIME + 1:
             return None
         resident, shared, writable = int(sizes[1]), int(sizes[2]), int(sizes[5])
-        ticks = int(fields[_UTIME]) + int(fields[_UTIME + 1])
         return Reading(
             memory_bytes=max(0, resident - shared) * _PAGE_BYTES,
             shared_bytes=shared * _PAGE_BYTES,
             writable_bytes=writable * _PAGE_BYTES,
-            cpu_milliseconds=ticks * 1000 // _TICKS,
+            cpu_milliseconds=_sum_cpu(fields),
             is_stopped=fields[_STATE] == b"T",
         )
+
+    def read_cpu(self) -> int | None:
+        try:
+            fields = self._read_stat()
+        except OSError:
+            return None
+        return None if len(fields) <= _UTIME + 1 else _sum_cpu(fields)
+
+    def _read_stat(self) -> list[bytes]:
+        return os.pread(self._stat, _MOST_BYTES, 0).rpartition(b")")[2].split()
 
 
 class DarwinMeter:
@@ -81,9 +93,17 @@ class DarwinMeter:
             return None
         return Reading(found.memory_bytes, 0, found.memory_bytes, found.cpu_milliseconds)
 
+    def read_cpu(self) -> int | None:
+        reading = self.read()
+        return None if reading is None else reading.cpu_milliseconds
+
 
 def make_meter(birth: Birth) -> Meter:
     """The one that this system has."""
     if birth.statm is None or birth.stat is None:
         return DarwinMeter(birth.pid)
     return LinuxMeter(birth.statm, birth.stat)
+
+
+def _sum_cpu(fields: list[bytes]) -> int:
+    return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) * 1000 // _TICKS

@@ -37,6 +37,8 @@ class CellPlan:
     """For the engine, as JSON: see `program.write_settings`."""
     quarantine: Quarantine | None = None
     """None: ends are counted in this process only."""
+    waits_for_release: bool = False
+    """Whether a quarantined model is taken in without a process: it gets one when called after its release."""
     forks: bool = CAN_FORK
     """False: no fork server; see `WorkerProgram.forks`."""
     script: str | None = None
@@ -84,8 +86,9 @@ def plan_cell(
     rules: LimitRules = NO_RULES,
     without: Collection[Layer] = (),
     quarantine: Quarantine | None = None,
+    waits_for_release: bool = False,
 ) -> CellPlan:
-    """`rules`: what the operator set; `without`: layers that he chose to leave out.
+    """`rules`: what the operator set; `without`: layers that he chose to leave out; the rest as `CellPlan` has it.
 
     Raises CellRefused where the wall cannot be put up here, or the model cannot fit its limits; the record hears
     cell.refused then.
@@ -102,7 +105,7 @@ def plan_cell(
         root, detail = _compute_root(sealed), quote_untrusted(error.message)
         emit(CellRefusedToStart(correlation_id=correlation_id, root=root, code=error.code, detail=detail))
         raise
-    return CellPlan(sealed, engine, limits, profile, write_settings(settings or {}), quarantine)
+    return CellPlan(sealed, engine, limits, profile, write_settings(settings or {}), quarantine, waits_for_release)
 
 
 def _compute_root(sealed: SealedModel) -> str:

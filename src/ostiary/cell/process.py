@@ -166,9 +166,8 @@ class CellProcess:
         """None where the process ended and never heard of it; and, unless it `waits`, where it would have to.
         Raises CallRefused where it cannot be sent or would not be read, and WorkerSilent.
         """
-        reading = self._read_meter()
-        used = reading.cpu_milliseconds if reading else 0
-        call = self._calls.open(until, used, asked.on_ready, waits=waits)
+        used = None if self._is_ended else self._meter.read_cpu()
+        call = self._calls.open(until, used or 0, asked.on_ready, waits=waits)
         if call is None:
             if waits and self._calls.is_worn:
                 self.kill(Cause.REPLACED)
@@ -189,8 +188,8 @@ class CellProcess:
                 self._pump.join(_JOINING_SECONDS)
                 return None
             raise WorkerSilent(WORKER_SILENT, "the worker did not take the call in time")
-        if reading is not None:
-            self._grant(reading.cpu_milliseconds // 1000)
+        if used is not None:
+            self._grant(used // 1000)
         return call
 
     def kill(self, cause: Cause, detail: str = "") -> None:

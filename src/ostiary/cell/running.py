@@ -110,7 +110,12 @@ class RunningCell(Closing):
         """Whether the last start was refused, as by the quarantine."""
         self._facts: JsonObject = {}
         lifetime.register(self)  # before it has a process: another thread may fork this one while it starts
-        self._find_process(time.monotonic() + plan.limits.load_seconds)
+        try:
+            self._find_process(time.monotonic() + plan.limits.load_seconds)
+        except CellRefused as refused:
+            if not plan.waits_for_release or refused.code != CELL_QUARANTINED.name:
+                raise
+            self._first_sealed = None  # the others do not wait for this one
 
     # --- for the application ---
 

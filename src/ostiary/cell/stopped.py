@@ -1,4 +1,4 @@
-"""For how long a process has been stopped: somebody outside did that, as the wall lets it send itself no such signal."""
+"""For how long a process has been stopped. Somebody outside did that: the wall lets it send no signal for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ostiary.core.limits import MAX_STOPPED_MS
 
 _MOST_SECONDS: Final = MAX_STOPPED_MS / 1000
 _STEP_SECONDS: Final = 1.5
-"""More than between two looks at one that is idle. Who did not look for longer was stopped, too, perhaps by the same
-key, and they go on in either order: all that time counts as one look.
+"""More than between two looks at one that is idle. Who did not look for longer was stopped, too, perhaps by the
+same key, and they go on in either order: all that time counts as one look.
 """
 
 

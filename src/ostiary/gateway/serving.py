@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 from ostiary.admission.disk_watch import probing
 from ostiary.admission.quotas import TenantQuotas, open_quotas
 from ostiary.admission.usage_file import Damage
+from ostiary.core.text import quote_untrusted
 from ostiary.core.values import dataclass
-from ostiary.errors import QuotaFailed
+from ostiary.errors import CELL_QUARANTINED, CellRefused, QuotaFailed
 from ostiary.gateway.admin import Reload
 from ostiary.gateway.app import Door
 from ostiary.gateway.authenticators import Authenticators
 from ostiary.gateway.connection import ConnectionBounds
 from ostiary.gateway.credentials import Credentials
 from ostiary.gateway.hang_up import HangUp
+from ostiary.gateway.health import is_live
 from ostiary.gateway.keeper import ModelKeeper
 from ostiary.gateway.key_news import KeyNews, describe_created
 from ostiary.gateway.keys import open_keys
@@ -248,7 +250,7 @@ def _tell_damage(damage: Damage, emit: Emit, correlation_id: str, told: Told) ->
 
 
 def _open_models(keeper: ModelKeeper, configured: Configured, told: Told) -> tuple[ServedModel, ...]:
-    """Those that do not wait for somebody to ask them."""
+    """Those that do not wait for somebody to ask them. Raises CellRefused where all are quarantined."""
     served = []
     for model in configured.models:
         opened = keeper.open_at_start(model, may_exceed=configured.server.memory is None)
@@ -256,6 +258,11 @@ def _open_models(keeper: ModelKeeper, configured: Configured, told: Told) -> tup
             told.on_waiting(model.name)
         else:
             served.append(opened)
+            if opened.opened.standing == "quarantined":
+                root, name = opened.verdict.root[:16], quote_untrusted(model.name, 80)
+                told.on_note(f"{name} is quarantined and answers nobody before: ostiary quarantine release {root}")
+    if not is_live(keeper.models):
+        raise CellRefused(CELL_QUARANTINED, "there is no other model to serve")
     return tuple(served)
 
 

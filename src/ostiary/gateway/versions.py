@@ -61,6 +61,7 @@ class Versions:
             take_room=take_room,
             check_wanted=self._check_wanted,
             starts_again=True,
+            waits_for_release=why == "start",  # one of many does not keep the others from being served
             on_progress=tell,
         )
         if why != "start":

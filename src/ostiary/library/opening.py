@@ -314,6 +314,7 @@ def open_here(model: PathName, options: OpenOptions) -> Opened:
             rules=options.rules,
             without=options.without,
             quarantine=Quarantine(state, watcher.emit),
+            waits_for_release=options.waits_for_release,
             workers=options.workers,
             take_room=options.take_room,
             check_wanted=options.check_wanted,

@@ -51,6 +51,8 @@ class OpenOptions:
     """Raises where nobody wants it any more, to give up opening it."""
     starts_again: bool = False
     """Whether a process that ended is started again ahead of the next request."""
+    waits_for_release: bool = False
+    """Whether a model that is quarantined is opened all the same, to answer once somebody released it."""
 
 
 def read_options(arguments: OpenArguments) -> OpenOptions:

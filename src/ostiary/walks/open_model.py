@@ -44,6 +44,8 @@ class OpenRequest:
     """Layers of the wall that the operator chose to leave out."""
     methods: Collection[SealMethod] = ALL_METHODS
     quarantine: Quarantine | None = None
+    waits_for_release: bool = False
+    """As `CellPlan` has it."""
     workers: int = 1
     """Processes that share the work."""
     take_room: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext()
@@ -97,6 +99,7 @@ def open_model(
             rules=request.rules,
             without=request.without,
             quarantine=request.quarantine,
+            waits_for_release=request.waits_for_release,
         )
         with (
             request.take_room(plan.limits.memory_bytes * request.workers),
