@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from ostiary.errors import CODES, CallRefused, ContractRefused
+from ostiary.errors import CODES, AdmissionRefused, CallRefused, ContractRefused
 
 Places = Callable[[], Sequence[str]]
 """Of each message that the engine is to read: where the client wrote it. Asked where something is refused only."""
@@ -45,6 +45,8 @@ def naming(names: Names, places: Places = tuple) -> Iterator[None]:
         yield
     except ContractRefused as refused:
         raise rename(refused, names, places) from refused
+    except AdmissionRefused as refused:
+        raise _rename_admission(refused, names, places) from refused
     except CallRefused as refused:
         refused.field = _translate(refused.field, names, places) or refused.field
         raise
@@ -58,6 +60,23 @@ def rename(refused: ContractRefused, names: Names, places: Places = tuple) -> Co
     message = field + refused.message.removeprefix(refused.field)
     renamed = ContractRefused(
         CODES[refused.code], message, hint=refused.hint, field=field, rule=refused.rule, limit=refused.limit
+    )
+    renamed.correlation_id = refused.correlation_id
+    return renamed
+
+
+def _rename_admission(refused: AdmissionRefused, names: Names, places: Places) -> AdmissionRefused:
+    field = _translate(refused.field, names, places)
+    if field is None:
+        return refused
+    told = refused.public_detail
+    renamed = AdmissionRefused(
+        CODES[refused.code],
+        refused.message,
+        hint=refused.hint,
+        retry_after_seconds=refused.retry_after_seconds,
+        public_detail=field + told.removeprefix(refused.field) if told.startswith(refused.field) else told,
+        field=field,
     )
     renamed.correlation_id = refused.correlation_id
     return renamed

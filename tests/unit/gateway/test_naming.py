@@ -10,7 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from ostiary.errors import CONTRACT_RANGE, WORKER_CALL_REFUSED, CallRefused, ContractRefused
+from ostiary.errors import (
+    ADMISSION_OVERLOADED,
+    ADMISSION_TOO_LARGE,
+    CONTRACT_RANGE,
+    WORKER_CALL_REFUSED,
+    AdmissionRefused,
+    CallRefused,
+    ContractRefused,
+)
 from ostiary.gateway.anthropic.forms import MessagesBody
 from ostiary.gateway.anthropic.read import list_places, parse_messages
 from ostiary.gateway.naming import CHAT_NEWER, EMBEDDINGS, MESSAGES, RESPONSES, Names, naming
@@ -147,3 +155,16 @@ def test_what_the_engine_refuses_of_a_stream_has_the_name_that_the_client_knows(
     with pytest.raises(CallRefused) as refused:
         asyncio.run(take())
     assert refused.value.field == told
+
+
+def test_what_there_is_no_room_for_has_the_name_that_the_client_knows() -> None:
+    detail = "max_tokens makes it need 9 MiB at least"
+    with pytest.raises(AdmissionRefused) as refused, naming(RESPONSES):
+        raise AdmissionRefused(
+            ADMISSION_TOO_LARGE, detail, public_detail=detail, field="max_tokens", retry_after_seconds=3
+        )
+    assert refused.value.public_detail == "max_output_tokens makes it need 9 MiB at least"
+    assert (refused.value.field, refused.value.retry_after_seconds) == ("max_output_tokens", 3)
+    with pytest.raises(AdmissionRefused) as without, naming(RESPONSES):
+        raise AdmissionRefused(ADMISSION_OVERLOADED, "no room now", retry_after_seconds=3)
+    assert (without.value.field, without.value.code) == ("", "ADMISSION_OVERLOADED")
