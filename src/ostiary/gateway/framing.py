@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from ostiary.core.limits import MAX_CHUNK_LINE_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_REQUEST_LINE_BYTES
 from ostiary.core.text import quote_untrusted
@@ -32,6 +32,8 @@ _ADDRESS: Final = re.compile(rb"[!-~]{1,16} (/[!-~]{0,255})")
 """In whatever begins like a request: in whose words to say what is wrong with it."""
 _AFTER_PATH: Final = re.compile(r"[?#]")
 _BEGINNING_BYTES: Final = 300
+_REMEMBERED_BYTES: Final = 2_048
+"""What an idle connection may keep of the request before."""
 _PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 _CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
@@ -58,6 +60,16 @@ class Phase(Enum):
     COMPLETE = "complete"
 
 
+class _Judged(NamedTuple):
+    """A head, and what was made of it."""
+
+    head: bytes
+    passed: bytes
+    path: str
+    left: int
+    phase: Phase
+
+
 class RequestFraming:
     """Of one connection."""
 
@@ -67,6 +79,8 @@ class RequestFraming:
         """Of the request whose head was read last."""
         self._left = 0
         self._looked_at = 0
+        self._before: _Judged | None = None
+        """The last head that was let through, where it is short: who asks the same again sends the same head."""
 
     @property
     def is_at_head(self) -> bool:
@@ -140,7 +154,14 @@ class RequestFraming:
         self._looked_at = 0
         head = bytes(buffer[:end])
         del buffer[: end + len(_END)]
-        return self._judge_head(head)
+        before = self._before
+        if before is not None and before.head == head:  # nothing else is looked at: it would be judged alike
+            self.path, self._left, self.phase = before.path, before.left, before.phase
+            return before.passed
+        passed = self._judge_head(head)
+        is_kept = len(head) <= _REMEMBERED_BYTES
+        self._before = _Judged(head, passed, self.path, self._left, self.phase) if is_kept else None
+        return passed
 
     def _judge_head(self, head: bytes) -> bytes:
         first, *lines = head.split(b"\r\n")

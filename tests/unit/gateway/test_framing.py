@@ -108,9 +108,15 @@ def feed(parts: list[bytes]) -> tuple[bytes, RequestFraming, bytearray]:
     framing, buffer, passed = RequestFraming(), bytearray(), b""
     for part in parts:
         buffer.extend(part)
-        while taken := framing.take(buffer):
-            passed += taken
+        passed += drain(framing, buffer)
     return passed, framing, buffer
+
+
+def drain(framing: RequestFraming, buffer: bytearray) -> bytes:
+    passed = b""
+    while taken := framing.take(buffer):
+        passed += taken
+    return passed
 
 
 @pytest.mark.parametrize("what", GOOD)
@@ -191,3 +197,39 @@ def test_where_a_head_that_is_refused_wanted_to_go(data: bytes, path: str) -> No
     with pytest.raises(GatewayRefused):
         framing.take(bytearray(data))
     assert framing.path == path
+
+
+def test_the_same_head_again_is_let_through_alike_and_has_its_own_body() -> None:
+    request = b"POST /v1/x?y HTTP/1.1\r\nHost:h\r\ncontent-length: 5\r\n\r\n"
+    framing, buffer = RequestFraming(), bytearray(request + b"hello" + request + b"world" + request)
+    passed = []
+    for _ in range(2):
+        passed.append((framing.take(buffer), framing.path, framing.phase, framing.take(buffer)))
+        assert framing.is_complete
+        framing.begin_next()
+        assert framing.path == ""
+    head = b"POST /v1/x?y HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\n"
+    assert passed == [(head, "/v1/x", Phase.LENGTH, body) for body in (b"hello", b"world")]
+    assert framing.take(buffer) == head
+    assert framing.take(buffer) == b""
+
+
+@pytest.mark.parametrize(("code", "what"), CASES)
+def test_what_is_refused_is_refused_behind_a_request_that_was_good_and_again(code: str, what: str) -> None:
+    framing, buffer = RequestFraming(), bytearray(GOOD["no body"])
+    assert framing.take(buffer)
+    for _ in range(2):
+        framing.phase = Phase.HEAD
+        with pytest.raises(GatewayRefused) as caught:
+            drain(framing, bytearray(BAD[code][what]))
+        assert caught.value.code == code
+
+
+def test_another_head_of_the_same_length_is_another_head() -> None:
+    framing, buffer = RequestFraming(), bytearray(HEAD + b"content-length: 1\r\n\r\nx")
+    drain(framing, buffer)
+    framing.begin_next()
+    buffer.extend(HEAD + b"content-length: 2\r\n\r\nxyz")
+    assert framing.take(buffer).endswith(b"content-length: 2\r\n\r\n")
+    assert framing.take(buffer) == b"xy"
+    assert buffer == b"z"
