@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, Final, TypeAlias
+from contextlib import suppress
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
 from ostiary.errors import GATEWAY_HTTP_VERSION, HOUSE_INTERNAL, GatewayRefused, InternalFault
 from ostiary.gateway.errors import render_error, render_error_event
-from ostiary.gateway.reply import BytesReply, EventsReply, Headers, JsonReply, Reply, ServerEvent
+from ostiary.gateway.reply import BytesReply, EventsReply, Headers, JsonReply, Reply, ServerEvent, render_lines
 from ostiary.gateway.request_ids import RequestIds
 from ostiary.gateway.route import Dialect
 from ostiary.gateway.sse import render_event
 
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Gather: TypeAlias = Callable[[], AbstractContextManager[None]]
+
+
+class WriteWhole(Protocol):
+    """Writes a short answer at once, if it can."""
+
+    def __call__(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> bool:
+        """False where nothing was written."""
+
 
 _ALWAYS: Final[Headers] = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 _STREAM: Final[Headers] = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
@@ -34,8 +41,8 @@ _encoder: Final = msgspec.json.Encoder()
 class Answering:
     """Of one request: once, or as a stream that has begun and is going on."""
 
-    def __init__(self, send: Send, ids: RequestIds, gather: Gather = nullcontext) -> None:
-        """`gather`: what is sent within it goes out at once."""
+    def __init__(self, send: Send, ids: RequestIds, write_whole: WriteWhole | None = None) -> None:
+        """`write_whole`: of a connection that can."""
         self.dialect = Dialect.PROBLEM
         self.extra: Headers = ()
         """More headers for whatever answer there will be."""
@@ -51,7 +58,7 @@ class Answering:
         self._parts = 0
         self._send: Final = send
         self._ids: Final = ids
-        self._gather: Final = gather
+        self._write_whole: Final = write_whole
 
     async def send_reply(self, reply: Reply) -> None:
         if isinstance(reply, EventsReply):
@@ -84,7 +91,7 @@ class Answering:
             if self.is_old:
                 raise GatewayRefused(GATEWAY_HTTP_VERSION, "streams need HTTP/1.1")
             first = await _take_first(events)
-            await self._begin(200, (*_STREAM, *reply.headers))
+            await self._begin(200, self._list_headers((*_STREAM, *reply.headers)))
             await self._send_part(render_event(first))
             self._events = 1
             keeping = asyncio.create_task(self._keep_alive())
@@ -116,12 +123,13 @@ class Answering:
     ) -> None:
         size = len(body) + sum(map(len, more))
         length = () if status == 204 else (("content-length", str(size)),)
+        told = self._list_headers((*headers, *length))
         if size <= _SHORT_BYTES:
-            with self._gather():
-                await self._begin(status, (*headers, *length))
-                await self._send_part(b"".join([body, *more]), is_last=True)
-            return
-        await self._begin(status, (*headers, *length))
+            body = b"".join((body, *more))
+            more = ()
+            if self._write_at_once(status, told, body):
+                return
+        await self._begin(status, told)
         if size - len(body) <= _SHORT_BYTES:
             await self._send_part(b"".join([body, *more]), is_last=True)
             return
@@ -130,10 +138,18 @@ class Answering:
             await self._send_part(part)
         await self._send_part(more[-1], is_last=True)
 
-    async def _begin(self, status: int, headers: Headers) -> None:
+    def _write_at_once(self, status: int, told: Headers, body: bytes) -> bool:
+        write = self._write_whole
+        if write is None or not write(status, render_lines(told), body, closes=self.must_close):
+            return False
+        self.is_begun = self._is_over = True
+        return True
+
+    def _list_headers(self, headers: Headers) -> Headers:
         told = (*headers, *_ALWAYS, *self._ids.headers(), *self.tell_limits(), *self.extra)
-        if self.must_close:
-            told = (*told, ("connection", "close"))
+        return (*told, ("connection", "close")) if self.must_close else told
+
+    async def _begin(self, status: int, told: Headers) -> None:
         raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in told]
         self.is_begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": raw})

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
@@ -103,7 +103,7 @@ class Door:
         self.requests += 1
         headers = _read_headers(scope["headers"])
         ids = read_request_ids(headers)
-        answering = Answering(send, ids, scope.get("ostiary.gather", nullcontext))
+        answering = Answering(send, ids, scope.get("ostiary.write_whole"))
         answering.dialect = choose_dialect(scope["path"])
         answering.is_old = scope["http_version"] == "1.0"
         answering.must_close = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
@@ -245,7 +245,7 @@ class Door:
             with self._coming.take(asked.caller.tenant):
                 data = await receive_body(receive, size, most, held, receive_whole=whole, find_place=place)
             visit.answering.must_close = False
-            with self.hold_place(asked.caller), _while_wanted(scope.get("ostiary.when_gone", _never)):
+            with self.hold_place(asked.caller), _WhileWanted(scope.get("ostiary.when_gone", _never)):
                 await self._answer(route, asked, data, visit.answering)
 
     async def _answer(self, route: Route, asked: Asked, data: bytes | memoryview, answering: Answering) -> None:
@@ -317,25 +317,27 @@ def _never(_on_gone: Callable[[], None] | None) -> None:
     """Of a connection that does not say when its other end goes away."""
 
 
-@contextmanager
-def _while_wanted(when_gone: WhenGone) -> Iterator[None]:
+class _WhileWanted:
     """The task that does what is in it is cancelled as soon as the client is gone. Raises ClientGone then."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  this is a coroutine
-    is_gone = False
 
-    def cancel() -> None:
-        nonlocal is_gone
-        is_gone = True
-        task.cancel()
+    __slots__ = ("_is_gone", "_task", "_when_gone")
 
-    when_gone(cancel)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if is_gone:
-            task.uncancel()
+    def __init__(self, when_gone: WhenGone) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  this is for coroutines
+        self._task: Final = task
+        self._when_gone: Final = when_gone
+        self._is_gone = False
+
+    def __enter__(self) -> None:
+        self._when_gone(self._cancel)
+
+    def __exit__(self, _kind: object, raised: BaseException | None, _traceback: object) -> None:
+        self._when_gone(None)
+        if self._is_gone and isinstance(raised, asyncio.CancelledError):
+            self._task.uncancel()
             raise ClientGone from None
-        raise
-    finally:
-        when_gone(None)
+
+    def _cancel(self) -> None:
+        self._is_gone = True
+        self._task.cancel()

@@ -8,8 +8,7 @@ does not take its answer, the number of connections.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import httptools
@@ -23,6 +22,7 @@ from ostiary.gateway.dialects import choose_dialect
 from ostiary.gateway.errors import render_error
 from ostiary.gateway.framing import Phase, RequestFraming, find_path
 from ostiary.gateway.receive_direct import DirectReceiver
+from ostiary.gateway.reply import render_lines
 from ostiary.gateway.request_ids import read_request_ids
 
 
@@ -50,36 +50,14 @@ class LingeringTransport:
         self._transport: Final = transport
         self._has_more_to_come: Final = has_more_to_come
         self._is_lingering = False
-        self._gathered: list[bytes] | None = None
 
     def write(self, data: bytes) -> None:
-        if self._is_lingering:
-            return
-        if self._gathered is None:
+        if not self._is_lingering:
             self._transport.write(data)
-        else:
-            self._gathered.append(data)
-
-    @contextmanager
-    def gather(self) -> Iterator[None]:
-        """What is written within this goes out at once: each part would cost a call of the system, and wake whoever
-        reads it.
-        """
-        self._gathered = []
-        try:
-            yield
-        finally:
-            self._write_gathered()
-
-    def _write_gathered(self) -> None:
-        gathered, self._gathered = self._gathered, None
-        if gathered and not self._transport.is_closing():
-            self._transport.write(b"".join(gathered))
 
     def close(self) -> None:
         if self._is_lingering or self._transport.is_closing():
             return
-        self._write_gathered()
         if not self._has_more_to_come():
             self._transport.close()
             return
@@ -150,16 +128,18 @@ class DoorConnection(HttpToolsProtocol):
         if self._is_over:
             self._ignore(len(data))
             return
-        if not self._buffer and self._framing.is_at_head:
+        is_beginning = not self._buffer and self._framing.is_at_head
+        if is_beginning:
             self._unset_keepalive_if_required()
-            self._set_timer(self._bounds.head_time)
-        if not self._buffer and self._framing.pass_on(data):
+        elif not self._buffer and self._framing.pass_on(data):
             if self._framing.is_complete:
                 self._set_timer(None)
             super().data_received(data)
             return
         self._buffer.extend(data)
         self._pass_on()
+        if is_beginning and self._framing.is_at_head and not self._is_over:
+            self._set_timer(self._bounds.head_time)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_over = True
@@ -195,7 +175,7 @@ class DoorConnection(HttpToolsProtocol):
         scope["ostiary.receive_whole"] = self._receive_whole
         scope["ostiary.peer"] = self.peer
         scope["ostiary.when_gone"] = self._hear_when_gone
-        scope["ostiary.gather"] = cast("Any", self.transport).gather
+        scope["ostiary.write_whole"] = self._write_whole
 
     def on_body(self, body: bytes) -> None:
         if self._whole is None:
@@ -245,6 +225,29 @@ class DoorConnection(HttpToolsProtocol):
         finally:
             self._whole = None
         return place.toreadonly() if self._whole_bytes == len(place) else None
+
+    def _write_whole(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> bool:
+        """A short answer, head and body, in one write: two cost a call of the system, and wake the client for half
+        of it. `lines`: of its head, whole. False where nothing went, as uvicorn has more to think of.
+        """
+        cycle: Any = self.cycle
+        if cycle.disconnected or cycle.response_started or cycle.scope["method"] == "HEAD":
+            return False
+        if cast("Any", self.flow).write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        if closes:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            lines += b"connection: close\r\n"
+        always = b"".join([b"%b: %b\r\n" % header for header in cycle.default_headers])
+        self.transport.write(b"".join((STATUS_LINE[status], always, lines, b"\r\n", body)))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+        return True
 
     def _hear_when_gone(self, on_gone: Callable[[], None] | None) -> None:
         """Told once if the client goes away before the request that is being answered has its answer; soon, if it
@@ -297,9 +300,10 @@ class DoorConnection(HttpToolsProtocol):
                     break
                 if is_head:
                     self._asks_nothing_since = None
-                    self._set_timer(self._bounds.body_time)
                 if framing.phase is Phase.COMPLETE:
                     self._set_timer(None)
+                elif is_head:
+                    self._set_timer(self._bounds.body_time)
                 super().data_received(passed)
                 if self._is_over:
                     return
@@ -386,5 +390,4 @@ def _render_answer(error: OstiaryError, path: str, headers: Mapping[str, str]) -
         ("content-length", str(len(rendered.body))),
         ("connection", "close"),
     )
-    lines = "".join(f"{name}: {value}\r\n" for name, value in told)
-    return STATUS_LINE[rendered.status] + lines.encode("ascii") + b"\r\n" + rendered.body
+    return STATUS_LINE[rendered.status] + render_lines(told) + b"\r\n" + rendered.body

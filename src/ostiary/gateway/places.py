@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from ostiary.errors import GATEWAY_BUSY, GatewayRefused
@@ -32,16 +30,33 @@ class Places:
         if self._left <= 0 or is_greedy:
             raise GatewayRefused(GATEWAY_BUSY, "there are as many requests as there may be")
 
-    @contextmanager
-    def take(self, tenant: str) -> Iterator[None]:
-        """One, while the block lasts. Raises as `judge` does."""
+    def take(self, tenant: str) -> TakenPlace:
+        """One, while a `with` lasts. What it raises on the way in is what `judge` does."""
+        return TakenPlace(self, tenant)
+
+    def begin(self, tenant: str) -> None:
         self.judge(tenant)
         self._left -= 1
         self._by_tenant[tenant] = self._by_tenant.get(tenant, 0) + 1
-        try:
-            yield
-        finally:
-            self._left += 1
-            held = self._by_tenant.pop(tenant) - 1
-            if held:
-                self._by_tenant[tenant] = held
+
+    def end(self, tenant: str) -> None:
+        self._left += 1
+        held = self._by_tenant.pop(tenant) - 1
+        if held:
+            self._by_tenant[tenant] = held
+
+
+class TakenPlace:
+    """Use `Places.take`."""
+
+    __slots__ = ("_places", "_tenant")
+
+    def __init__(self, places: Places, tenant: str) -> None:
+        self._places: Final = places
+        self._tenant: Final = tenant
+
+    def __enter__(self) -> None:
+        self._places.begin(self._tenant)
+
+    def __exit__(self, *_: object) -> None:
+        self._places.end(self._tenant)

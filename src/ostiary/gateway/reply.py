@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ostiary.core.values import dataclass
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+_LINES: Final = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~]*\r\n)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +57,11 @@ class EventsReply:
 
 
 Reply: TypeAlias = JsonReply | BytesReply | EventsReply
+
+
+def render_lines(headers: Headers) -> bytes:
+    """As they stand in the head of an answer. Raises ValueError where one is none, or more than one."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if text.count("\n") != len(headers) or not _LINES.fullmatch(text):
+        raise ValueError("a header line is none")
+    return text.encode("ascii")

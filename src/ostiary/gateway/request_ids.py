@@ -34,8 +34,8 @@ class RequestIds:
 def read_request_ids(headers: Mapping[str, str]) -> RequestIds:
     """What is no id is left out: it is the client's own loss, and no reason to refuse."""
     correlation_id = secrets.token_hex(8)
-    claimed = headers.get("x-request-id", "")
-    request_id = claimed if _REQUEST_ID.fullmatch(claimed) else correlation_id
-    trace = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    claimed, parent = headers.get("x-request-id"), headers.get("traceparent")
+    request_id = claimed if claimed and _REQUEST_ID.fullmatch(claimed) else correlation_id
+    trace = _TRACEPARENT.fullmatch(parent) if parent else None
     traceparent = None if trace is None else f"00-{trace[1]}-{correlation_id}-{trace[2]}"
     return RequestIds(correlation_id, request_id, traceparent)

@@ -1,4 +1,4 @@
-"""Streams on which nothing comes for a while."""
+"""Short answers in one piece, and streams on which nothing comes for a while."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from ostiary.gateway import answering
 from ostiary.gateway.answering import Answering
-from ostiary.gateway.reply import EventsReply, ServerEvent
+from ostiary.gateway.reply import BytesReply, EventsReply, Headers, JsonReply, Reply, ServerEvent, render_lines
 from ostiary.gateway.request_ids import read_request_ids
 
 COMMENT = b": still at work\n\n"
@@ -86,3 +86,64 @@ def test_where_events_come_nothing_is_added() -> None:
         return client.taken
 
     assert asyncio.run(run()) == [*(b"data: %d\n\n" % number for number in range(20)), b""]
+
+
+class Connection:
+    """Writes answers whole, where it can."""
+
+    def __init__(self, *, can: bool = True) -> None:
+        self.written: list[tuple[int, bytes, bytes, bool]] = []
+        self._can = can
+
+    def write(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> bool:
+        if self._can:
+            self.written.append((status, lines, body, closes))
+        return self._can
+
+
+def answer(reply: Reply, connection: Connection, client: Client, *, must_close: bool = False) -> None:
+    answering = Answering(client.take, read_request_ids({"x-request-id": "mine"}), connection.write)
+    answering.must_close = must_close
+    asyncio.run(answering.send_reply(reply))
+
+
+@pytest.mark.parametrize("must_close", [False, True])
+def test_a_short_answer_is_written_whole(must_close: bool) -> None:
+    connection, client = Connection(), Client()
+    reply = BytesReply(b"head", "x/y", headers=(("z", "1"),), more=(memoryview(b"and more"),))
+    answer(reply, connection, client, must_close=must_close)
+    ((status, lines, body, closes),) = connection.written
+    assert (status, body, closes) == (200, b"headand more", must_close)
+    told = lines.decode().split("\r\n")
+    assert told[:3] == ["content-type: x/y", "z: 1", "content-length: 12"]
+    assert {"cache-control: no-store", "x-content-type-options: nosniff", "x-request-id: mine"} < {*told}
+    assert ("connection: close" in told) is must_close
+    assert client.taken == []
+
+
+def test_where_the_connection_cannot_it_is_sent_in_parts() -> None:
+    connection, client = Connection(can=False), Client()
+    answer(JsonReply({"a": 1}), connection, client)
+    assert client.taken == [b'{"a":1}']
+
+
+def test_a_long_answer_is_not_copied_for_that() -> None:
+    connection, client = Connection(), Client()
+    answer(BytesReply(b"head", "x/y", more=(memoryview(bytes(1 << 17)),)), connection, client)
+    assert connection.written == []
+    assert [len(part) for part in client.taken] == [4, 1 << 17]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("z", "1\r\nset-cookie: x"), ("z", "1\n"), ("z", "\x7f"), ("z y", "1"), ("", "1"), ("z:", "1"), ("z", "\xe9")],
+)
+def test_what_is_no_header_line_is_written_nowhere(header: tuple[str, str]) -> None:
+    connection, client = Connection(), Client()
+    headers: Headers = (header,)
+    with pytest.raises(ValueError, match="header line"):
+        render_lines((("a", "b"), *headers))
+    with pytest.raises(ValueError, match="header line"):
+        answer(BytesReply(b"", "x/y", headers=headers), connection, client)
+    assert connection.written == []
+    assert client.taken == []

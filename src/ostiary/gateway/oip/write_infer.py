@@ -46,7 +46,7 @@ def write_infer(name: str, version: str, request: InferRequest, outputs: Mapping
         else:
             told.append(InferOutput(wanted.name, tensor.datatype, shape, data=_list_numbers(wanted.name, tensor)))
     header = msgspec.json.encode(InferAnswer(name, version, told, request.id))
-    if not any(wanted.is_binary for wanted in request.wanted):
+    if not parts:
         return BytesReply(header, "application/json")
     return BytesReply(header, BINARY, headers=((HEADER_LENGTH, str(len(header))),), more=tuple(parts))
 
