@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from starlette.routing import compile_path
@@ -10,6 +12,9 @@ from starlette.routing import compile_path
 from ostiary.core.limits import MAX_PATH_PART_CHARACTERS
 from ostiary.errors import GATEWAY_NO_ROUTE, GatewayRefused
 from ostiary.gateway.route import Route
+
+_REMEMBERED: Final = 256
+"""Paths, each with parts that are no longer than they may be."""
 
 
 class Address:
@@ -51,8 +56,10 @@ class Addresses:
         found = {path: Address(path, of_one) for path, of_one in by_path.items()}
         self._whole: Final = {path: address for path, address in found.items() if not address.has_parts}
         self._others: Final = tuple(address for address in found.values() if address.has_parts)
+        self.find: Final = lru_cache(maxsize=_REMEMBERED)(self._find)
+        """As `_find`, which see; most of what is asked was asked before."""
 
-    def find(self, path: str) -> tuple[Address, Mapping[str, str]]:
+    def _find(self, path: str) -> tuple[Address, Mapping[str, str]]:
         """With the named parts of this path, which is decoded. Raises GatewayRefused(GATEWAY_NO_ROUTE)."""
         whole = self._whole.get(path)
         if whole is not None:
@@ -60,5 +67,5 @@ class Addresses:
         for address in self._others:
             parts = address.match(path)
             if parts is not None:
-                return address, parts
+                return address, MappingProxyType(parts)
         raise GatewayRefused(GATEWAY_NO_ROUTE, "no route leads there")

@@ -80,3 +80,11 @@ def test_the_first_of_those_with_parts_is_taken_and_one_without_before_them() ->
     assert addresses.find("/a/x/c")[1] == {"b": "x"}
     assert addresses.find("/a/x/d")[1] == {"b": "x/d"}
     assert addresses.find("/a/all")[1] == {}
+
+
+def test_an_address_that_was_found_before_is_found_again_and_nobody_changes_its_parts() -> None:
+    first, parts = ALL.find("/v2/models/small/infer")
+    with pytest.raises(TypeError):
+        parts["model"] = "other"  # type: ignore[index]
+    assert ALL.find("/v2/models/small/infer") == (first, {"model": "small"})
+    assert ALL.find("/v2/models/large/infer") == (first, {"model": "large"})
