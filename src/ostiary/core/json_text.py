@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Final, TypeAlias
 
@@ -74,15 +75,10 @@ def parse_json(
     # and what is left of quotes delimits a string.
     masked = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     _check_shape(masked, MAX_JSON_VALUES if max_values is None else max_values)
-    _check_surrogates(masked)
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object_of,
-        parse_int=_integer_of,
-        parse_float=_float_of,
-        parse_constant=_infinity_of if allow_infinity else _refuse_constant,
-    )
+    if b"\\u" in masked:
+        _check_surrogates(masked)
     try:
-        value: JsonValue = decoder.decode(text)
+        value: JsonValue = (_DECODER_WITH_INFINITY if allow_infinity else _DECODER).decode(text)
     except json.JSONDecodeError as error:
         offset = len(text[: error.pos].encode("utf-8"))
         where = f"line {error.lineno}, column {error.colno}"
@@ -123,6 +119,9 @@ def _check_shape(masked: bytes, max_values: int) -> None:
     Up to the first error in the text this counts exactly what a parser would meet; after it no parser goes.
     Works chunk by chunk, so that its own memory does not grow with the text.
     """
+    opened = masked.count(b"[") + masked.count(b"{")
+    if opened <= MAX_JSON_DEPTH and 1 + opened + masked.count(b",") <= max_values:
+        return  # in strings or not: too few for either, as in all that is short
     structure = masked.translate(None, _OTHER_BYTES)
     in_string = 0
     depth = 0
@@ -185,3 +184,13 @@ def _infinity_of(name: str) -> float:
     if name == "NaN":
         raise refuse(JSON_NOT_FINITE, "it holds NaN")
     return float(name)
+
+
+def _make_decoder(constant_of: Callable[[str], float]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object_of, parse_int=_integer_of, parse_float=_float_of, parse_constant=constant_of
+    )
+
+
+_DECODER: Final = _make_decoder(_refuse_constant)
+_DECODER_WITH_INFINITY: Final = _make_decoder(_infinity_of)
