@@ -29,7 +29,7 @@ from ostiary.errors import (
     CONTRACT_UNKNOWN_FIELD,
 )
 from ostiary.graph.function_contract import ContractDim, FunctionContract, TensorInput, TensorOutput
-from ostiary.graph.sizes import Expression, Size, evaluate_size, list_dims
+from ostiary.graph.sizes import evaluate_size
 
 _MAX_LISTED: Final = 8
 _LOOK_UP: Final = "'ostiary inspect' shows what a function takes; docs/functions.md tells what inputs can be."
@@ -132,9 +132,9 @@ def _bind_dims(tensors: list[Tensor], contract: FunctionContract) -> dict[str, i
         if len(tensor.shape) != len(rule.shape):
             raise _misshapen(tensor, rule)
         for size, wanted in zip(tensor.shape, rule.shape, strict=True):
-            name = _name_dim(wanted)
-            if name is None:
+            if isinstance(wanted, int) or not wanted.is_dim:
                 continue
+            name = wanted.text
             if name not in dims:
                 _check_dim(tensor, rule, name, size, rules[name])
                 dims[name], first[name] = size, rule.name
@@ -146,15 +146,15 @@ def _bind_dims(tensors: list[Tensor], contract: FunctionContract) -> dict[str, i
                 raise unfit(CONTRACT_SHAPE, rule.name, detail, "shape", _show_shape(rule))
     for tensor, rule in zip(tensors, contract.inputs, strict=True):
         for size, wanted in zip(tensor.shape, rule.shape, strict=True):
-            if not list_dims(wanted) <= dims.keys() or evaluate_size(wanted, dims) != size:
+            if isinstance(wanted, int):
+                is_fit = size == wanted
+            elif wanted.is_dim:
+                is_fit = True  # bound above, by this size or by one that is the same
+            else:
+                is_fit = wanted.dims <= dims.keys() and evaluate_size(wanted, dims) == size
+            if not is_fit:
                 raise _misshapen(tensor, rule)
     return dims
-
-
-def _name_dim(size: Size) -> str | None:
-    """The dim that this size is, and nothing beside."""
-    names = list_dims(size)
-    return size.text if isinstance(size, Expression) and names == {size.text} else None
 
 
 def _check_dim(tensor: Tensor, rule: TensorInput, name: str, size: int, dim: ContractDim) -> None:

@@ -45,7 +45,7 @@ _Monomial: TypeAlias = tuple[str, ...]
 class Expression:
     """A size that is no plain number. Made by arithmetic on `dim` and numbers; equal where the text is."""
 
-    __slots__ = ("_factors", "_terms", "depth", "text")
+    __slots__ = ("_factors", "_terms", "depth", "dims", "is_dim", "text")
 
     def __init__(self, terms: Mapping[_Monomial, int], factors: Mapping[str, Factor]) -> None:
         """`terms` has no zeros, and something beside the constant."""
@@ -59,7 +59,11 @@ class Expression:
         self.depth: int = max(f.depth if isinstance(f, Quotient) else 0 for f in self._factors.values())
         if self.depth > MAX_SIZE_DEPTH:
             raise SizeError(f"a size nests more than {int(MAX_SIZE_DEPTH)} quotients")
+        self.dims: frozenset[str] = frozenset().union(*map(_list_dims_of, self._factors.values()))
+        """The names of all dims in it."""
         self.text = _render_terms(self._terms)
+        self.is_dim: bool = self.dims == {self.text}
+        """Whether it is one dim, and nothing beside."""
         if len(self.text) > MAX_SIZE_CHARACTERS:
             raise SizeError(f"a size is longer than {int(MAX_SIZE_CHARACTERS)} characters")
 
@@ -126,6 +130,8 @@ def evaluate_size(size: Size, dims: Mapping[str, int]) -> int:
     """The number that `size` is once every dim has one."""
     if isinstance(size, int):
         return size
+    if size.is_dim:
+        return dims[size.text]
     total = 0
     for monomial, coefficient in size.terms.items():
         product = coefficient
@@ -139,14 +145,13 @@ def evaluate_size(size: Size, dims: Mapping[str, int]) -> int:
     return total
 
 
-def list_dims(size: Size) -> set[str]:
+def list_dims(size: Size) -> frozenset[str]:
     """The names of the dims in `size`."""
-    if isinstance(size, int):
-        return set()
-    names: set[str] = set()
-    for factor in size.factors.values():
-        names |= list_dims(factor.inside) if isinstance(factor, Quotient) else {factor}
-    return names
+    return frozenset() if isinstance(size, int) else size.dims
+
+
+def _list_dims_of(factor: Factor) -> frozenset[str]:
+    return factor.inside.dims if isinstance(factor, Quotient) else frozenset({factor})
 
 
 def _render_terms(terms: Mapping[_Monomial, int]) -> str:
