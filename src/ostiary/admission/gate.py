@@ -299,7 +299,7 @@ class Gate:
     def _let_in(self) -> list[Place]:
         """As many as there is room for now. Who finds none may be overtaken so often, and then all wait for it."""
         told: list[Place] = []
-        while True:
+        while self._queue.waiting:
             passed: list[Place] = []
             found = None
             for place in self._queue.find_order():
@@ -312,7 +312,7 @@ class Gate:
                     break
                 passed.append(place)
             if found is None:
-                return told
+                break
             for place in passed:
                 place.overtaken += 1
             self._queue.let_in(found)
@@ -326,6 +326,7 @@ class Gate:
                 answer_limit=_limit_answer(found.claim, found.reservation),
             )
             told.append(found)
+        return told
 
     def _is_at_its_share(self, claim: Claim) -> bool:
         """Whether it is kept out by what is kept for those who have nothing inside, or by others of its kind."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from ostiary.admission.accounts import SECONDS_OF_DAY, Account, Accounts, TooManyTenants
 from ostiary.admission.disk_watch import DiskWatch
-from ostiary.admission.standing import SOON_SECONDS, Standing, list_token_limits, tell_standing
+from ostiary.admission.standing import NO_STANDING, SOON_SECONDS, Standing, list_token_limits, tell_standing
 from ostiary.admission.steady_clock import SteadyClock
 from ostiary.admission.tenants import TenantLimits, TenantTable
 from ostiary.admission.usage_file import Damage, UsageFile, open_usage_file
@@ -58,9 +58,14 @@ class TenantQuotas:
 
     # --- what a request goes through ---
 
-    @contextmanager
-    def counting(self, caller: Caller, *, takes_tokens: bool = True) -> Iterator[None]:
-        """One request, while it is answered. Raises AdmissionRefused and QuotaFailed, before anything is read."""
+    def counting(self, caller: Caller, *, takes_tokens: bool = True) -> Counting:
+        """One request, while a `with` lasts. On the way in, before anything is read, it raises AdmissionRefused and
+        QuotaFailed.
+        """
+        return Counting(self, caller, takes_tokens=takes_tokens)
+
+    def begin_request(self, caller: Caller, *, takes_tokens: bool) -> Account:
+        """Use `counting`."""
         if self._disk.is_hanging:
             raise _hanging()
         with self._lock:
@@ -73,11 +78,12 @@ class TenantQuotas:
             self._write(write_line("count", round(now, 3), caller.tenant))
             self._accounts.count(caller.tenant, now, self._read_day(now))
             account.in_flight += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                account.in_flight -= 1
+        return account
+
+    def end_request(self, account: Account) -> None:
+        """Use `counting`."""
+        with self._lock:
+            account.in_flight -= 1
 
     def reserve(self, caller: Caller, tokens: int, most: int = 0) -> TokenReservation:
         """`tokens`: as many as it may come to use; where nobody said how many, and it could be `most`, also half of
@@ -111,10 +117,13 @@ class TenantQuotas:
 
     def tell(self, tenant: str) -> Standing:
         """What it may, and what is left of it now."""
+        limits = self._table.find(tenant)
+        if not limits.is_told:
+            return NO_STANDING
         with self._lock:
             now = self._clock.read()
             account = self._accounts.by_tenant.get(tenant)
-            return tell_standing(self._table.find(tenant), account or Account(), now)
+            return tell_standing(limits, account or Account(), now)
 
     # --- the life of a server ---
 
@@ -220,6 +229,26 @@ class TenantQuotas:
                 self._shift = before
                 self._waiting[:0] = taken
             raise
+
+
+class Counting:
+    """One request, while it is answered: use `TenantQuotas.counting`."""
+
+    __slots__ = ("_account", "_caller", "_quotas", "_takes_tokens")
+
+    def __init__(self, quotas: TenantQuotas, caller: Caller, *, takes_tokens: bool) -> None:
+        self._quotas: Final = quotas
+        self._caller: Final = caller
+        self._takes_tokens: Final = takes_tokens
+        self._account: Account | None = None
+
+    def __enter__(self) -> None:
+        self._account = self._quotas.begin_request(self._caller, takes_tokens=self._takes_tokens)
+
+    def __exit__(self, *_: object) -> None:
+        account, self._account = self._account, None
+        if account is not None:
+            self._quotas.end_request(account)
 
 
 class TokenReservation:

@@ -32,6 +32,10 @@ class Standing:
     """Where there are several limits, the one of which the least is left."""
 
 
+NO_STANDING: Final = Standing(None, None)
+"""Of who has no limits."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenLimit:
     """One limit on tokens, and what counts against it."""

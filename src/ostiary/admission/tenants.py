@@ -24,6 +24,12 @@ class TenantLimits:
     priority: int = USUAL_PRIORITY
     """Its share where several want the same model: twice the priority, twice the share."""
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there is a limit of which something can be left."""
+        told = (self.requests_per_minute, self.tokens_per_minute, self.tokens_per_day)
+        return told != (None, None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class TenantTable:
