@@ -227,8 +227,10 @@ def test_a_process_reads_what_it_uses_itself() -> None:
     assert before.shared_bytes > 0
     kept.close()
     os.close(statm)
+    assert meter.read_cpu() is not None
     os.close(stat)
     assert meter.read() is None
+    assert meter.read_cpu() is None
 
 
 @LINUX
@@ -241,6 +243,7 @@ def test_a_name_with_brackets_and_spaces_is_only_a_name(tmp_path) -> None:
     assert reading.memory_bytes == 30 * os.sysconf("SC_PAGE_SIZE")
     assert reading.writable_bytes == 70 * os.sysconf("SC_PAGE_SIZE")
     assert reading.cpu_milliseconds == 300 * 1000 // os.sysconf("SC_CLK_TCK")
+    assert LinuxMeter(statm, stat).read_cpu() == reading.cpu_milliseconds
     os.close(statm)
     os.close(stat)
 
