@@ -12,6 +12,7 @@ from door_tools import QUICK, parse_answer, read_all
 from function_models import write_function
 from keeper_tools import LIMIT, Kennel, ask, keeping, make_to_serve, publish, speaking, wait_for
 
+from ostiary.cell.ending import Cause
 from ostiary.cell.quarantine import Quarantine
 from ostiary.errors import CellRefused
 from ostiary.gateway.to_serve import ToServe
@@ -327,6 +328,29 @@ def test_functions_are_loaded_on_demand_too_and_asking_after_them_loads_nothing(
         current = kennel.kept("scaled").served.current
         assert current is not None
         assert current.holders == 0
+
+
+def test_a_model_that_is_quarantined_at_the_start_answers_with_all_its_processes_once_it_is_released(
+    tmp_path: Path,
+) -> None:
+    model = replace(publish(tmp_path), is_on_demand=False)
+    model = replace(model, options=replace(model.options, workers=2))
+    quarantine = Quarantine(tmp_path / "state", lambda _: None)
+    with keeping([model]) as kennel:
+        root = kennel.kept("honest").served.current.opened.verdict.root
+    for _ in range(4):
+        quarantine.note_end(root, "honest", Cause.CRASH, 3, "correlation")
+    with keeping([model]) as kennel:
+        answer = kennel.door.get("/readyz")
+        assert (answer.status, answer.json["workers"]["quarantined"]) == (503, 2)  # type: ignore[index]
+        group = kennel.kept("honest").served.current.opened._opened.group
+        assert [cell._first_sealed for cell in group.cells] == [None, None], "what they read together is over"
+        assert kennel.say("honest") == "CELL_QUARANTINED"
+        quarantine.release(root, "a-release")
+        assert kennel.say("honest", "a b c") == "a b c"
+        group.revive_soon()
+        wait_for(lambda: kennel.door.get("/livez").json["workers"]["running"] == 2)  # type: ignore[index, call-overload]
+        assert kennel.door.get("/readyz").status == 200
 
 
 def test_a_model_that_was_released_from_quarantine_is_ready_again_though_nobody_asks_it(tmp_path: Path) -> None:
