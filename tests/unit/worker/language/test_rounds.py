@@ -312,6 +312,22 @@ def test_what_nobody_waits_for_any_more_is_not_computed_to_its_end() -> None:
     assert machine.units == before
 
 
+def test_who_stood_beside_a_crowd_loses_no_token_when_all_of_it_is_cancelled() -> None:
+    machine = Machine()
+    rounds = make(machine)
+    crowd(machine)
+    carl = Call("carl", "carl", 0, 9, call_id=98)
+    wait_for_first(machine, rounds, carl)
+    while rounds._few is None or rounds._open is None:
+        rounds.step(machine.say)
+    machine.calls = [carl]
+    rounds.forget_unwanted()
+    for _ in range(40):
+        rounds.step(machine.say)
+    assert carl.taken == carl.asked == carl.tokens
+    assert not machine.calls
+
+
 def test_what_nobody_waits_for_any_more_holds_no_memory() -> None:
     """The caches of calls that were cancelled: nothing is computed until somebody asks again."""
     machine = Machine()
@@ -320,7 +336,7 @@ def test_what_nobody_waits_for_any_more_holds_no_memory() -> None:
     machine.calls.append(Call("ben", "ben", 0, 1_000, call_id=98))
     for _ in range(40):
         rounds.step(machine.say)
-        if rounds._few is not None and rounds._begun is not None:  # noqa: SLF001  what is held is nowhere else seen
+        if rounds._few is not None and rounds._begun is not None:
             break
     lost = [weakref.ref(call) for call in machine.calls]
     machine.calls.clear()

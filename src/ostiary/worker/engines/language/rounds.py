@@ -68,7 +68,7 @@ class Rounds:
         self._open = self._begun = self._few = self._chunk = None
 
     def forget_unwanted(self) -> None:
-        """What is under way for calls that are not there any more is left as it is, and holds no caches any more."""
+        """What is under way for calls that are not there any more is left as it is, and holds no caches."""
         if self._open is not None and not self._holds_any(self._open.answers):
             self._open = None
         if self._chunk is not None and not self._holds_any(self._chunk.works):
@@ -98,6 +98,7 @@ class Rounds:
                 self._chunk = None
 
     def _begin_round(self, say: Say) -> None:
+        self._tell_few(say)  # where the pass that they were begun beside was given up
         self._reads = self._schedule.is_reading
         if _share(self._begun, self._schedule.few):
             self._tell_begun(say)
