@@ -133,7 +133,7 @@ def test_what_an_assistant_thought_before_does_not_go_on(served: Served) -> None
 def test_who_begins_an_answer_may_begin_a_thought(served: Served, content: str, kind: str) -> None:
     """Anthropic's interface goes on with an assistant's last message."""
     said = [*HELLO, {"role": "assistant", "content": content}]
-    body = {"model": "opens", "messages": said, "max_tokens": 3}
+    body = {"model": "opens", "messages": said, "max_tokens": 3, "thinking": {"type": "adaptive"}}
     answer = served.door.post("/v1/messages", json.dumps(body).encode())
     assert answer.status == 200, answer.body
     blocks: Any = answer.json["content"]

@@ -102,8 +102,10 @@ class DoorConnection(HttpToolsProtocol):
         self._buffer: Final = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
-        self._asks_nothing_since: float | None = None
-        """Since when it is open without a whole head, on the loop's clock; None where it has asked something."""
+        self._spare_since: float | None = None
+        """Since when it is open without a whole head, or only for its last answer to be read, on the loop's clock; None
+        where it has asked something.
+        """
         self.peer: Peer = NO_PEER
         """Set before the connection is made, where it is encrypted."""
         self._is_over = False
@@ -121,7 +123,7 @@ class DoorConnection(HttpToolsProtocol):
         if len(self.connections) > self._bounds.connections and not self._take_place():
             self._refuse(GatewayRefused(GATEWAY_BUSY, "there are as many connections as there may be"))
         else:
-            self._asks_nothing_since = self.loop.time()
+            self._spare_since = self.loop.time()
             self._set_timer(self._bounds.head_time)
 
     def data_received(self, data: bytes) -> None:
@@ -143,7 +145,7 @@ class DoorConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_over = True
-        self._asks_nothing_since = None
+        self._spare_since = None
         self._buffer.clear()
         self._set_timer(None)
         self.resume_writing()
@@ -187,7 +189,7 @@ class DoorConnection(HttpToolsProtocol):
         super().on_response_complete()
         if self._framing.is_complete and not self._is_over and not self.transport.is_closing():
             self._framing.begin_next()
-            self._asks_nothing_since = self.loop.time()
+            self._spare_since = self.loop.time()
             if self._is_paused:
                 self._is_paused = False
                 self.transport.resume_reading()
@@ -197,6 +199,7 @@ class DoorConnection(HttpToolsProtocol):
                 self._pass_on()
         else:  # answered before its end: what is still sent of it cannot be told from a next request
             self._is_over = True
+            self._spare_since = self.loop.time()
             self._set_timer(None)
             self.transport.close()
 
@@ -299,7 +302,7 @@ class DoorConnection(HttpToolsProtocol):
                 if not passed:
                     break
                 if is_head:
-                    self._asks_nothing_since = None
+                    self._spare_since = None
                 if framing.phase is Phase.COMPLETE:
                     self._set_timer(None)
                 elif is_head:
@@ -315,19 +318,21 @@ class DoorConnection(HttpToolsProtocol):
             self.transport.pause_reading()
 
     def _take_place(self) -> bool:
-        """Of the connection that has asked nothing for longest: crowds of those keep nobody out who asks."""
-        idle: list[tuple[float, DoorConnection]] = []
+        """Of the connection that was told its last or has asked nothing, for longest: crowds of those keep nobody out
+        who asks.
+        """
+        spare: list[tuple[bool, float, DoorConnection]] = []
         for other in self.connections:
-            if isinstance(other, DoorConnection) and other._asks_nothing_since is not None:
-                idle.append((other._asks_nothing_since, other))
-        if not idle:
+            if isinstance(other, DoorConnection) and other._spare_since is not None:
+                spare.append((not other._is_over, other._spare_since, other))
+        if not spare:
             return False
-        min(idle, key=lambda pair: pair[0])[1].give_up()
+        min(spare, key=lambda found: found[:2])[2].give_up()
         return True
 
     def give_up(self) -> None:
         """Somebody else takes its place."""
-        self._asks_nothing_since = None
+        self._spare_since = None
         self._is_over = True
         self._buffer.clear()
         self._set_timer(None)
@@ -339,7 +344,7 @@ class DoorConnection(HttpToolsProtocol):
     def _refuse(self, error: OstiaryError) -> None:
         """The connection ends with this."""
         self._is_over = True
-        self._asks_nothing_since = None
+        self._spare_since = self.loop.time()
         self._buffer.clear()
         self._set_timer(None)
         self._unset_keepalive_if_required()
