@@ -103,7 +103,7 @@ class DoorConnection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._spare_since: float | None = None
-        """Since when it is open without a whole head, or only for its last answer to be read, on the loop's clock; None
+        """Since when, on the loop's clock, it is open without a whole head, or for its last answer to be read; None
         where it has asked something.
         """
         self.peer: Peer = NO_PEER
@@ -318,8 +318,8 @@ class DoorConnection(HttpToolsProtocol):
             self.transport.pause_reading()
 
     def _take_place(self) -> bool:
-        """Of the connection that was told its last or has asked nothing, for longest: crowds of those keep nobody out
-        who asks.
+        """Of the connection that was told its last, or has asked nothing, for longest: crowds of those keep nobody
+        out who asks.
         """
         spare: list[tuple[bool, float, DoorConnection]] = []
         for other in self.connections:
